@@ -1,0 +1,84 @@
+from django.conf import settings
+from django.db import models
+
+
+class Blob(models.Model):
+    """Bytes named by their SHA-256. The bytes lie in storage (`store`), written once."""
+
+    digest = models.CharField(primary_key=True, max_length=64, help_text="SHA-256, lower-case hex")
+    size_bytes = models.PositiveBigIntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    is_encoded = models.BooleanField(
+        default=False, help_text="Content codings have been tried; those worth keeping are representations."
+    )
+
+    class Meta:
+        default_permissions = ("view",)
+        indexes = (
+            models.Index(fields=("created_at",), condition=models.Q(is_encoded=False), name="blob_to_encode"),
+        )
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(digest__regex=r"^[0-9a-f]{64}$"), name="blob_digest_is_sha256"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.digest[:12]
+
+
+class Representation(models.Model):
+    """A content coding of a blob, itself kept as a blob, that is worth sending instead of it."""
+
+    class Coding(models.TextChoices):
+        ZSTD = "zstd"
+        BR = "br"
+        GZIP = "gzip"
+
+    blob = models.ForeignKey(Blob, on_delete=models.CASCADE, related_name="representations")
+    coding = models.CharField(max_length=8, choices=Coding)
+    encoded = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        default_permissions = ("view",)
+        constraints = (
+            models.UniqueConstraint(fields=("blob", "coding"), name="one_representation_a_coding"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.blob_id[:12]} as {self.coding}"
+
+
+class Asset(models.Model):
+    """A path that the site has served or is about to serve."""
+
+    path = models.CharField(max_length=1024, unique=True)
+    description = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("path",)
+        default_permissions = ("view", "add", "change")
+
+    def __str__(self) -> str:
+        return self.path
+
+
+class AssetVersion(models.Model):
+    """What an asset consisted of at one time: a blob and its media type."""
+
+    asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="versions")
+    blob = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
+    media_type = models.CharField(max_length=127)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("asset", "-id")
+        default_permissions = ("view",)
+        constraints = (
+            models.UniqueConstraint(fields=("asset", "blob", "media_type"), name="one_version_a_content"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.asset} {self.blob_id[:12]}"

@@ -1,0 +1,93 @@
+"""The shapes that a cache rule is made of, as plain values: no Django, no database."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Visibility(StrEnum):
+    PUBLIC = "public"
+    PRIVATE = "private"
+    NO_STORE = "no-store"
+
+
+class BypassKind(StrEnum):
+    QUERY = "query"
+    COOKIE = "cookie"
+    HEADER = "header"
+    PREVIEW = "preview"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Which paths a rule is about: every condition that is set must hold; an empty one always does.
+
+    `paths` are globs over paths without a leading slash, where `*` and `?` stay within a folder and
+    `**` does not. `is_fingerprinted` asks for a content hash in the file's name.
+    """
+
+    paths: tuple[str, ...] = ()
+    media_types: tuple[str, ...] = ()
+    extensions: tuple[str, ...] = ()
+    is_fingerprinted: bool | None = None
+    min_size_bytes: int | None = None
+    max_size_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What caches may do. TTLs are in seconds; None leaves the directive out."""
+
+    visibility: Visibility = Visibility.PUBLIC
+    browser_ttl_seconds: int | None = None
+    shared_ttl_seconds: int | None = None
+    must_revalidate: bool = False
+    is_immutable: bool = False
+    stale_while_revalidate_seconds: int | None = None
+    stale_if_error_seconds: int | None = None
+    is_trusted_active_content: bool = False
+    extra_headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bypass:
+    """A condition under which a cache must not answer from what it keeps, with the reason."""
+
+    kind: BypassKind
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A URL that shows what a rule does: executed, never only read."""
+
+    url: str
+    is_cached: bool
+    rule: str
+    browser_ttl_seconds: int | None = None
+    shared_ttl_seconds: int | None = None
+    request_headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule version ready to be evaluated."""
+
+    slug: str
+    version: int
+    match: Match
+    policy: Policy
+    bypass_conditions: tuple[Bypass, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderSet:
+    """The headers that the rules give a path, in the order in which they are sent.
+
+    `digest` (SHA-256, hex) is the identity of rule, version and headers together.
+    """
+
+    rule: str
+    rule_version: int
+    headers: tuple[tuple[str, str], ...]
+    digest: str

@@ -1,0 +1,20 @@
+"""The manifest: one read-only SQLite file that holds, for every path of a release, what is served.
+
+Pure Python: no Django and no network. `format` says what the file looks like and how its digest is
+taken, `reader` looks things up, `writer` builds, `diff` compares. See docs/manifest.md.
+"""
+
+from apps.releases.manifest.diff import Difference, diff
+from apps.releases.manifest.format import Entry, ManifestFault, Representation
+from apps.releases.manifest.reader import ManifestReader
+from apps.releases.manifest.writer import ManifestWriter
+
+__all__ = [
+    "Difference",
+    "Entry",
+    "ManifestFault",
+    "ManifestReader",
+    "ManifestWriter",
+    "Representation",
+    "diff",
+]

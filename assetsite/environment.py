@@ -1,0 +1,92 @@
+"""Turns the words of environment variables into settings; says which variable is wrong, and how."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """An address to listen on: host and port, or the path of a Unix socket."""
+
+    host: str = ""
+    port: int = 0
+    socket_path: str = ""
+
+
+def parse_bind(text: str) -> Bind:
+    """Read `host:port`, `[v6]:port` or `unix:/path`. Raises `ImproperlyConfigured` for anything else."""
+    if text.startswith("unix:"):
+        return Bind(socket_path=text.removeprefix("unix:"))
+    host, separator, port = text.rpartition(":")
+    if not separator or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ImproperlyConfigured(
+            f"{text!r} is no address to listen on: write host:port, such as 127.0.0.1:8000."
+        )
+    return Bind(host=host.strip("[]"), port=int(port))
+
+
+def parse_channel_hosts(text: str) -> dict[str, str]:
+    """Read `production=www.example.com,example.com;staging=staging.example.com` as host → channel.
+
+    A host `*` stands for every host that is not named. Raises `ImproperlyConfigured` where a host is
+    given to two channels or a channel has none.
+    """
+    channels: dict[str, str] = {}
+    for group in filter(None, (part.strip() for part in text.split(";"))):
+        channel, separator, hosts = group.partition("=")
+        names = [host.strip().lower() for host in hosts.split(",") if host.strip()]
+        if not separator or not names:
+            raise ImproperlyConfigured(
+                f"CHANNEL_HOSTS: {group!r} has no hosts. Write channel=host,host;channel=host."
+            )
+        for name in names:
+            if channels.setdefault(name, channel.strip()) != channel.strip():
+                raise ImproperlyConfigured(
+                    f"CHANNEL_HOSTS gives {name} to {channels[name]} and to {channel.strip()}. Name it once."
+                )
+    return channels
+
+
+def storage_backend(url: str, *, default_folder: Path) -> dict[str, Any]:
+    """Read STORAGE_URL as an entry of Django's STORAGES: a folder, or a bucket through django-storages.
+
+    `file:///srv/assets`, or `s3://KEY:SECRET@endpoint.example.com/bucket/prefix?region=eu-1&tls=1`
+    (without credentials: those that boto3 finds; without an endpoint, `s3:///bucket`: Amazon's).
+    """
+    if not url:
+        return _folder(default_folder)
+    parts = urlsplit(url)
+    if parts.scheme == "file" and parts.path:
+        return _folder(Path(unquote(parts.path)))
+    bucket, _, prefix = parts.path.lstrip("/").partition("/")
+    if parts.scheme != "s3" or not bucket:
+        raise ImproperlyConfigured(
+            f"STORAGE_URL {parts.scheme}:… is not understood. Write file:///folder or s3://endpoint/bucket."
+        )
+    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    options: dict[str, Any] = {
+        "bucket_name": bucket,
+        "location": prefix.strip("/"),
+        "file_overwrite": True,
+        "querystring_auth": False,
+        "region_name": query.get("region"),
+    }
+    if parts.hostname:
+        port = f":{parts.port}" if parts.port else ""
+        scheme = "http" if query.get("tls") == "0" else "https"
+        options["endpoint_url"] = f"{scheme}://{parts.hostname}{port}"
+    if parts.username:
+        options["access_key"] = unquote(parts.username)
+        options["secret_key"] = unquote(parts.password or "")
+    return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+
+
+def _folder(folder: Path) -> dict[str, Any]:
+    return {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": str(folder), "base_url": None},
+    }

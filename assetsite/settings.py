@@ -1,0 +1,191 @@
+"""Settings: one file, read from the environment. docs/settings.md lists what may be set."""
+
+import secrets
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+
+from assetsite.environment import parse_bind, parse_channel_hosts, storage_backend
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+
+DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "data"))).resolve()
+DEBUG = env.bool("DEBUG", default=False)
+
+
+def _secret_key() -> str:
+    """Return SECRET_KEY, or the key that the first start made and kept beside the data."""
+    if key := env.str("SECRET_KEY", default=""):
+        return key
+    file = DATA_DIR / "secret.key"
+    if not file.exists():
+        DATA_DIR.mkdir(parents=True, exist_ok=True)
+        made = DATA_DIR / f".secret.key.{secrets.token_hex(4)}"
+        made.touch(mode=0o600)
+        made.write_text(secrets.token_urlsafe(48))
+        try:
+            file.hardlink_to(made)  # another process may have been first: then its key stands
+        except FileExistsError:
+            pass
+        made.unlink()
+    return file.read_text().strip()
+
+
+SECRET_KEY = _secret_key()
+
+# The two doors
+PUBLIC_BIND = env.str("PUBLIC_BIND", default="127.0.0.1:8000")
+STAFF_BIND = env.str("STAFF_BIND", default="127.0.0.1:8001")
+WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=3)
+CHANNEL_HOSTS = parse_channel_hosts(env.str("CHANNEL_HOSTS", default="production=localhost,127.0.0.1,[::1]"))
+PREVIEW_DOMAIN = env.str("PREVIEW_DOMAIN", default="preview.localhost")
+STAFF_URL = env.str("STAFF_URL", default=f"http://localhost:{parse_bind(STAFF_BIND).port or 8001}")
+
+# Hosts are told apart by door: assetsite.doors checks the staff door's, apps.delivery the public one's.
+STAFF_HOSTS = ["localhost", "127.0.0.1", "[::1]", *filter(None, [urlsplit(STAFF_URL).hostname])]
+ALLOWED_HOSTS = ["*"]
+CSRF_TRUSTED_ORIGINS = [STAFF_URL]
+
+INSTALLED_APPS = [
+    "assetsite",
+    "apps.observability",
+    "apps.delivery",
+    "apps.imports",
+    "apps.releases",
+    "apps.assets",
+    "apps.caching",
+    "apps.jobs",
+    "apps.accounts",
+    "apps.audit",
+    "django_tasks_db",
+    "axes",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+]
+
+MIDDLEWARE = [
+    "assetsite.doors.DoorMiddleware",
+    "apps.delivery.middleware.DeliveryMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+# A request whose door is not known is a visitor's: the staff URLs have to be asked for (assetsite.doors).
+ROOT_URLCONF = "assetsite.urls.public"
+STAFF_URLCONF = "assetsite.urls.staff"
+WSGI_APPLICATION = "assetsite.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "django.template.context_processors.csp",
+            ],
+        },
+    },
+]
+
+# Data
+DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'assetsite.sqlite3'}")}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        # Writers queue at BEGIN instead of failing half-way; a commit is on disk when it returns.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 30,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16384;",
+    }
+else:
+    DATABASES["default"]["CONN_MAX_AGE"] = 60
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 3)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "blobs": storage_backend(env.str("STORAGE_URL", default=""), default_folder=DATA_DIR / "storage"),
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default"]}}
+
+# People
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_ENABLE_ADMIN = False
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
+
+SESSION_COOKIE_NAME = "assetsite_session"
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = STAFF_URL.startswith("https:")
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SECURE_CSP = {
+    "default-src": ["'self'"],
+    "img-src": ["'self'", "data:"],
+    "object-src": ["'none'"],
+    "base-uri": ["'none'"],
+    "form-action": ["'self'"],
+    "frame-ancestors": ["'none'"],
+}
+
+# Django's and the admin's own static files, on the staff door
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "assetsite" / "static"]
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+
+LANGUAGE_CODE = "en"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = env.str("TIME_ZONE", default="UTC")
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s",
+        },
+        "plain": {"format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s"},
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": env.str("LOG_FORMAT", default="plain"),
+        },
+    },
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+}

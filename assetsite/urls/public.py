@@ -1,0 +1,5 @@
+"""The public door: what is not a published asset. There is no way from here to the staff's pages."""
+
+from django.urls import URLPattern, URLResolver
+
+urlpatterns: list[URLPattern | URLResolver] = []
