@@ -1,0 +1,74 @@
+"""What every test starts from: a storage of its own, and people of each role."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import Group
+from django.core.files.storage import storages
+from pytest_django.fixtures import SettingsWrapper
+
+from apps.accounts.models import User
+from apps.accounts.roles import Role
+
+
+@pytest.fixture(autouse=True)
+def storage_folder(tmp_path: Path, settings: SettingsWrapper) -> Path:
+    """Point DATA_DIR and the blob storage at a folder that goes with the test; return the storage's."""
+    folder = tmp_path / "storage"
+    folder.mkdir()
+    settings.DATA_DIR = tmp_path
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "blobs": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": str(folder), "base_url": None},
+        },
+    }
+    assert Path(storages["blobs"].path("")) == folder
+    return folder
+
+
+MakeUser = Callable[..., User]
+
+
+@pytest.fixture
+def make_user(db: None) -> MakeUser:
+    """Return a function that adds a user of a role."""
+
+    def make(username: str, role: Role = Role.EDITOR) -> User:
+        user = User.objects.create(username=username, is_staff=True)
+        user.groups.add(Group.objects.get(name=role))
+        return user
+
+    return make
+
+
+@pytest.fixture
+def viewer(make_user: MakeUser) -> User:
+    return make_user("vera", Role.VIEWER)
+
+
+@pytest.fixture
+def editor(make_user: MakeUser) -> User:
+    return make_user("eva", Role.EDITOR)
+
+
+@pytest.fixture
+def other_editor(make_user: MakeUser) -> User:
+    return make_user("emil", Role.EDITOR)
+
+
+@pytest.fixture
+def manager(make_user: MakeUser) -> User:
+    return make_user("ben", Role.MANAGER)
+
+
+@pytest.fixture
+def other_manager(make_user: MakeUser) -> User:
+    return make_user("mona", Role.MANAGER)
+
+
+@pytest.fixture
+def administrator(make_user: MakeUser) -> User:
+    return make_user("ann", Role.ADMINISTRATOR)
