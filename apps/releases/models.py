@@ -2,7 +2,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from apps.assets.models import Asset, AssetVersion
+from apps.assets.models import Asset, AssetVersion, Blob
 from apps.caching.models import CacheRuleVersion
 
 
@@ -40,6 +40,9 @@ class Manifest(models.Model):
     file_name = models.CharField(max_length=200, help_text="Name in storage")
     file_sha256 = models.CharField(max_length=64)
     file_size_bytes = models.PositiveBigIntegerField()
+    newest_representation = models.PositiveBigIntegerField(
+        default=0, help_text="Id of the newest content coding that the file has taken into account."
+    )
     built_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -156,6 +159,14 @@ class Change(models.Model):
     version = models.ForeignKey(
         AssetVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
+    replaced_blob = models.ForeignKey(
+        Blob,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="What the base serves at this path; none where the path is new.",
+    )
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -165,7 +176,8 @@ class Change(models.Model):
         constraints = (
             models.UniqueConstraint(fields=("release", "asset"), name="one_change_a_path"),
             models.CheckConstraint(
-                condition=Q(kind="put", version__isnull=False) | Q(kind="remove", version__isnull=True),
+                condition=Q(kind="put", version__isnull=False)
+                | Q(kind="remove", version__isnull=True, replaced_blob__isnull=False),
                 name="change_has_a_version_if_put",
             ),
         )

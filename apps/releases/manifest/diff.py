@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import merge
+from itertools import groupby
 
 from apps.releases.manifest.format import LAST, Entry
 from apps.releases.manifest.reader import ManifestReader
@@ -25,44 +26,33 @@ def diff(old: ManifestReader | None, new: ManifestReader | None) -> Iterator[Dif
     Only buckets whose digests differ are read, so the cost follows the differences, not the paths.
     """
     shared = set(old.buckets() if old else ()) & set(new.buckets() if new else ())
-    sides = (
-        ((entry.path, 0, entry) for entry in _unshared(old, shared)),
-        ((entry.path, 1, entry) for entry in _unshared(new, shared)),
-    )
-    waiting: Entry | None = None
-    for path, side, entry in merge(*sides, key=lambda row: row[:2]):
-        if side == 0:
-            if waiting:
-                yield Difference(waiting.path, waiting, None, is_content_changed=True)
-            waiting = entry
-            continue
-        if waiting and waiting.path == path:
-            yield from _compare(old, waiting, new, entry)
+    rows = merge(_unshared(old, 0, shared), _unshared(new, 1, shared), key=lambda row: (row[2].path, row[0]))
+    for path, group in groupby(rows, key=lambda row: row[2].path):
+        sides = {side: (headers, entry) for side, headers, entry in group}
+        if len(sides) == 2:
+            yield from _compare(sides[0], sides[1])
+        elif 0 in sides:
+            yield Difference(path, sides[0][1], None, is_content_changed=True)
         else:
-            if waiting:
-                yield Difference(waiting.path, waiting, None, is_content_changed=True)
-            yield Difference(path, None, entry, is_content_changed=True)
-        waiting = None
-    if waiting:
-        yield Difference(waiting.path, waiting, None, is_content_changed=True)
+            yield Difference(path, None, sides[1][1], is_content_changed=True)
 
 
-def _unshared(reader: ManifestReader | None, shared: set[tuple[str, bytes]]) -> Iterator[Entry]:
+def _unshared(
+    reader: ManifestReader | None, side: int, shared: set[tuple[str, bytes]]
+) -> Iterator[tuple[int, str, Entry]]:
+    """Yield (side, header set digest, entry) for the rows of the buckets that the other side lacks."""
     if reader is None:
         return
     buckets = reader.buckets()
     for place, bucket in enumerate(buckets):
         if bucket not in shared:
             following = buckets[place + 1][0] if place + 1 < len(buckets) else LAST
-            yield from reader.range(bucket[0], following)
+            for entry in reader.range(bucket[0], following):
+                yield side, reader.header_sets[entry.header_set].digest, entry
 
 
-def _compare(
-    old: ManifestReader | None, before: Entry, new: ManifestReader | None, after: Entry
-) -> Iterator[Difference]:
-    assert old is not None
-    assert new is not None
-    is_content_changed = before.blob != after.blob
-    headers = old.header_sets[before.header_set].digest, new.header_sets[after.header_set].digest
-    if is_content_changed or headers[0] != headers[1]:
-        yield Difference(after.path, before, after, is_content_changed)
+def _compare(before: tuple[str, Entry], after: tuple[str, Entry]) -> Iterator[Difference]:
+    old, new = before[1], after[1]
+    is_content_changed = old.blob != new.blob
+    if is_content_changed or before[0] != after[0]:
+        yield Difference(new.path, old, new, is_content_changed)

@@ -3,8 +3,8 @@
 The canonical row of a path is three lines, each ended by a line feed: the path, the blob's SHA-256
 and the header set's SHA-256, both in lower-case hex. Paths are sorted by their UTF-8 bytes and cut
 into buckets: the first begins before every path, and each path whose own SHA-256 begins with a zero
-byte begins another. A bucket's digest is the SHA-256 of its rows; the manifest's digest is the SHA-256 of the line
-`assetsite manifest 1` and of every bucket's digest, in order, in hex, a line each.
+byte begins another. A bucket's digest is the SHA-256 of its rows; the manifest's digest is the SHA-256
+of the line `assetsite manifest 1` and of every bucket's digest, in order, in hex, a line each.
 
 Where a bucket begins depends on the paths alone, never on how the file came about, so equal content
 has an equal digest; and a change of one path touches one bucket (two, where a boundary comes or goes).

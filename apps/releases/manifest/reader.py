@@ -4,6 +4,8 @@ import threading
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 from urllib.parse import quote
 
 from apps.caching.rules import HeaderSet
@@ -59,6 +61,14 @@ class ManifestReader:
         except (sqlite3.Error, ValueError) as error:
             self.close()
             raise ManifestFault(f"{file} is not a readable manifest: {error}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     @property
     def digest(self) -> str:

@@ -71,9 +71,7 @@ class ManifestWriter:
     ) -> None:
         """Make `path` serve `blob` (SHA-256 in hex) of `size` bytes under `header_set`."""
         self._db.execute(
-            "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (path) DO UPDATE SET blob = excluded.blob,"
-            " size = excluded.size, media_type = excluded.media_type, header_set = excluded.header_set,"
-            " release = excluded.release",
+            "INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?, ?)",
             (
                 path,
                 bytes.fromhex(blob),
@@ -92,11 +90,12 @@ class ManifestWriter:
             self._touch(path)
         return removed
 
-    def set_header_set(self, path: str, header_set: HeaderSet) -> None:
-        """Give `path` other headers; its content stays that of the release which brought it."""
+    def set_header_set(self, entry: Entry, header_set: HeaderSet) -> None:
+        """Give a path other headers; its content stays that of the release which brought it."""
         number = self._header_set_id(header_set)
-        self._db.execute("UPDATE entry SET header_set = ? WHERE path = ?", (number, path))
-        self._touch(path)
+        if number != entry.header_set:
+            self._db.execute("UPDATE entry SET header_set = ? WHERE path = ?", (number, entry.path))
+            self._touch(entry.path)
 
     def add_representations(self, blob: str, representations: Iterable[Representation]) -> None:
         """Add content codings of `blob`. They are derived data: the manifest's digest stays."""

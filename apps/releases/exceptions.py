@@ -1,0 +1,83 @@
+from apps.refusals import Refusal
+
+
+class ReleaseRefusal(Refusal):
+    code = "release_refused"
+
+
+class UnknownRelease(ReleaseRefusal):
+    code = "unknown_release"
+
+
+class UnknownChannel(ReleaseRefusal):
+    code = "unknown_channel"
+
+
+class UnknownPublication(ReleaseRefusal):
+    code = "unknown_publication"
+
+
+class ReleaseClosed(ReleaseRefusal):
+    """Only a draft can be changed."""
+
+    code = "release_closed"
+
+
+class WrongState(ReleaseRefusal):
+    """The release is in a state from which this step does not lead on."""
+
+    code = "wrong_state"
+
+
+class NothingChanges(ReleaseRefusal):
+    code = "nothing_changes"
+
+
+class InvalidPath(ReleaseRefusal):
+    code = "invalid_path"
+
+
+class UnknownField(ReleaseRefusal):
+    code = "unknown_field"
+
+
+class BriefIncomplete(ReleaseRefusal):
+    code = "brief_incomplete"
+
+
+class SelfApproval(ReleaseRefusal):
+    code = "self_approval"
+
+
+class AlreadyApproved(ReleaseRefusal):
+    code = "already_approved"
+
+
+class StaleDigest(ReleaseRefusal):
+    """The digest named is not the one that is in review."""
+
+    code = "stale_digest"
+
+
+class ReasonMissing(ReleaseRefusal):
+    code = "reason_missing"
+
+
+class BaseMoved(ReleaseRefusal):
+    """The channel serves something else than what the release was begun on."""
+
+    code = "base_moved"
+
+
+class AlreadyLive(ReleaseRefusal):
+    code = "already_live"
+
+
+class ManifestMissing(ReleaseRefusal):
+    """Storage lacks a manifest's file, or holds another one under its name."""
+
+    code = "manifest_missing"
+
+
+class WrongApprovals(ReleaseRefusal):
+    code = "wrong_approvals"

@@ -1,0 +1,45 @@
+"""Manifest files in storage, and where they lie on this machine."""
+
+import hashlib
+from pathlib import Path
+
+from django.conf import settings
+
+from apps.assets import store
+from apps.releases.exceptions import ManifestMissing
+from apps.releases.models import Manifest
+
+
+def manifest_name(digest: str, file_sha256: str) -> str:
+    """Return the name in storage of one file of a manifest: files that differ never share a name."""
+    return f"manifests/{digest[:2]}/{digest}.{file_sha256[:16]}.sqlite"
+
+
+def manifest_file(manifest: Manifest) -> Path:
+    """Return a local file that holds `manifest`, fetched first where storage is elsewhere.
+
+    Raises `ManifestMissing` where storage lacks it, or holds other bytes under its name.
+    """
+    file = store.local_path(manifest.file_name)
+    if file is None:
+        file = _fetched(manifest)
+    if not file.is_file() or file.stat().st_size != manifest.file_size_bytes:
+        raise ManifestMissing(
+            f"Manifest {manifest} is missing from storage or damaged ({manifest.file_name}).",
+            next_step="Restore that file from a backup; what is live has not been changed.",
+        )
+    return file
+
+
+def _fetched(manifest: Manifest) -> Path:
+    target = Path(settings.DATA_DIR) / "fetched" / Path(manifest.file_name).name
+    if target.exists():
+        return target
+    content = store.read(manifest.file_name)
+    if content is None or hashlib.sha256(content).hexdigest() != manifest.file_sha256:
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with store.temporary_file() as file:
+        file.write_bytes(content)
+        file.replace(target)
+    return target

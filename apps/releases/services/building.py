@@ -1,0 +1,143 @@
+from pathlib import Path
+
+from django.db import transaction
+
+from apps.assets import store
+from apps.assets.models import Representation as StoredRepresentation
+from apps.assets.selectors import representations_of
+from apps.caching.headers import HeaderCompiler
+from apps.caching.selectors import as_rules
+from apps.releases.files import manifest_file, manifest_name
+from apps.releases.manifest import ManifestReader, ManifestWriter, Representation
+from apps.releases.manifest.writer import file_sha256
+from apps.releases.models import Change, Channel, Manifest, Release
+from apps.releases.selectors import first_published_at, live_publication, open_manifest
+
+_BLOBS_AT_ONCE = 2_000
+
+
+def build(release: Release) -> Manifest:
+    """Write the manifest of `release`: its base's with its changes and cache rules; return it.
+
+    Content that was built before has a manifest already, which is returned. Raises `ManifestMissing`
+    where the base's file is gone, `OSError` where the disk is full; nothing is left behind then.
+    """
+    base = manifest_file(release.base_manifest) if release.base_manifest else None
+    newest = _newest_representation()
+    with store.temporary_file() as file:
+        with ManifestWriter(file, base=base) as writer:
+            compiler = HeaderCompiler(as_rules(list(release.rules.all())))
+            if release.base_manifest and open_manifest(release.base_manifest).rules_digest != compiler.digest:
+                _recompile(writer, compiler)
+            _apply(writer, release, compiler)
+            if release.base and (since := first_published_at(release.base)):
+                writer.set_released(release.base.pk, int(since.timestamp()))
+            digest = writer.finish(rules_digest=compiler.digest)
+        known = Manifest.objects.filter(digest=digest).first()
+        if known:
+            manifest_file(known)
+            return known
+        return _store(file, Manifest(digest=digest, newest_representation=newest))
+
+
+def refresh_representations(manifest: Manifest) -> bool:
+    """Give `manifest` a new file with the content codings made since; return whether there were any.
+
+    The digest stays, since codings are derived. Running it twice, or in two places, is harmless: of
+    two that try at once, one file becomes the manifest's.
+    """
+    newest = _newest_representation()
+    if newest == manifest.newest_representation:
+        return False
+    has_new = False
+    with store.temporary_file() as file:
+        with ManifestWriter(file, base=manifest_file(manifest)) as writer:
+            blobs = list(writer.blobs_without_representations())
+            for start in range(0, len(blobs), _BLOBS_AT_ONCE):
+                has_new |= _add_representations(writer, blobs[start : start + _BLOBS_AT_ONCE])
+            if has_new:
+                writer.finish(rules_digest=open_manifest(manifest).rules_digest)
+        if not has_new:
+            Manifest.objects.filter(pk=manifest.pk).update(newest_representation=newest)
+            return False
+        renewed = Manifest(
+            digest=manifest.digest, revision=manifest.revision + 1, newest_representation=newest
+        )
+        _put(file, renewed)
+    return bool(
+        Manifest.objects.filter(pk=manifest.pk, revision=manifest.revision).update(
+            revision=renewed.revision,
+            file_name=renewed.file_name,
+            file_sha256=renewed.file_sha256,
+            file_size_bytes=renewed.file_size_bytes,
+            newest_representation=newest,
+        )
+    )
+
+
+def refresh_live_manifests() -> list[str]:
+    """Bring the content codings of everything that is live up to date; return a line for each."""
+    lines = []
+    for channel in Channel.objects.all():
+        live = live_publication(channel)
+        if live and refresh_representations(live.manifest):
+            lines.append(f"{channel} now serves release {live.release_id} with all its content codings.")
+    return lines
+
+
+def _newest_representation() -> int:
+    newest = StoredRepresentation.objects.order_by("-pk").values_list("pk", flat=True).first()
+    return newest or 0
+
+
+def _apply(writer: ManifestWriter, release: Release, compiler: HeaderCompiler) -> None:
+    put_blobs = []
+    changes = release.changes.select_related("asset", "version__blob").order_by("asset__path")
+    for change in changes.iterator(chunk_size=_BLOBS_AT_ONCE):
+        path, version = change.asset.path, change.version
+        if change.kind == Change.Kind.REMOVE or version is None:
+            writer.remove(path)
+            continue
+        size = version.blob.size_bytes
+        writer.put(
+            path,
+            blob=version.blob_id,
+            size=size,
+            media_type=version.media_type,
+            header_set=compiler.header_set(path, version.media_type, size),
+            release=release.pk,
+        )
+        put_blobs.append(version.blob_id)
+    for start in range(0, len(put_blobs), _BLOBS_AT_ONCE):
+        _add_representations(writer, put_blobs[start : start + _BLOBS_AT_ONCE])
+
+
+def _add_representations(writer: ManifestWriter, blobs: list[str]) -> bool:
+    found = representations_of(blobs)
+    for blob, representations in found.items():
+        rows = [Representation(r.coding, r.encoded_id, r.encoded.size_bytes) for r in representations]
+        writer.add_representations(blob, rows)
+    return any(found.values())
+
+
+def _recompile(writer: ManifestWriter, compiler: HeaderCompiler) -> None:
+    """Give every path the headers of other rules; what comes out the same stays untouched."""
+    for entry in writer.entries():
+        header_set = compiler.header_set(entry.path, entry.media_type, entry.size)
+        writer.set_header_set(entry, header_set)
+
+
+def _store(file: Path, manifest: Manifest) -> Manifest:
+    with ManifestReader(file) as reader:
+        manifest.path_count = reader.path_count
+    _put(file, manifest)
+    with transaction.atomic():
+        manifest.save(force_insert=True)
+    return manifest
+
+
+def _put(file: Path, manifest: Manifest) -> None:
+    manifest.file_sha256 = file_sha256(file)
+    manifest.file_size_bytes = file.stat().st_size
+    manifest.file_name = manifest_name(manifest.digest, manifest.file_sha256)
+    store.put_file(manifest.file_name, file, sha256=manifest.file_sha256)

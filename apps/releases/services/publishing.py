@@ -1,0 +1,170 @@
+from datetime import UTC, datetime
+from functools import partial
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.accounts.models import User
+from apps.accounts.permissions import require
+from apps.audit.services import record
+from apps.releases.exceptions import AlreadyLive, BaseMoved, ReasonMissing, UnknownPublication, WrongState
+from apps.releases.files import manifest_file
+from apps.releases.models import Channel, Publication, Release
+from apps.releases.selectors import conflicting_paths, live_publication, publication_before
+from apps.releases.services.pointers import write_pointer
+from apps.releases.transitions import NEXT_STEPS, State, move
+
+_NAMED_CONFLICTS = 20
+
+
+@transaction.atomic
+def publish(*, release: Release, actor: User) -> Publication:
+    """Make an approved release what its channel serves; return the publication.
+
+    Once the transaction is committed the channel's pointer is written to storage, from which every
+    delivery process follows. Raises `Forbidden`, `WrongState`, `BaseMoved`, `ManifestMissing`.
+    """
+    require(actor, "releases.publish_release", to=f"publish release {release.pk}")
+    channel = Channel.objects.select_for_update().get(pk=release.channel_id)
+    release = Release.objects.select_for_update().get(pk=release.pk)
+    if release.state != State.APPROVED or release.manifest is None:
+        now = State(release.state)
+        raise WrongState(
+            f"Release {release.pk} is {now.label} and cannot be published.", next_step=NEXT_STEPS[now]
+        )
+    refuse_if_base_moved(release)
+    manifest_file(release.manifest)
+    live = live_publication(channel)
+    publication = _append(channel, live, release=release, kind=Publication.Kind.PUBLISH, actor=actor)
+    move(release, State.PUBLISHED, step="published")
+    if live:
+        move(live.release, State.SUPERSEDED, step="superseded")
+    record(
+        actor=actor,
+        action="release.publish",
+        target=f"release {release.pk}",
+        summary=f"Published release {release.pk} on {channel} as {publication.tag}.",
+        details=_as_details(publication),
+    )
+    return publication
+
+
+@transaction.atomic
+def roll_back(*, channel: Channel, reason: str, actor: User, to: int | None = None) -> Publication:
+    """Make `channel` serve again what an earlier publication served: files and cache rules.
+
+    `to` is that publication's number; without it, what was served before the live release ever was.
+    Raises `Forbidden`, `ReasonMissing`, `UnknownPublication`, `AlreadyLive`, `ManifestMissing`.
+    """
+    require(actor, "releases.roll_back_channel", to=f"roll {channel} back")
+    if not reason.strip():
+        raise ReasonMissing(
+            f"{channel} is not rolled back without a reason.",
+            next_step="Say in a few words what is wrong; whoever looks at it tomorrow will read it.",
+        )
+    channel = Channel.objects.select_for_update().get(pk=channel.pk)
+    live = live_publication(channel)
+    goal = _goal(channel, live, to)
+    manifest_file(goal.manifest)
+    publication = _append(
+        channel,
+        live,
+        release=goal.release,
+        kind=Publication.Kind.ROLLBACK,
+        actor=actor,
+        returns_to=goal,
+        reason=reason.strip(),
+    )
+    if live and live.release_id != goal.release_id:
+        move(live.release, State.SUPERSEDED, step="rolled back")
+        move(goal.release, State.PUBLISHED, step="served again")
+    record(
+        actor=actor,
+        action="channel.roll_back",
+        target=f"channel {channel}",
+        summary=f"Rolled {channel} back to {goal.tag} (release {goal.release_id}): {reason.strip()}",
+        details=_as_details(publication) | {"returns_to": goal.sequence, "reason": reason.strip()},
+    )
+    return publication
+
+
+def refuse_if_base_moved(release: Release) -> None:
+    """Raise `BaseMoved`, naming the paths in conflict, where the channel serves another base by now."""
+    live = live_publication(release.channel)
+    if (live.manifest_id if live else None) == release.base_manifest_id:
+        return
+    conflicts = conflicting_paths(release, live)
+    named = ", ".join(conflicts[:_NAMED_CONFLICTS])
+    more = f" and {len(conflicts) - _NAMED_CONFLICTS} more" if len(conflicts) > _NAMED_CONFLICTS else ""
+    both = f"Changed in both: {named}{more}." if conflicts else "No path was changed in both."
+    now = f"release {live.release_id}" if live else "nothing"
+    raise BaseMoved(
+        f"{release.channel} serves {now} by now, and release {release.pk} was begun on "
+        f"{f'release {release.base_id}' if release.base_id else 'an empty channel'}. {both}",
+        next_step="Begin again on what is live: import the folder once more, and review that release.",
+    )
+
+
+def _goal(channel: Channel, live: Publication | None, to: int | None) -> Publication:
+    goal = publication_before(live) if to is None and live else _numbered(channel, to)
+    if goal is None or live is None:
+        known = f"{channel} has publications 1 to {live.sequence}" if live else f"{channel} has none yet"
+        raise UnknownPublication(
+            f"There is nothing to roll {channel} back to."
+            if to is None
+            else f"{channel} has no publication {to}.",
+            next_step=f"{known}; name one with --to, or choose it in the channel's history.",
+        )
+    if goal.manifest_id == live.manifest_id:
+        raise AlreadyLive(
+            f"{channel} serves exactly what publication {goal.sequence} served.",
+            next_step="Choose another one from its history.",
+        )
+    return goal
+
+
+def _numbered(channel: Channel, sequence: int | None) -> Publication | None:
+    return channel.publications.select_related("release", "manifest").filter(sequence=sequence).first()
+
+
+def _append(
+    channel: Channel,
+    live: Publication | None,
+    *,
+    release: Release,
+    kind: Publication.Kind,
+    actor: User,
+    returns_to: Publication | None = None,
+    reason: str = "",
+) -> Publication:
+    now = timezone.now()
+    publication = Publication.objects.create(
+        channel=channel,
+        sequence=live.sequence + 1 if live else 1,
+        release=release,
+        manifest=returns_to.manifest if returns_to else release.manifest,
+        kind=kind,
+        returns_to=returns_to,
+        actor=actor,
+        reason=reason,
+        tag=_tag(channel, now),
+        published_at=now,
+    )
+    transaction.on_commit(partial(write_pointer, channel), robust=True)
+    return publication
+
+
+def _tag(channel: Channel, now: datetime) -> str:
+    """Return a name of this publication that nobody else has: `production-2026-11-23.2`."""
+    day = f"{channel.name}-{now.astimezone(UTC):%Y-%m-%d}."
+    return f"{day}{channel.publications.filter(tag__startswith=day).count() + 1}"
+
+
+def _as_details(publication: Publication) -> dict[str, object]:
+    return {
+        "channel": publication.channel.name,
+        "publication": publication.sequence,
+        "release": publication.release_id,
+        "digest": publication.manifest_id,
+        "tag": publication.tag,
+    }

@@ -1,0 +1,182 @@
+from django.db import transaction
+from django.utils import timezone
+
+from apps.accounts.models import User
+from apps.accounts.permissions import require, who_may
+from apps.audit.services import record
+from apps.releases.exceptions import (
+    AlreadyApproved,
+    BriefIncomplete,
+    NothingChanges,
+    ReasonMissing,
+    SelfApproval,
+    StaleDigest,
+    WrongState,
+)
+from apps.releases.models import Approval, Channel, Release
+from apps.releases.selectors import approvals_needed, authors_of, missing_brief
+from apps.releases.services.building import build
+from apps.releases.services.publishing import refuse_if_base_moved
+from apps.releases.transitions import NEXT_STEPS, State, move
+
+
+@transaction.atomic
+def submit(*, release: Release, actor: User) -> Release:
+    """Build the release's manifest and hand it in for review.
+
+    Where the channel asks for no approval it is approved at once. Raises `Forbidden`, `WrongState`,
+    `BriefIncomplete`, `NothingChanges`, `BaseMoved`; the release is then the draft that it was.
+    """
+    require(actor, "releases.submit_release", to=f"submit release {release.pk}")
+    release = _locked(release)
+    _refuse_unless(release, State.DRAFT, step="submitted")
+    _refuse_incomplete_brief(release)
+    refuse_if_base_moved(release)
+    manifest = build(release)
+    if release.base_manifest_id == manifest.digest:
+        raise NothingChanges(
+            f"Release {release.pk} would serve exactly what {release.channel} serves now.",
+            next_step="Add a change to it, or withdraw it.",
+        )
+    move(release, State.IN_REVIEW, step="submitted", manifest=manifest, submitted_at=timezone.now())
+    needed = approvals_needed(release.channel)
+    if needed == 0:
+        move(release, State.APPROVED, step="approved")
+    waits = f"it waits for {needed} approval(s)" if needed else "no approval is asked for, so it may go live"
+    record(
+        actor=actor,
+        action="release.submit",
+        target=f"release {release.pk}",
+        summary=f"Submitted release {release.pk} as {manifest}: {waits}.",
+        details={"digest": manifest.digest, "paths": manifest.path_count, "approvals_needed": needed},
+    )
+    return release
+
+
+@transaction.atomic
+def approve(*, release: Release, digest: str, actor: User) -> Approval:
+    """Approve one manifest digest (hex) of a release; with the last approval needed it is approved.
+
+    Raises `Forbidden`, `WrongState`, `StaleDigest`, `SelfApproval`, `AlreadyApproved`.
+    """
+    require(actor, "releases.approve_release", to=f"approve release {release.pk}")
+    release = _locked(release)
+    _refuse_unless(release, State.IN_REVIEW, step="approved")
+    if release.manifest_id is None or release.manifest_id != digest:
+        raise StaleDigest(
+            f"Release {release.pk} no longer has the digest {digest[:12]}.",
+            next_step="Look at what it holds now, and approve that.",
+        )
+    refuse_own_work(release, actor)
+    approval, is_new = Approval.objects.get_or_create(
+        release=release, manifest_id=release.manifest_id, approver=actor
+    )
+    if not is_new:
+        raise AlreadyApproved(
+            f"{actor} has approved release {release.pk} already.", next_step="Somebody else has to, too."
+        )
+    given, needed = approvals_of(release), approvals_needed(release.channel)
+    record(
+        actor=actor,
+        action="release.approve",
+        target=f"release {release.pk}",
+        summary=f"Approved release {release.pk} ({given} of {needed}).",
+        details={"digest": digest, "given": given, "needed": needed},
+    )
+    if given >= needed:
+        move(release, State.APPROVED, step="approved")
+    return approval
+
+
+@transaction.atomic
+def reject(*, release: Release, reason: str, actor: User) -> Release:
+    """Turn a release down, with a reason that its owner reads.
+
+    Raises `Forbidden`, `WrongState`, `ReasonMissing`.
+    """
+    require(actor, "releases.approve_release", to=f"reject release {release.pk}")
+    if not reason.strip():
+        raise ReasonMissing(
+            f"Release {release.pk} is not rejected without a reason.", next_step="Say what has to change."
+        )
+    return _step(
+        release, State.REJECTED, step="rejected", action="reject", actor=actor, reason=reason.strip()
+    )
+
+
+@transaction.atomic
+def reopen(*, release: Release, actor: User) -> Release:
+    """Take a release back to draft, so that it can be changed; approvals are asked for again.
+
+    Raises `Forbidden`, `WrongState`.
+    """
+    require(actor, "releases.change_release", to=f"take release {release.pk} back to draft")
+    return _step(
+        release,
+        State.DRAFT,
+        step="taken back to draft",
+        action="reopen",
+        actor=actor,
+        manifest=None,
+        submitted_at=None,
+    )
+
+
+@transaction.atomic
+def withdraw(*, release: Release, actor: User) -> Release:
+    """Give a release up before it goes live. Raises `Forbidden`, `WrongState`."""
+    require(actor, "releases.change_release", to=f"withdraw release {release.pk}")
+    return _step(release, State.WITHDRAWN, step="withdrawn", action="withdraw", actor=actor)
+
+
+def refuse_own_work(release: Release, actor: User) -> None:
+    """Raise `SelfApproval` where `actor` owns, made or added to `release`."""
+    if actor.pk in authors_of(release):
+        raise SelfApproval(
+            f"{actor} owns release {release.pk} or has added to it, and cannot approve it.",
+            next_step=f"Ask somebody else who may: {who_may('releases.approve_release')}.",
+        )
+
+
+def approvals_of(release: Release) -> int:
+    """Count the approvals that hold: those of the digest that the release has now."""
+    return release.approvals.filter(manifest=release.manifest_id).count()
+
+
+def _locked(release: Release) -> Release:
+    """Lock channel and release, in this order everywhere, and return the release as it is now."""
+    Channel.objects.select_for_update().get(pk=release.channel_id)
+    return Release.objects.select_for_update().get(pk=release.pk)
+
+
+def _refuse_unless(release: Release, state: State, *, step: str) -> None:
+    if release.state != state:
+        now = State(release.state)
+        raise WrongState(
+            f"Release {release.pk} is {now.label} and cannot be {step}.", next_step=NEXT_STEPS[now]
+        )
+
+
+def _refuse_incomplete_brief(release: Release) -> None:
+    missing = missing_brief(release)
+    if missing:
+        options = " ".join(f"--{name.replace('_', '-')} …" for name in missing)
+        raise BriefIncomplete(
+            f"Release {release.pk} lacks its {' and '.join(name.replace('_', ' ') for name in missing)}.",
+            next_step=f"Fill in on its page, or with `scripts/manage release edit {release.pk} {options}`.",
+        )
+
+
+def _step(
+    release: Release, to: State, *, step: str, action: str, actor: User, reason: str = "", **fields: object
+) -> Release:
+    before = release.get_state_display()
+    move(release, to, step=step, **fields)
+    record(
+        actor=actor,
+        action=f"release.{action}",
+        target=f"release {release.pk}",
+        summary=f"Release {release.pk} was {step}{f': {reason}' if reason else ''}.",
+        details={"before": before, "reason": reason} if reason else {"before": before},
+    )
+    return release

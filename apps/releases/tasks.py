@@ -1,0 +1,18 @@
+"""What the background worker does for releases, again and again; each is harmless to repeat."""
+
+from apps.jobs.schedule import every
+from apps.releases.services.building import refresh_live_manifests
+from apps.releases.services.pointers import reconcile
+
+
+@every(2, "releases.reconcile_pointers")
+def reconcile_pointers() -> list[str]:
+    """Bring storage up to date where a publication's pointer was not written."""
+    return reconcile()
+
+
+@every(5, "releases.refresh_content_codings")
+def refresh_content_codings() -> list[str]:
+    """Let what is live profit from content codings made since it was built."""
+    lines = refresh_live_manifests()
+    return lines + reconcile() if lines else []
