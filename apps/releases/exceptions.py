@@ -81,3 +81,7 @@ class ManifestMissing(ReleaseRefusal):
 
 class WrongApprovals(ReleaseRefusal):
     code = "wrong_approvals"
+
+
+class WrongChannel(ReleaseRefusal):
+    code = "wrong_channel"

@@ -3,7 +3,7 @@ from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 
 from apps.releases.exceptions import ManifestMissing, UnknownChannel, UnknownRelease
 from apps.releases.files import manifest_file
@@ -45,6 +45,19 @@ def channel_named(name: str) -> Channel:
         names = ", ".join(Channel.objects.values_list("name", flat=True)) or "none yet"
         raise UnknownChannel(f"There is no channel {name!r}.", next_step=f"There are: {names}.")
     return channel
+
+
+def releases_newest_first(*, state: str | None = None) -> QuerySet[Release]:
+    """Return releases with channel and owner, newest first; only those in `state` where one is given."""
+    releases = Release.objects.select_related("channel", "owner").order_by("-pk")
+    return releases.filter(state=state) if state else releases
+
+
+def history_of(channel: Channel) -> QuerySet[Publication]:
+    """Return a channel's publications with release, actor and goal, newest first."""
+    return channel.publications.select_related("channel", "release", "actor", "returns_to").order_by(
+        "-sequence"
+    )
 
 
 def live_publication(channel: Channel) -> Publication | None:
@@ -107,6 +120,15 @@ def authors_of(release: Release) -> set[int]:
 def open_manifest(manifest: Manifest) -> ManifestReader:
     """Return a reader of the manifest's newest file. Raises `ManifestMissing`."""
     return _reader(manifest_file(manifest))
+
+
+def manifest_reader_of(release: Release) -> ManifestReader:
+    """Return a reader of what `release` serves. Raises `ManifestMissing` where it was not built yet."""
+    if release.manifest is None:
+        raise ManifestMissing(
+            f"Release {release.pk} has no manifest yet.", next_step="Submit it for review; that builds it."
+        )
+    return open_manifest(release.manifest)
 
 
 @lru_cache(maxsize=16)

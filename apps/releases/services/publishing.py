@@ -7,7 +7,14 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.accounts.permissions import require
 from apps.audit.services import record
-from apps.releases.exceptions import AlreadyLive, BaseMoved, ReasonMissing, UnknownPublication, WrongState
+from apps.releases.exceptions import (
+    AlreadyLive,
+    BaseMoved,
+    ReasonMissing,
+    UnknownPublication,
+    WrongChannel,
+    WrongState,
+)
 from apps.releases.files import manifest_file
 from apps.releases.models import Channel, Publication, Release
 from apps.releases.selectors import conflicting_paths, live_publication, publication_before
@@ -86,6 +93,15 @@ def roll_back(*, channel: Channel, reason: str, actor: User, to: int | None = No
         details=_as_details(publication) | {"returns_to": goal.sequence, "reason": reason.strip()},
     )
     return publication
+
+
+def refuse_other_channel(release: Release, channel: Channel) -> None:
+    """Raise `WrongChannel` unless `release` was made for `channel`."""
+    if release.channel_id != channel.pk:
+        raise WrongChannel(
+            f"Release {release.pk} was made for {release.channel}, not for {channel}.",
+            next_step=f"Publish it on {release.channel}, or import its source for {channel}.",
+        )
 
 
 def refuse_if_base_moved(release: Release) -> None:

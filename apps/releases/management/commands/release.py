@@ -1,0 +1,152 @@
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandParser
+from django.utils.timezone import localtime
+
+from apps.accounts.command_line import SubcommandsCommand
+from apps.accounts.selectors import user_named
+from apps.releases.manifest import diff
+from apps.releases.models import Publication, Release
+from apps.releases.reports import (
+    difference_report,
+    publication_report,
+    release_details,
+    release_report,
+)
+from apps.releases.selectors import (
+    channel_named,
+    manifest_reader_of,
+    release_numbered,
+    releases_newest_first,
+)
+from apps.releases.services import drafts, publishing, review
+
+TEXT_FIELDS = tuple(name for name in drafts.BRIEF_FIELDS if name != "owner")
+_SIGNS = {"added": "+", "changed": "~", "removed": "−", "headers": "h"}
+
+
+class Command(SubcommandsCommand):
+    help = "List, review, publish and roll back releases."
+
+    def add_subcommands(self, add: Callable[..., CommandParser]) -> None:
+        listing = add("list", self.list_releases, help="show the newest releases")
+        listing.add_argument("--state", choices=Release.State.values, help="only releases in this state")
+        listing.add_argument("--limit", type=int, default=20, help="how many at most (default: %(default)s)")
+        self._with_number(add("show", self.show, help="show one release"))
+        edit = self._with_number(add("edit", self.edit, help="fill in or change a draft's brief"))
+        edit.add_argument("--owner", metavar="USER", help="who answers for it")
+        for name in TEXT_FIELDS:
+            edit.add_argument(f"--{name.replace('_', '-')}", metavar="TEXT")
+        self._with_number(add("submit", self.submit, help="build a draft and hand it in for review"))
+        approve = self._with_number(add("approve", self.approve, help="approve what is in review"))
+        approve.add_argument("--digest", help="refuse unless the release still has this digest")
+        reject = self._with_number(add("reject", self.reject, help="turn a release down"))
+        reject.add_argument("--reason", required=True)
+        self._with_number(add("reopen", self.reopen, help="take a release back to draft"))
+        self._with_number(add("withdraw", self.withdraw, help="give a release up"))
+        publish = self._with_number(add("publish", self.publish, help="make an approved release live"))
+        publish.add_argument("--channel", help="refuse unless this is the release's channel")
+        rollback = add("rollback", self.rollback, help="serve again what an earlier publication served")
+        rollback.add_argument("--channel", default="production", help="default: %(default)s")
+        rollback.add_argument("--to", type=int, metavar="PUBLICATION", help="default: what was served before")
+        rollback.add_argument("--reason", required=True)
+        compare = add("diff", self.diff, help="list the paths in which two releases differ")
+        compare.add_argument("old", type=int)
+        compare.add_argument("new", type=int)
+
+    def list_releases(self, *, state: str | None, limit: int, **options: Any) -> object:
+        reports = [release_report(release) for release in releases_newest_first(state=state)[: max(limit, 0)]]
+        for report in reports:
+            self.say(
+                f"{report['release']:>6}  {report['state']:<10}  {report['channel']:<12}  {report['title']}"
+            )
+        if not reports:
+            self.say("No release yet: `scripts/manage import FOLDER --title …` makes one.")
+        return reports
+
+    def show(self, *, number: int, **options: Any) -> object:
+        release = release_numbered(number)
+        report = release_details(release)
+        self.say(
+            f"Release {number} · {release.title}\n  {release.get_state_display()} · channel {report['channel']}"
+        )
+        self.say(f"  Owner: {report['owner'] or '—'}\n  Digest: {report['digest'] or 'not built yet'}")
+        self.say(f"  Expected result: {release.expected_result or '—'}")
+        self.say(f"  Rollback note: {release.rollback_note or '—'}")
+        self.say(f"  {report['added']} added, {report['changed']} changed, {report['removed']} removed")
+        for approval in report["approvals"]:
+            self.say(
+                f"  Approved by {approval['approver']}{'' if approval['holds'] else ' (an earlier digest)'}"
+            )
+        self.say(f"  {settings.STAFF_URL}/admin/releases/release/{number}/change/")
+        return report
+
+    def edit(self, *, number: int, owner: str | None, **options: Any) -> object:
+        fields: dict[str, object] = {
+            name: options[name] for name in TEXT_FIELDS if options.get(name) is not None
+        }
+        if owner is not None:
+            fields["owner"] = user_named(owner)
+        release = release_numbered(number)
+        drafts.edit_release(release=release, actor=self.actor(options), **fields)
+        self.say(f"Release {number}: {', '.join(fields).replace('_', ' ') or 'nothing'} saved.")
+        return release_details(release_numbered(number))
+
+    def submit(self, *, number: int, **options: Any) -> object:
+        release = review.submit(release=release_numbered(number), actor=self.actor(options))
+        return self._say_state(release)
+
+    def approve(self, *, number: int, digest: str | None, **options: Any) -> object:
+        release = release_numbered(number)
+        wanted = (digest or release.manifest_id or "").removeprefix("sha256:")
+        review.approve(release=release, digest=wanted, actor=self.actor(options))
+        return self._say_state(release_numbered(number))
+
+    def reject(self, *, number: int, reason: str, **options: Any) -> object:
+        release = review.reject(release=release_numbered(number), reason=reason, actor=self.actor(options))
+        return self._say_state(release)
+
+    def reopen(self, *, number: int, **options: Any) -> object:
+        return self._say_state(review.reopen(release=release_numbered(number), actor=self.actor(options)))
+
+    def withdraw(self, *, number: int, **options: Any) -> object:
+        return self._say_state(review.withdraw(release=release_numbered(number), actor=self.actor(options)))
+
+    def publish(self, *, number: int, channel: str | None, **options: Any) -> object:
+        release = release_numbered(number)
+        if channel:
+            publishing.refuse_other_channel(release, channel_named(channel))
+        return self._say_live(publishing.publish(release=release, actor=self.actor(options)))
+
+    def rollback(self, *, channel: str, to: int | None, reason: str, **options: Any) -> object:
+        publication = publishing.roll_back(
+            channel=channel_named(channel), to=to, reason=reason, actor=self.actor(options)
+        )
+        return self._say_live(publication)
+
+    def diff(self, *, old: int, new: int, **options: Any) -> object:
+        differences = diff(*(manifest_reader_of(release_numbered(number)) for number in (old, new)))
+        reports = [difference_report(difference) for difference in differences]
+        for report in reports:
+            self.say(f"{_SIGNS[report['kind']]} {report['path']}")
+        if not reports:
+            self.say(f"Releases {old} and {new} serve the same.")
+        return reports
+
+    def _with_number(self, parser: CommandParser) -> CommandParser:
+        parser.add_argument("number", type=int, metavar="N", help="the release's number")
+        return parser
+
+    def _say_state(self, release: Release) -> object:
+        self.say(f"Release {release.pk} is {release.get_state_display()}.")
+        return release_details(release)
+
+    def _say_live(self, publication: Publication) -> object:
+        at = f"{localtime(publication.published_at):%Y-%m-%d %H:%M:%S %Z}"
+        self.say(
+            f"{publication.channel} serves release {publication.release_id} since {at}, "
+            f"as publication {publication.sequence} ({publication.tag})."
+        )
+        return publication_report(publication)
