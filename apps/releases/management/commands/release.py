@@ -24,7 +24,7 @@ from apps.releases.selectors import (
 from apps.releases.services import drafts, publishing, review
 
 TEXT_FIELDS = tuple(name for name in drafts.BRIEF_FIELDS if name != "owner")
-_SIGNS = {"added": "+", "changed": "~", "removed": "−", "headers": "h"}
+_SIGNS = {"added": "+", "changed": "~", "removed": "-", "headers": "h"}
 
 
 class Command(SubcommandsCommand):
@@ -59,9 +59,8 @@ class Command(SubcommandsCommand):
     def list_releases(self, *, state: str | None, limit: int, **options: Any) -> object:
         reports = [release_report(release) for release in releases_newest_first(state=state)[: max(limit, 0)]]
         for report in reports:
-            self.say(
-                f"{report['release']:>6}  {report['state']:<10}  {report['channel']:<12}  {report['title']}"
-            )
+            number, state, channel = report["release"], report["state"], report["channel"]
+            self.say(f"{number:>6}  {state:<10}  {channel:<12}  {report['title']}")
         if not reports:
             self.say("No release yet: `scripts/manage import FOLDER --title …` makes one.")
         return reports
@@ -69,17 +68,15 @@ class Command(SubcommandsCommand):
     def show(self, *, number: int, **options: Any) -> object:
         release = release_numbered(number)
         report = release_details(release)
-        self.say(
-            f"Release {number} · {release.title}\n  {release.get_state_display()} · channel {report['channel']}"
-        )
+        self.say(f"Release {number} · {release.title}")
+        self.say(f"  {release.get_state_display()}, for channel {report['channel']}")
         self.say(f"  Owner: {report['owner'] or '—'}\n  Digest: {report['digest'] or 'not built yet'}")
         self.say(f"  Expected result: {release.expected_result or '—'}")
         self.say(f"  Rollback note: {release.rollback_note or '—'}")
         self.say(f"  {report['added']} added, {report['changed']} changed, {report['removed']} removed")
         for approval in report["approvals"]:
-            self.say(
-                f"  Approved by {approval['approver']}{'' if approval['holds'] else ' (an earlier digest)'}"
-            )
+            of = "" if approval["holds"] else " (an earlier digest)"
+            self.say(f"  Approved by {approval['approver']}{of}")
         self.say(f"  {settings.STAFF_URL}/admin/releases/release/{number}/change/")
         return report
 
