@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import Group
 from django.core.files.storage import storages
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django.fixtures import Settings
 
 from apps.accounts.models import User
 from apps.accounts.roles import Role
 
 
 @pytest.fixture(autouse=True)
-def storage_folder(tmp_path: Path, settings: SettingsWrapper) -> Path:
+def storage_folder(tmp_path: Path, settings: Settings) -> Path:
     """Point DATA_DIR and the blob storage at a folder that goes with the test; return the storage's."""
     folder = tmp_path / "storage"
     folder.mkdir()

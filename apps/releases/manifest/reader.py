@@ -119,15 +119,10 @@ class ManifestReader:
 
     def verify(self) -> None:
         """Compute every digest again from the rows; raise `ManifestFault` at the first that differs."""
-        buckets = self.buckets()
-        following = [first for first, _ in buckets[1:]] + [LAST]
-        for (first, digest), end in zip(buckets, following, strict=True):
-            if row_digest(bucket_rows(self._db, first, end)) != digest:
-                raise ManifestFault(f"{self.file}: the rows from {first!r} on are not what was built")
-        if [first for first, _ in buckets][:1] != [FIRST_BUCKET]:
-            raise ManifestFault(f"{self.file}: its first bucket is missing")
-        if manifest_digest(digest for _, digest in buckets) != self.digest:
-            raise ManifestFault(f"{self.file}: its digest is not the digest of its rows")
+        try:
+            self._verify()
+        except sqlite3.DatabaseError as error:
+            raise ManifestFault(f"{self.file} is damaged: {error}") from error
 
     def close(self) -> None:
         """Close every thread's connection. A lookup afterwards fails."""
@@ -142,6 +137,17 @@ class ManifestReader:
             self._local.connection = connection
             self._connections.append(connection)
         return connection
+
+    def _verify(self) -> None:
+        buckets = self.buckets()
+        if not buckets or buckets[0][0] != FIRST_BUCKET:
+            raise ManifestFault(f"{self.file}: its first bucket is missing")
+        ends = [first for first, _ in buckets[1:]] + [LAST]
+        for (first, digest), end in zip(buckets, ends, strict=True):
+            if row_digest(bucket_rows(self._db, first, end)) != digest:
+                raise ManifestFault(f"{self.file}: the rows from {first!r} on are not what was built")
+        if manifest_digest(digest for _, digest in buckets) != self.digest:
+            raise ManifestFault(f"{self.file}: its digest is not the digest of its rows")
 
     def _check_format(self) -> None:
         if self._db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
