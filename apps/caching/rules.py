@@ -35,7 +35,11 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What caches may do. TTLs are in seconds; None leaves the directive out."""
+    """What caches may do. TTLs are in seconds.
+
+    Without a TTL of their own, shared caches go by the browsers' TTL; without that one, a copy has to
+    be checked with the origin before each use. The other durations leave their directive out if None.
+    """
 
     visibility: Visibility = Visibility.PUBLIC
     browser_ttl_seconds: int | None = None
@@ -50,7 +54,11 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Bypass:
-    """A condition under which a cache must not answer from what it keeps, with the reason."""
+    """A condition under which a cache must not answer from what it keeps, with the reason.
+
+    `name` is the query parameter, cookie or header whose presence is enough; for previews, which are
+    known by their host name, it is only a label.
+    """
 
     kind: BypassKind
     name: str
@@ -59,7 +67,13 @@ class Bypass:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A URL that shows what a rule does: executed, never only read."""
+    """A request that shows what a rule does: executed, never only read.
+
+    `url` is a path or a whole URL. `rule` is the slug of the rule that decides, which may be another
+    one than the rule that the example belongs to, or "" for none. `is_cached` says whether a cache may
+    answer without asking the origin; a TTL of None is not compared. A URL on the host `preview` stands
+    for a preview of any release, and `size_bytes` is how large the file is taken to be.
+    """
 
     url: str
     is_cached: bool
@@ -67,6 +81,22 @@ class Example:
     browser_ttl_seconds: int | None = None
     shared_ttl_seconds: int | None = None
     request_headers: tuple[tuple[str, str], ...] = ()
+    size_bytes: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class RuleContent:
+    """Everything that one version of a rule says, as a person writes it."""
+
+    name: str
+    order: int
+    match: Match
+    policy: Policy
+    expected_result: str
+    rollback_note: str
+    description: str = ""
+    bypass_conditions: tuple[Bypass, ...] = ()
+    examples: tuple[Example, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

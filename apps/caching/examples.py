@@ -1,0 +1,83 @@
+"""Examples, executed: does each request get what its example says?"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from whitenoise.media_types import MediaTypes
+
+from apps.caching.evaluation import Outcome, evaluate, path_of
+from apps.caching.rules import Example, Rule
+from apps.caching.wording import short_duration
+
+type MediaTypeOf = Callable[[str], str]
+
+guess_media_type: MediaTypeOf = MediaTypes().get_type
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleResult:
+    """What became of one example: whether it holds, and that in words."""
+
+    example: Example
+    outcome: Outcome
+    is_ok: bool
+    words: str
+
+
+def run_examples(
+    rules: Sequence[Rule],
+    examples: Iterable[Example],
+    *,
+    media_type_of: MediaTypeOf = guess_media_type,
+    preview_domain: str = "",
+) -> list[ExampleResult]:
+    """Evaluate each example against all of `rules`, which are in the order in which they are tried.
+
+    `media_type_of` tells the type of a file by its path. Raises `HeaderFault`.
+    """
+    return [_run(rules, example, media_type_of, preview_domain) for example in examples]
+
+
+def _run(
+    rules: Sequence[Rule], example: Example, media_type_of: MediaTypeOf, preview_domain: str
+) -> ExampleResult:
+    outcome = evaluate(
+        rules,
+        example.url,
+        media_type=media_type_of(path_of(example.url)),
+        request_headers=example.request_headers,
+        size_bytes=example.size_bytes,
+        preview_domain=preview_domain,
+    )
+    differences = ", ".join(_differences(example, outcome))
+    words = f"{differences} (rule: {outcome.rule or 'none'})" if differences else _in_words(outcome)
+    return ExampleResult(example, outcome, not differences, words)
+
+
+def _differences(example: Example, outcome: Outcome) -> Iterator[str]:
+    if example.rule != outcome.rule:
+        yield f"expected to be decided by {example.rule or 'no rule'}"
+    if example.is_cached != outcome.is_cached:
+        yield f"expected {_kept(is_cached=example.is_cached)}, is {_in_words(outcome)}"
+        return
+    for expected, found, where in (
+        (example.browser_ttl_seconds, outcome.browser_ttl_seconds, ""),
+        (example.shared_ttl_seconds, outcome.shared_ttl_seconds, " in shared caches"),
+    ):
+        if expected is not None and expected != found:
+            yield f"expected {short_duration(expected)}{where}, is {short_duration(found)}"
+
+
+def _kept(*, is_cached: bool) -> str:
+    return "cached" if is_cached else "not cached"
+
+
+def _in_words(outcome: Outcome) -> str:
+    if outcome.bypass:
+        return f"not cached: {outcome.bypass.reason}"
+    if not outcome.is_cached:
+        return "checked with the origin each time"
+    browser, shared = outcome.browser_ttl_seconds, outcome.shared_ttl_seconds
+    if browser == shared:
+        return f"cached {short_duration(browser)}"
+    return f"cached {short_duration(browser)} in browsers, {short_duration(shared)} in shared caches"

@@ -1,0 +1,26 @@
+from collections.abc import Sequence
+
+from apps.caching.validation import FieldFault
+from apps.refusals import Refusal
+
+
+class CachingRefusal(Refusal):
+    code = "caching_refused"
+
+
+class UnknownRule(CachingRefusal):
+    code = "unknown_rule"
+
+
+class InvalidRule(CachingRefusal):
+    """A rule that would do harm or contradicts itself; `faults` says where and how."""
+
+    code = "invalid_rule"
+
+    def __init__(self, slug: str, faults: Sequence[FieldFault]) -> None:
+        listed = "\n".join(f"{fault.field}: {fault.message}" for fault in faults)
+        super().__init__(
+            f"The cache rule {slug!r} was not saved.\n{listed}",
+            next_step="Correct the fields named and save it again.",
+        )
+        self.faults = tuple(faults)

@@ -1,0 +1,169 @@
+"""What a rule's policy becomes on the wire: the headers that a file is served with.
+
+`Cache-Control` has to be right by itself, since nginx, Varnish, Squid, Apache and Fastly do not read
+`CDN-Cache-Control` (RFC 9213).
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+
+from apps.caching.matching import matches
+from apps.caching.rules import HeaderSet, Match, Policy, Rule, Visibility
+
+COMPILER = 1  # part of the rules' digest: count it up when the same rules give other headers
+
+# What a file that no rule speaks of gets: kept by nobody without asking, and in a sandbox.
+NO_RULE = Rule(slug="", version=0, match=Match(), policy=Policy())
+
+ALLOWED_EXTRA_HEADERS = frozenset(
+    {
+        "access-control-allow-credentials",
+        "access-control-allow-headers",
+        "access-control-allow-methods",
+        "access-control-allow-origin",
+        "access-control-expose-headers",
+        "access-control-max-age",
+        "cache-tag",
+        "content-disposition",
+        "content-language",
+        "content-security-policy",
+        "cross-origin-embedder-policy",
+        "cross-origin-opener-policy",
+        "cross-origin-resource-policy",
+        "link",
+        "origin-agent-cluster",
+        "permissions-policy",
+        "referrer-policy",
+        "service-worker-allowed",
+        "sourcemap",
+        "surrogate-key",
+        "timing-allow-origin",
+        "vary",
+        "x-frame-options",
+        "x-robots-tag",
+    }
+)
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
+_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")  # RFC 9110 section 5.5, without obs-text
+_TEXT_TYPES = frozenset(
+    {"application/javascript", "application/json", "application/manifest+json", "application/xml"}
+)
+_ACTIVE_TYPES = frozenset({"application/pdf", "application/xml", "text/html", "text/xml", "text/xsl"})
+
+
+class HeaderFault(ValueError):
+    """A header that a rule may not send; its words say why."""
+
+
+def header_fault(name: str, value: str) -> str | None:
+    """Return why a rule may not send this header, or None if it may."""
+    if not _TOKEN.fullmatch(name):
+        return f"{name!r} is not a header name"
+    if name.lower() not in ALLOWED_EXTRA_HEADERS:
+        return f"{name} is not a header that a rule may send"
+    if not _VALUE.fullmatch(value):
+        return f"the value of {name} must be printable ASCII on one line, and not empty"
+    return None
+
+
+def cache_control(policy: Policy) -> str:
+    """Return the value of Cache-Control (RFC 9111 section 5.2.2, RFC 8246, RFC 5861)."""
+    if policy.visibility is Visibility.NO_STORE:
+        return "no-store"
+    return ", ".join(_directives(policy))
+
+
+def content_type(media_type: str) -> str:
+    """Return the value of Content-Type: text says that it is UTF-8."""
+    is_text = media_type.startswith("text/") or media_type in _TEXT_TYPES
+    return f"{media_type}; charset=utf-8" if is_text or media_type.endswith("+xml") else media_type
+
+
+def is_active_content(media_type: str) -> bool:
+    """Say whether a browser that opens a file of this type would run what is in it."""
+    return media_type in _ACTIVE_TYPES or media_type.endswith("+xml")
+
+
+def compile_headers(policy: Policy, media_type: str) -> tuple[tuple[str, str], ...]:
+    """Return the headers, names in lower case, of a file of this type under `policy`.
+
+    Raises `HeaderFault` where the policy asks for a header that no rule may send.
+    """
+    extra = dict(_checked_extra_headers(policy))
+    headers = [
+        ("content-type", content_type(media_type)),
+        ("cache-control", cache_control(policy)),
+        ("x-content-type-options", "nosniff"),
+    ]
+    if is_active_content(media_type) and not policy.is_trusted_active_content:
+        # Policies in one list are all enforced, so that a rule's own can only add to the sandbox.
+        own = extra.pop("content-security-policy", "")
+        headers.append(("content-security-policy", f"sandbox, {own}" if own else "sandbox"))
+    return (*headers, *extra.items())
+
+
+class HeaderCompiler:
+    """Gives each file the headers of the first of `rules` that matches it.
+
+    `digest` (SHA-256, hex) covers all the rules and their order: manifests with the same one were
+    compiled alike. Raises `HeaderFault` for a rule whose headers may not be sent.
+    """
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        for rule in rules:
+            _checked_extra_headers(rule.policy)
+        self.rules = tuple(rules)
+        self.digest = _digest({"compiler": COMPILER, "rules": [asdict(rule) for rule in self.rules]})
+        self._header_sets: dict[tuple[str, str], HeaderSet] = {}
+
+    def rule_for(self, path: str, media_type: str, size_bytes: int) -> Rule:
+        """Return the rule that decides; where none matches, one that lets nobody keep anything."""
+        found = (rule for rule in self.rules if matches(rule.match, path, media_type, size_bytes))
+        return next(found, NO_RULE)
+
+    def header_set(self, path: str, media_type: str, size_bytes: int) -> HeaderSet:
+        """Return the headers of the file at `path`; one object for all files of a rule and type."""
+        rule = self.rule_for(path, media_type, size_bytes)
+        key = rule.slug, media_type
+        if key not in self._header_sets:
+            self._header_sets[key] = compile_header_set(rule, media_type)
+        return self._header_sets[key]
+
+
+def compile_header_set(rule: Rule, media_type: str) -> HeaderSet:
+    """Return the headers of a file of this type that `rule` decides about. Raises `HeaderFault`."""
+    headers = compile_headers(rule.policy, media_type)
+    digest = _digest({"rule": rule.slug, "version": rule.version, "headers": headers})
+    return HeaderSet(rule.slug, rule.version, headers, digest)
+
+
+def _directives(policy: Policy) -> Iterator[str]:
+    has_ttl = policy.browser_ttl_seconds is not None or policy.shared_ttl_seconds is not None
+    if has_ttl or policy.visibility is Visibility.PRIVATE:
+        yield str(policy.visibility)
+    yield f"max-age={policy.browser_ttl_seconds or 0}" if has_ttl else "no-cache"
+    if policy.shared_ttl_seconds is not None:
+        yield f"s-maxage={policy.shared_ttl_seconds}"
+    if policy.must_revalidate:
+        yield "must-revalidate"
+    if policy.is_immutable:
+        yield "immutable"
+    if policy.stale_while_revalidate_seconds is not None:
+        yield f"stale-while-revalidate={policy.stale_while_revalidate_seconds}"
+    if policy.stale_if_error_seconds is not None:
+        yield f"stale-if-error={policy.stale_if_error_seconds}"
+
+
+def _checked_extra_headers(policy: Policy) -> tuple[tuple[str, str], ...]:
+    for name, value in policy.extra_headers:
+        if fault := header_fault(name, value):
+            raise HeaderFault(f"{fault}.")
+    return tuple((name.lower(), value) for name, value in policy.extra_headers)
+
+
+def _digest(value: object) -> str:
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,199 @@
+"""Which paths a rule is about. Every test takes time linear in the path's length, whatever the glob."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import re2
+
+from apps.caching.rules import Match
+
+_WILDCARD = re.compile(r"((?:(?<=/)|^)\*\*/|\*\*|\*|\?)")
+_AS_EXPRESSION = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+
+
+class Subject(NamedTuple):
+    """What a rule is asked about: a path without leading slash, and the file that lies there."""
+
+    path: str
+    media_type: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One test of a match, with words that go on after "Files …", and two clauses on how it came out."""
+
+    holds: Callable[[Subject], bool]
+    words: str
+    met: str
+    unmet: str
+
+
+def matches(match: Match, path: str, media_type: str, size_bytes: int) -> bool:
+    """Say whether every condition that `match` sets holds for the file at `path`."""
+    subject = Subject(path, media_type, size_bytes)
+    return all(condition.holds(subject) for condition in conditions(match))
+
+
+def explain(match: Match, path: str, media_type: str, size_bytes: int) -> tuple[bool, str]:
+    """Return what `matches` says, and a sentence on why."""
+    subject = Subject(path, media_type, size_bytes)
+    tests = conditions(match)
+    for condition in tests:
+        if not condition.holds(subject):
+            return False, _sentence(condition.unmet)
+    return True, _sentence(_listed([condition.met for condition in tests]) or "it matches every file")
+
+
+def in_words(match: Match) -> str:
+    """Say which files `match` is about: "Files of type text/html"."""
+    tests = conditions(match)
+    return f"Files {_listed([test.words for test in tests])}" if tests else "Every file"
+
+
+@lru_cache(maxsize=512)
+def conditions(match: Match) -> tuple[Condition, ...]:
+    """Return the tests of `match`, the cheapest first. All of them must hold."""
+    tests = (
+        _media_type_condition(match.media_types),
+        _extension_condition(match.extensions),
+        _smallest_condition(match.min_size_bytes),
+        _largest_condition(match.max_size_bytes),
+        _path_condition(match.paths),
+        _fingerprint_condition(match.is_fingerprinted),
+    )
+    return tuple(test for test in tests if test is not None)
+
+
+def glob_expression(glob: str) -> str:
+    """Translate a glob into an RE2 expression that has to match the whole path.
+
+    `*` and `?` stay within a folder, `**` does not, and `**/` may also stand for no folder at all.
+    Every other character, brackets included, stands for itself.
+    """
+    pieces = _WILDCARD.split(glob)
+    return "".join(_AS_EXPRESSION.get(piece) or re2.escape(piece) for piece in pieces)
+
+
+def _path_condition(globs: tuple[str, ...]) -> Condition | None:
+    if not globs:
+        return None
+    # One automaton for all globs; RE2 never backtracks, so no glob can be made to take long.
+    expression = re2.compile("(?s)" + "|".join(f"(?:{glob_expression(glob)})" for glob in globs))
+    names = _alternatives(globs)
+    return Condition(
+        holds=lambda subject: expression.fullmatch(subject.path) is not None,
+        words=f"at {names}",
+        met=f"its path fits {names}",
+        unmet=f"its path does not fit {names}",
+    )
+
+
+def _media_type_condition(media_types: tuple[str, ...]) -> Condition | None:
+    if not media_types:
+        return None
+    exact = frozenset(media_types)
+    families = tuple(name.removesuffix("*") for name in media_types if name.endswith("/*"))
+    names = _alternatives(media_types)
+    return Condition(
+        holds=lambda subject: subject.media_type in exact or subject.media_type.startswith(families),
+        words=f"of type {names}",
+        met=f"its type is {names}",
+        unmet=f"its type is not {names}",
+    )
+
+
+def _extension_condition(extensions: tuple[str, ...]) -> Condition | None:
+    if not extensions:
+        return None
+    endings = tuple(f".{extension.lower()}" for extension in extensions)
+    names = _alternatives(endings)
+    return Condition(
+        holds=lambda subject: subject.path.lower().endswith(endings),
+        words=f"whose name ends in {names}",
+        met=f"its name ends in {names}",
+        unmet=f"its name does not end in {names}",
+    )
+
+
+def _smallest_condition(size_bytes: int | None) -> Condition | None:
+    if size_bytes is None:
+        return None
+    return Condition(
+        holds=lambda subject: subject.size_bytes >= size_bytes,
+        words=f"of at least {size_bytes:,} bytes",
+        met=f"it has at least {size_bytes:,} bytes",
+        unmet=f"it has fewer than {size_bytes:,} bytes",
+    )
+
+
+def _largest_condition(size_bytes: int | None) -> Condition | None:
+    if size_bytes is None:
+        return None
+    return Condition(
+        holds=lambda subject: subject.size_bytes <= size_bytes,
+        words=f"of at most {size_bytes:,} bytes",
+        met=f"it has at most {size_bytes:,} bytes",
+        unmet=f"it has more than {size_bytes:,} bytes",
+    )
+
+
+def _fingerprint_condition(is_wanted: bool | None) -> Condition | None:  # noqa: FBT001
+    if is_wanted is None:
+        return None
+    present, absent = "its name carries a content hash", "its name carries no content hash"
+    return Condition(
+        holds=lambda subject: is_fingerprinted(subject.path) is is_wanted,
+        words="whose name carries a content hash" if is_wanted else "whose name carries no content hash",
+        met=present if is_wanted else absent,
+        unmet=absent if is_wanted else present,
+    )
+
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_HEX = re.compile(r"[0-9a-f]{6,}|[0-9A-F]{6,}")
+_DATE = re.compile(r"\d{1,4}(?:feb|dec)\d{1,4}", re.IGNORECASE)  # the months that are also hex digits
+_BASE32 = re.compile(r"[A-Z2-7]{8,}")
+_BASE62 = re.compile(r"(?=\w*[a-z])(?=\w*[A-Z])(?=\w*[0-9])[A-Za-z0-9_]{8,}")
+_RUN = re.compile(r"[0-9]+|[^0-9]+")
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+|_")
+
+
+def is_fingerprinted(path: str) -> bool:
+    """Say whether the file's name carries a hash of its content: `app.3f2a9c.css`, `index-BX3k9aQz.js`.
+
+    The hash is a part of its own between dots or dashes, after the name or in its place. A name that
+    only might be one is taken for none, because a wrong yes is kept by browsers for a year and a wrong
+    no costs one request (docs/adr/0011).
+    """
+    name = path.rpartition("/")[2]
+    stem = name.rpartition(".")[0]
+    if not stem or _UUID.search(stem):
+        return False
+    parts = re.split(r"[.-]", stem)
+    return any(_is_hash(part) for part in (parts[1:] or parts))
+
+
+def _is_hash(part: str) -> bool:
+    """Say whether `part` is digits and letters in a disorder that words, numbers and dates lack."""
+    runs = len(_RUN.findall(part))
+    if _HEX.fullmatch(part):
+        return runs >= 3 and sum(map(str.isdigit, part)) >= 2 and not _DATE.fullmatch(part)
+    if _BASE32.fullmatch(part):
+        return runs >= 3
+    return _BASE62.fullmatch(part) is not None and len(_WORD.findall(part)) * 2 >= len(part)
+
+
+def _alternatives(names: tuple[str, ...]) -> str:
+    return _listed(names, last=" or ")
+
+
+def _listed(words: tuple[str, ...] | list[str], *, last: str = " and ") -> str:
+    return last.join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."

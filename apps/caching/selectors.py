@@ -1,0 +1,76 @@
+from collections.abc import Iterable, Sequence
+
+from django.db.models import Exists, OuterRef, QuerySet, prefetch_related_objects
+
+from apps.caching.models import CacheRuleVersion
+from apps.caching.rules import Rule, RuleContent
+from apps.caching.serialisation import (
+    parse_bypass_conditions,
+    parse_examples,
+    parse_match,
+    parse_policy,
+)
+
+
+def newest_versions() -> QuerySet[CacheRuleVersion]:
+    """Return the newest version of each rule, with rule and owner, in the order they are tried."""
+    newer = CacheRuleVersion.objects.filter(rule=OuterRef("rule"), number__gt=OuterRef("number"))
+    return (
+        CacheRuleVersion.objects.filter(~Exists(newer))
+        .select_related("rule", "owner")
+        .order_by("order", "rule__slug")
+    )
+
+
+def current_versions() -> list[CacheRuleVersion]:
+    """Return the newest version of each rule, in the order in which they are tried: one query."""
+    return list(newest_versions())
+
+
+def content_of(version: CacheRuleVersion) -> RuleContent:
+    """Return what a version says. Raises `ShapeFault` where somebody wrote its row by hand."""
+    return RuleContent(
+        name=version.name,
+        order=version.order,
+        match=parse_match(version.match),
+        policy=parse_policy(version.policy),
+        expected_result=version.expected_result,
+        rollback_note=version.rollback_note,
+        description=version.description,
+        bypass_conditions=parse_bypass_conditions(version.bypass_conditions),
+        examples=parse_examples(version.examples),
+    )
+
+
+def as_rule(version: CacheRuleVersion) -> Rule:
+    """Return the version ready to be evaluated. Raises `ShapeFault`."""
+    return Rule(
+        slug=version.rule.slug,
+        version=version.number,
+        match=parse_match(version.match),
+        policy=parse_policy(version.policy),
+        bypass_conditions=parse_bypass_conditions(version.bypass_conditions),
+    )
+
+
+def as_rules(versions: Iterable[CacheRuleVersion]) -> tuple[Rule, ...]:
+    """Return the versions ready to be evaluated, by (order, slug): the first that matches decides.
+
+    Asks the database at most once, for rules that did not come with the versions. Raises `ShapeFault`.
+    """
+    listed: Sequence[CacheRuleVersion] = list(versions)
+    prefetch_related_objects(listed, "rule")
+    in_order = sorted(listed, key=lambda version: (version.order, version.rule.slug))
+    return tuple(as_rule(version) for version in in_order)
+
+
+def rules_with(slug: str, number: int, content: RuleContent) -> tuple[Rule, ...]:
+    """Return the current rules with `content` in the place of the rule `slug`, or added to them."""
+    placed = [
+        (version.order, version.rule.slug, as_rule(version))
+        for version in current_versions()
+        if version.rule.slug != slug
+    ]
+    changed = Rule(slug, number, content.match, content.policy, content.bypass_conditions)
+    placed.append((content.order, slug, changed))
+    return tuple(rule for _, _, rule in sorted(placed, key=lambda place: place[:2]))
