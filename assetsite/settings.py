@@ -17,7 +17,8 @@ DEBUG = env.bool("DEBUG", default=False)
 
 def _secret_key() -> str:
     """Return SECRET_KEY, or the key that the first start made and kept beside the data."""
-    if key := env.str("SECRET_KEY", default=""):
+    key: str = env.str("SECRET_KEY", default="")
+    if key:
         return key
     file = DATA_DIR / "secret.key"
     if not file.exists():

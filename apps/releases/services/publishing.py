@@ -16,7 +16,7 @@ from apps.releases.exceptions import (
     WrongState,
 )
 from apps.releases.files import manifest_file
-from apps.releases.models import Channel, Publication, Release
+from apps.releases.models import Channel, Manifest, Publication, Release
 from apps.releases.selectors import conflicting_paths, live_publication, publication_before
 from apps.releases.services.pointers import write_pointer
 from apps.releases.transitions import NEXT_STEPS, State, move
@@ -42,7 +42,9 @@ def publish(*, release: Release, actor: User) -> Publication:
     refuse_if_base_moved(release)
     manifest_file(release.manifest)
     live = live_publication(channel)
-    publication = _append(channel, live, release=release, kind=Publication.Kind.PUBLISH, actor=actor)
+    publication = _append(
+        channel, live, release=release, manifest=release.manifest, kind=Publication.Kind.PUBLISH, actor=actor
+    )
     move(release, State.PUBLISHED, step="published")
     if live:
         move(live.release, State.SUPERSEDED, step="superseded")
@@ -77,6 +79,7 @@ def roll_back(*, channel: Channel, reason: str, actor: User, to: int | None = No
         channel,
         live,
         release=goal.release,
+        manifest=goal.manifest,
         kind=Publication.Kind.ROLLBACK,
         actor=actor,
         returns_to=goal,
@@ -122,7 +125,7 @@ def refuse_if_base_moved(release: Release) -> None:
 
 
 def _goal(channel: Channel, live: Publication | None, to: int | None) -> Publication:
-    goal = publication_before(live) if to is None and live else _numbered(channel, to)
+    goal = _numbered(channel, to) if to is not None else live and publication_before(live)
     if goal is None or live is None:
         known = f"{channel} has publications 1 to {live.sequence}" if live else f"{channel} has none yet"
         raise UnknownPublication(
@@ -139,7 +142,7 @@ def _goal(channel: Channel, live: Publication | None, to: int | None) -> Publica
     return goal
 
 
-def _numbered(channel: Channel, sequence: int | None) -> Publication | None:
+def _numbered(channel: Channel, sequence: int) -> Publication | None:
     return channel.publications.select_related("release", "manifest").filter(sequence=sequence).first()
 
 
@@ -148,6 +151,7 @@ def _append(
     live: Publication | None,
     *,
     release: Release,
+    manifest: Manifest,
     kind: Publication.Kind,
     actor: User,
     returns_to: Publication | None = None,
@@ -158,7 +162,7 @@ def _append(
         channel=channel,
         sequence=live.sequence + 1 if live else 1,
         release=release,
-        manifest=returns_to.manifest if returns_to else release.manifest,
+        manifest=manifest,
         kind=kind,
         returns_to=returns_to,
         actor=actor,
