@@ -176,7 +176,7 @@ def _step(
         actor=actor,
         action=f"release.{action}",
         target=f"release {release.pk}",
-        summary=f"Release {release.pk} was {step}{f': {reason}' if reason else ''}.",
+        summary=f"Release {release.pk} was {step}{f': {reason}' if reason else '.'}",
         details={"before": before, "reason": reason} if reason else {"before": before},
     )
     return release

@@ -1,0 +1,79 @@
+"""A channel with a site on it, made through the services, as every story of a release begins."""
+
+from collections.abc import Callable
+
+import pytest
+from apps.assets.intake import take_in
+
+from apps.accounts.models import User
+from apps.caching.services import ensure_default_rules
+from apps.releases.contents import ChangeInput, PutChange, RemoveChange
+from apps.releases.models import Channel, Release
+from apps.releases.selectors import channel_named, manifest_reader_of
+from apps.releases.services import channels, drafts, publishing, review
+
+BRIEF = {"expected_result": "The hero is lighter.", "rollback_note": "Tell #shop."}
+FIRST_SITE = {"index.html": "<h1>One</h1>", "css/site.css": "a { color: red }", "js/old.js": "1"}
+
+
+def put(path: str, text: str) -> PutChange:
+    return PutChange(take_in([text.encode()], path=path))
+
+
+def remove(path: str) -> RemoveChange:
+    return RemoveChange(path)
+
+
+@pytest.fixture
+def production(administrator: User) -> Channel:
+    """The channel as a new site has it: one approval required, nothing published, cache rules there."""
+    ensure_default_rules(owner=administrator)
+    channels.ensure_channels()
+    return channel_named("production")
+
+
+MakeRelease = Callable[..., Release]
+
+
+@pytest.fixture
+def make_release(production: Channel, editor: User) -> MakeRelease:
+    """Return a function that makes a briefed draft of eva's out of changes."""
+
+    def make(*changes: ChangeInput, title: str = "Spring", actor: User = editor, **brief: object) -> Release:
+        return drafts.create_release(
+            title=title, channel=production, changes=changes, actor=actor, **{**BRIEF, **brief}
+        )
+
+    return make
+
+
+@pytest.fixture
+def live(make_release: MakeRelease, manager: User) -> Release:
+    """Release 1, live on production."""
+    release = make_release(*(put(path, text) for path, text in FIRST_SITE.items()), title="First")
+    review.submit(release=release, actor=manager)
+    publishing.publish(release=release, actor=manager)
+    release.refresh_from_db()
+    return release
+
+
+@pytest.fixture
+def spring(live: Release, make_release: MakeRelease) -> Release:
+    """Release 2, a draft that adds, changes and removes a path."""
+    return make_release(
+        put("img/new.svg", "<svg/>"), put("css/site.css", "a { color: blue }"), remove("js/old.js")
+    )
+
+
+@pytest.fixture
+def approved(spring: Release, editor: User, manager: User) -> Release:
+    """Release 2, approved by ben."""
+    submitted = review.submit(release=spring, actor=editor)
+    review.approve(release=submitted, digest=submitted.manifest_id or "", actor=manager)
+    spring.refresh_from_db()
+    return spring
+
+
+def served(release: Release) -> dict[str, str]:
+    """Return path → blob of everything that a built release serves."""
+    return {entry.path: entry.blob for entry in manifest_reader_of(release).entries()}
