@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from apps.caching.headers import HeaderCompiler, compile_header_set
+from apps.caching.headers import compile_header_set, deciding_rule
 from apps.caching.matching import explain
 from apps.caching.rules import Bypass, BypassKind, Policy, Rule, Visibility
 
@@ -66,7 +66,7 @@ def evaluate(
     `media_type` and `size_bytes` are those of the file that lies there. Raises `HeaderFault`.
     """
     path = path_of(url)
-    rule = HeaderCompiler(rules).rule_for(path, media_type, size_bytes)
+    rule = deciding_rule(rules, path, media_type, size_bytes)
     bypass = _bypass(rule, url, request_headers, preview_domain)
     browser, shared = (0, 0) if bypass else ttls(rule.policy)
     return Outcome(

@@ -105,6 +105,12 @@ def compile_headers(policy: Policy, media_type: str) -> tuple[tuple[str, str], .
     return (*headers, *extra.items())
 
 
+def deciding_rule(rules: Sequence[Rule], path: str, media_type: str, size_bytes: int) -> Rule:
+    """Return the first of `rules` that matches; where none does, `NO_RULE`."""
+    found = (rule for rule in rules if matches(rule.match, path, media_type, size_bytes))
+    return next(found, NO_RULE)
+
+
 class HeaderCompiler:
     """Gives each file the headers of the first of `rules` that matches it.
 
@@ -119,14 +125,9 @@ class HeaderCompiler:
         self.digest = _digest({"compiler": COMPILER, "rules": [asdict(rule) for rule in self.rules]})
         self._header_sets: dict[tuple[str, str], HeaderSet] = {}
 
-    def rule_for(self, path: str, media_type: str, size_bytes: int) -> Rule:
-        """Return the rule that decides; where none matches, one that lets nobody keep anything."""
-        found = (rule for rule in self.rules if matches(rule.match, path, media_type, size_bytes))
-        return next(found, NO_RULE)
-
     def header_set(self, path: str, media_type: str, size_bytes: int) -> HeaderSet:
         """Return the headers of the file at `path`; one object for all files of a rule and type."""
-        rule = self.rule_for(path, media_type, size_bytes)
+        rule = deciding_rule(self.rules, path, media_type, size_bytes)
         key = rule.slug, media_type
         if key not in self._header_sets:
             self._header_sets[key] = compile_header_set(rule, media_type)

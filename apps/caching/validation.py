@@ -59,7 +59,7 @@ def _match_faults(match: Match) -> Iterator[FieldFault]:
         if glob.startswith("/"):
             yield FieldFault(f"match.paths[{place}]", "Paths have no leading slash: write css/** for /css/.")
         if not 0 < len(glob) <= MAX_GLOB_LENGTH or not glob.isprintable():
-            yield FieldFault(f"match.paths[{place}]", f"1 to {MAX_GLOB_LENGTH} printable characters.")
+            yield FieldFault(f"match.paths[{place}]", f"Use 1 to {MAX_GLOB_LENGTH} printable characters.")
     for place, media_type in enumerate(match.media_types):
         if not _MEDIA_TYPE.fullmatch(media_type):
             yield FieldFault(f"match.media_types[{place}]", "Write text/css, or text/* for all of a kind.")

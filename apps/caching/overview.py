@@ -1,0 +1,82 @@
+"""A rule as its page shows it: what it says in words, and its examples executed. For reading only."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from apps.caching.examples import ExampleResult, run_examples
+from apps.caching.headers import cache_control
+from apps.caching.matching import in_words
+from apps.caching.models import CacheRule, CacheRuleVersion
+from apps.caching.rules import Rule, RuleContent
+from apps.caching.selectors import as_rules, content_of, current_versions
+from apps.caching.wording import bypass_in_words, policy_in_words
+
+
+@dataclass(frozen=True, slots=True)
+class RuleOverview:
+    """A rule's newest version, `content` being what it says; `place` counts from 1 as rules are tried."""
+
+    version: CacheRuleVersion
+    content: RuleContent
+    place: int
+    results: tuple[ExampleResult, ...]
+
+    @property
+    def matches_in_words(self) -> str:
+        return in_words(self.content.match)
+
+    @property
+    def policy_in_words(self) -> str:
+        return policy_in_words(self.content.policy)
+
+    @property
+    def cache_control(self) -> str:
+        return cache_control(self.content.policy)
+
+    @property
+    def bypass_conditions(self) -> list[tuple[str, str]]:
+        """The conditions under which a cache must not answer, each with its reason."""
+        return [(bypass_in_words(bypass), bypass.reason) for bypass in self.content.bypass_conditions]
+
+    @property
+    def failing_count(self) -> int:
+        return sum(not result.is_ok for result in self.results)
+
+
+@dataclass(frozen=True, slots=True)
+class PastVersion:
+    """One line of a rule's history."""
+
+    version: CacheRuleVersion
+    matches_in_words: str
+    cache_control: str
+
+
+def overviews(rule_ids: Iterable[int]) -> dict[int, RuleOverview]:
+    """Return an overview of each of these rules by its id; two rules or a hundred take one query."""
+    wanted = set(rule_ids)
+    versions = current_versions()
+    rules = as_rules(versions)
+    return {
+        version.rule_id: _overview(version, place, rules)
+        for place, version in enumerate(versions, start=1)
+        if version.rule_id in wanted
+    }
+
+
+def history(rule: CacheRule) -> list[PastVersion]:
+    """Return every version of `rule`, newest first."""
+    versions = rule.versions.select_related("owner", "created_by").order_by("-number")
+    contents = [(version, content_of(version)) for version in versions]
+    return [
+        PastVersion(version, in_words(content.match), cache_control(content.policy))
+        for version, content in contents
+    ]
+
+
+def _overview(version: CacheRuleVersion, place: int, rules: tuple[Rule, ...]) -> RuleOverview:
+    content = content_of(version)
+    results = run_examples(rules, content.examples, preview_domain=settings.PREVIEW_DOMAIN)
+    return RuleOverview(version, content, place, tuple(results))

@@ -1,0 +1,191 @@
+from typing import Any
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from apps.accounts.models import User
+from apps.caching.models import CacheRule, CacheRuleVersion
+from apps.caching.services import add_rule, add_version
+from tests.caching.conftest import StaffPage
+
+LIST, PAGE = "admin:caching_cacherule_changelist", "admin:caching_cacherule_change"
+
+
+def page_of(staff_page: StaffPage, user: User, slug: str) -> str:
+    return staff_page(user, PAGE, CacheRule.objects.get(slug=slug).pk).content.decode()
+
+
+def break_an_example(manager: User, content: dict[str, Any]) -> None:
+    """Hide the rule for pages behind a new one, so that its examples name the wrong rule."""
+    content["order"] = 1
+    content["examples"] = [{"url": "/", "is_cached": True, "rule": "greedy"}]
+    add_rule(slug="greedy", actor=manager, content=content)
+
+
+def test_the_list_tells_name_owner_match_policy_and_examples_in_the_order_of_the_rules(
+    shipped: list[CacheRuleVersion], viewer: User, staff_page: StaffPage
+) -> None:
+    text = staff_page(viewer, LIST).content.decode()
+    rows = text[text.index("result_list") :]
+    names = [f">{name}<" for name in ("Pages", "Files with a content hash in their name", "Everything else")]
+    assert sorted(names, key=rows.index) == names
+    for words in (
+        "ann",
+        "Files whose name carries a content hash",
+        "<code>public, max-age=31536000, immutable</code>",
+        "✓ all 5 hold",
+    ):
+        assert words in rows
+
+
+def test_the_list_takes_the_same_number_of_queries_for_any_number_of_rules(
+    shipped: list[CacheRuleVersion],
+    viewer: User,
+    manager: User,
+    content: dict[str, Any],
+    staff_page: StaffPage,
+) -> None:
+    def query_count() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert staff_page(viewer, LIST).status_code == 200
+        return len(queries)
+
+    few = query_count()
+    for number in range(5):
+        content["examples"] = [{"url": "/a.css", "is_cached": True, "rule": f"a{number}"}]
+        content["order"] = 800 - number
+        add_rule(slug=f"a{number}", actor=manager, content=content)
+        add_version(rule_slug=f"a{number}", actor=manager, content=content)
+    assert query_count() == few
+
+
+def test_the_list_can_be_searched(
+    shipped: list[CacheRuleVersion], viewer: User, staff_page: StaffPage
+) -> None:
+    text = staff_page(viewer, LIST, q="content hash").content.decode()
+    assert "Files with a content hash" in text
+    assert "Everything else" not in text
+
+
+def test_the_list_tells_which_examples_fail(
+    shipped: list[CacheRuleVersion],
+    viewer: User,
+    manager: User,
+    content: dict[str, Any],
+    staff_page: StaffPage,
+) -> None:
+    break_an_example(manager, content)
+    assert "✗ 5 of 5 fail" in staff_page(viewer, LIST).content.decode()
+
+
+def test_the_page_of_a_rule_explains_it(
+    shipped: list[CacheRuleVersion], viewer: User, staff_page: StaffPage
+) -> None:
+    text = page_of(staff_page, viewer, "fingerprinted")
+    parts = [
+        "All 5 examples hold.",
+        "What it is",
+        "What it matches",
+        "Files whose name carries a content hash",
+        "What caches may do",
+        "Browsers and shared caches may keep a copy for a year and need not ask again",
+        "Cache-Control: public, max-age=31536000, immutable",
+        "When not",
+        "The request is for a preview of a release",
+        "What should happen",
+        "Examples",
+        "/css/app.3f2a9c.css",
+        "✓ yes",
+        "How to undo",
+        "Publish the file under a new name as well.",
+        "History",
+    ]
+    place = text.index('id="content-main"')
+    for part in parts:
+        place = text.index(part, place)
+
+
+def test_the_page_shows_a_failing_example_with_what_it_is(
+    shipped: list[CacheRuleVersion],
+    viewer: User,
+    manager: User,
+    content: dict[str, Any],
+    staff_page: StaffPage,
+) -> None:
+    break_an_example(manager, content)
+    text = page_of(staff_page, viewer, "pages")
+    assert "5 of 5 examples fail." in text
+    assert "✗ no" in text
+    assert "is cached 5 min (rule: greedy)" in text
+
+
+def test_the_page_tells_the_history(
+    shipped: list[CacheRuleVersion],
+    viewer: User,
+    manager: User,
+    content: dict[str, Any],
+    staff_page: StaffPage,
+) -> None:
+    content["policy"]["shared_ttl_seconds"] = 300
+    content["policy"]["extra_headers"] = [["X-Robots-Tag", "noindex"]]
+    content["bypass_conditions"] = []
+    content["examples"][0]["request_headers"] = [["Accept-Language", "sv"]]
+    add_version(rule_slug="everything", actor=manager, content=content)
+    text = page_of(staff_page, viewer, "everything")
+    history = text[text.index("History") :]
+    assert "by ben" in history
+    assert "by ann" in history
+    assert "s-maxage=300" in history
+    assert "X-Robots-Tag: noindex" in text
+    assert "Accept-Language: sv" in text
+    assert "There is no exception." in text
+
+
+def test_what_a_rule_says_is_text_and_never_markup(
+    shipped: list[CacheRuleVersion],
+    viewer: User,
+    manager: User,
+    content: dict[str, Any],
+    staff_page: StaffPage,
+) -> None:
+    content["name"] = content["description"] = content["rollback_note"] = "<script>alert(1)</script>"
+    add_version(rule_slug="everything", actor=manager, content=content)
+    for text in (page_of(staff_page, viewer, "everything"), staff_page(viewer, LIST).content.decode()):
+        assert "<script>alert" not in text
+
+
+def test_the_page_has_no_inline_style_or_script(
+    shipped: list[CacheRuleVersion], viewer: User, staff_page: StaffPage
+) -> None:
+    text = page_of(staff_page, viewer, "pages")
+    body = text[text.index('id="content-main"') : text.index("rule-history")]
+    assert "<script" not in body
+    assert "style=" not in body
+
+
+def test_a_rule_that_does_not_exist_leads_back_with_a_message(
+    shipped: list[CacheRuleVersion], viewer: User, staff_page: StaffPage
+) -> None:
+    assert staff_page(viewer, PAGE, 12345).status_code == 302
+
+
+def test_a_rule_without_a_version_is_not_shown(viewer: User, staff_page: StaffPage) -> None:
+    rule = CacheRule.objects.create(slug="empty")
+    assert "empty" not in staff_page(viewer, LIST).content.decode()
+    assert staff_page(viewer, PAGE, rule.pk).status_code == 302
+
+
+def test_nobody_edits_a_rule_here(
+    shipped: list[CacheRuleVersion], administrator: User, staff_page: StaffPage
+) -> None:
+    assert staff_page(administrator, "admin:caching_cacherule_add").status_code == 403
+    assert staff_page(administrator, "admin:caching_cacherule_delete", shipped[0].rule_id).status_code == 403
+    assert 'type="submit" value="Save"' not in page_of(staff_page, administrator, "pages")
+
+
+def test_somebody_without_a_role_sees_no_rule(
+    shipped: list[CacheRuleVersion], viewer: User, staff_page: StaffPage
+) -> None:
+    viewer.groups.clear()
+    assert staff_page(viewer, LIST).status_code == 403
+    assert staff_page(viewer, PAGE, shipped[0].rule_id).status_code == 403
