@@ -17,5 +17,19 @@ class UserExists(AccountRefusal):
     code = "user_exists"
 
 
+class WrongName(AccountRefusal):
+    code = "wrong_name"
+
+
 class WeakPassword(AccountRefusal):
     code = "weak_password"
+
+
+class OwnAccount(AccountRefusal):
+    """Nobody decides about their own role, or locks themselves out."""
+
+    code = "own_account"
+
+
+class LastAdministrator(AccountRefusal):
+    code = "last_administrator"

@@ -13,7 +13,12 @@ def require(actor: User, permission: str, *, to: str) -> None:
 def who_may(permission: str) -> str:
     """Say in words which roles have `permission`: "an editor or a release manager"."""
     names = [role.label for role in roles_with(permission)]
-    words = [("an " if name[0] in "aeiou" else "a ") + name for name in names]
+    words = [with_article(name) for name in names]
     if not words:
         return "an administrator"
     return " or ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
+
+
+def with_article(noun: str) -> str:
+    """Return "an editor" for "editor", "a viewer" for "viewer"."""
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"

@@ -1,6 +1,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from django.db.models import Max, QuerySet
+
 from apps.audit.chain import GENESIS, entry_hash
 from apps.audit.models import AuditEntry, AuditHead
 
@@ -13,19 +15,54 @@ class ChainFault:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where the log ends: how many entries it has, and the SHA-256 (hex) that covers them all."""
+
+    sequence: int
+    hash: str
+
+
+def head() -> Head:
+    """Return the end of the log; that of an empty log where nothing was ever written."""
+    row = AuditHead.objects.filter(id=1).first()
+    return Head(row.sequence, row.hash) if row else Head(0, GENESIS)
+
+
+def entries(*, target: str | None = None) -> QuerySet[AuditEntry]:
+    """Return the entries, newest first; with `target` ("release 42") those about it."""
+    found = AuditEntry.objects.order_by("-sequence")
+    return found.filter(target=target) if target else found
+
+
 def chain_faults() -> Iterator[ChainFault]:
-    """Yield every fault of the audit log, oldest first; an untouched log yields none."""
+    """Yield every fault of the audit log, oldest first; an untouched log yields none.
+
+    Entries that are appended meanwhile are no fault: the log is read up to where it ended at first.
+    """
+    end = head()
     previous, expected = GENESIS, 1
-    for entry in AuditEntry.objects.order_by("sequence").iterator(chunk_size=2000):
+    written = AuditEntry.objects.filter(sequence__lte=end.sequence).order_by("sequence")
+    for entry in written.iterator(chunk_size=2000):
         if entry.sequence != expected:
-            yield ChainFault(expected, f"entries {expected} to {entry.sequence - 1} are missing")
+            yield ChainFault(expected, _missing(expected, entry.sequence - 1))
         elif entry.previous_hash != previous:
             yield ChainFault(entry.sequence, "it does not follow from the entry before it")
         if entry_hash(entry) != entry.hash:
             yield ChainFault(entry.sequence, "its words were changed after it was written")
         previous, expected = entry.hash, entry.sequence + 1
-    head = AuditHead.objects.filter(id=1).first()
-    if (head.sequence if head else 0) != expected - 1:
-        yield ChainFault(expected, "the newest entries are missing, or the head row was changed")
-    elif head and head.hash != previous:
-        yield ChainFault(head.sequence, "the head row does not match the newest entry")
+    yield from _faults_at_the_end(end, previous, expected)
+
+
+def _faults_at_the_end(end: Head, previous: str, expected: int) -> Iterator[ChainFault]:
+    if expected <= end.sequence:
+        yield ChainFault(expected, _missing(expected, end.sequence))
+    elif end.hash != previous:
+        yield ChainFault(end.sequence, "the head row does not match this newest entry")
+    newest = AuditEntry.objects.aggregate(newest=Max("sequence"))["newest"] or 0
+    if newest > head().sequence:
+        yield ChainFault(newest, "it lies behind the head row, which was changed or removed")
+
+
+def _missing(first: int, last: int) -> str:
+    return f"entry {first} is missing" if first == last else f"entries {first} to {last} are missing"

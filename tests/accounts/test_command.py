@@ -1,0 +1,102 @@
+import json
+from io import StringIO
+
+import pytest
+from django.core.management import call_command, execute_from_command_line
+
+from apps.accounts.models import User
+from apps.accounts.roles import Role
+from apps.accounts.selectors import role_of
+
+
+def run(*words: str) -> str:
+    out = StringIO()
+    call_command("user", *words, stdout=out)
+    return out.getvalue()
+
+
+def refused(*words: str) -> str:
+    err = StringIO()
+    with pytest.raises(SystemExit) as end:
+        call_command("user", *words, stderr=err)
+    assert end.value.code == 1
+    return err.getvalue()
+
+
+def test_the_first_person_is_added_without_anybody_acting(db: None) -> None:
+    document = json.loads(run("add", "root", "--role", "administrator", "--json"))
+    user = User.objects.get(username="root")
+    assert document == {
+        "user": "root",
+        "role": "administrator",
+        "is_active": True,
+        "password": document["password"],
+    }
+    assert user.check_password(document["password"])
+
+
+def test_add_prints_a_password_once_that_works(administrator: User) -> None:
+    said = run("add", "nina", "--role", "editor", "--email", "nina@example.com")
+    assert "Added nina as editor." in said
+    password = said.splitlines()[-1].removeprefix("Password, shown only now: ")
+    user = User.objects.get(username="nina")
+    assert user.check_password(password)
+    assert (user.email, role_of(user)) == ("nina@example.com", Role.EDITOR)
+
+
+def test_a_password_that_is_given_is_not_printed(
+    administrator: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", StringIO("harbour-lantern-42\n"))
+    document = json.loads(run("add", "nina", "--role", "viewer", "--password-stdin", "--json"))
+    assert "password" not in document
+    assert User.objects.get(username="nina").check_password("harbour-lantern-42")
+
+
+def test_a_new_password_replaces_the_old_one(administrator: User) -> None:
+    password = json.loads(run("password", "ann", "--json"))["password"]
+    assert User.objects.get(username="ann").check_password(password)
+
+
+def test_list_names_everybody_with_role(administrator: User, editor: User) -> None:
+    User.objects.create(username="nobody", is_active=False)
+    lines = run("list").splitlines()
+    assert [line.split()[:2] for line in lines] == [
+        ["ann", "administrator"],
+        ["eva", "editor"],
+        ["nobody", "no"],
+    ]
+    assert lines[-1].endswith("deactivated")
+    assert [user["role"] for user in json.loads(run("list", "--json"))["users"]] == [
+        "administrator",
+        "editor",
+        None,
+    ]
+
+
+def test_deactivate_and_reactivate_undo_each_other(administrator: User, editor: User) -> None:
+    assert "reactivate eva" in run("deactivate", "eva")
+    assert not User.objects.get(username="eva").is_active
+    run("reactivate", "eva")
+    assert User.objects.get(username="eva").is_active
+
+
+def test_a_refusal_says_what_to_do_and_ends_with_1(administrator: User, editor: User) -> None:
+    assert "→ Ask another administrator." in refused("deactivate", "ann")
+    assert "There is no user 'nobody'" in refused("deactivate", "nobody")
+    assert "eva may not add a viewer" in refused("add", "x", "--role", "viewer", "--as", "eva")
+
+
+def test_arguments_that_make_no_sense_end_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        execute_from_command_line(["manage.py", "user", "add", "x", "--role", "king"])
+    assert end.value.code == 2
+    assert "choose from viewer, editor, manager, administrator" in capsys.readouterr().err
+
+
+def test_a_refusal_as_json_is_one_document_on_standard_output(administrator: User) -> None:
+    out, err = StringIO(), StringIO()
+    with pytest.raises(SystemExit):
+        call_command("user", "deactivate", "nobody", "--json", stdout=out, stderr=err)
+    assert json.loads(out.getvalue())["error"]["code"] == "unknown_user"
+    assert err.getvalue() == ""
