@@ -6,4 +6,18 @@ class AssetRefusal(Refusal):
 
 
 class BlobDamaged(AssetRefusal):
+    """What lies in storage under a digest is something else."""
+
     code = "blob_damaged"
+
+
+class StorageFull(AssetRefusal):
+    """The folder of the storage takes no more bytes: a full disk, a quota, a limit on a file's size."""
+
+    code = "storage_full"
+
+
+class StorageNotWritable(AssetRefusal):
+    """The folder of the storage may not be written to."""
+
+    code = "storage_not_writable"

@@ -2,14 +2,20 @@
 
 The storage is Django's: a folder by default, S3 through django-storages. What this module adds is
 what Django's interface does not promise: a name appears only when all its bytes are there and on
-disk, and a blob is read back and compared with its name before anybody can refer to it.
+disk, and a blob is read back and compared with its name before anybody can refer to it. Whatever is
+interrupted, even by a power cut, leaves nothing under a final name, at most `unfinished-…` files
+(`remove_unfinished`). docs/adr/0020 has the reasons and figures.
 """
 
+import errno
 import hashlib
+import io
+import logging
 import os
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +26,17 @@ from django.core.files import File
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, Storage, storages
 
-from apps.assets.exceptions import BlobDamaged
+from apps.assets.exceptions import BlobDamaged, StorageFull, StorageNotWritable
+
+logger = logging.getLogger(__name__)
 
 CHUNK_BYTES = 1 << 20
 TEMPORARY_PREFIX = "unfinished-"
+
+# A sync waits for the disk, not for the processor: several at once share one turn of its journal.
+_SYNCS_AT_ONCE = 8
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,45 +63,90 @@ def local_path(name: str) -> Path | None:
     return Path(place.path(name)) if isinstance(place, FileSystemStorage) else None
 
 
+class Batch:
+    """Blobs that are written one by one and appear in storage together (see `writing`)."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, _Finished] = {}
+        self.size_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def add(self, chunks: Iterable[bytes]) -> StoredBlob:
+        """Write bytes to a temporary file, hashing meanwhile; return what their name and size will be.
+
+        Raises what `chunks` raises, `StorageFull`, `StorageNotWritable`; what was added before stays.
+        """
+        file = _new_temporary_file()
+        try:
+            blob = _write(file, chunks)
+            name = blob_name(blob.digest)
+            if blob.digest not in self._files and not is_stored(name, size_bytes=blob.size_bytes):
+                self._files[blob.digest] = _Finished(name, file, blob.digest)
+                self.size_bytes += blob.size_bytes
+                return blob
+        except BaseException:
+            file.unlink(missing_ok=True)
+            raise
+        file.unlink()
+        return blob
+
+    def finish(self) -> None:
+        """Bring what was added to storage. Raises `BlobDamaged` where something else is read back."""
+        _put(list(self._files.values()))
+
+    def discard(self) -> None:
+        """Remove the temporary files that are left."""
+        for finished in self._files.values():
+            finished.file.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing() -> Iterator[Batch]:
+    """Give a batch to add blobs to; when the block ends they are in storage, durably, or none is left.
+
+    A batch makes many small files fast: their syncs overlap. Keep it to some hundred files.
+    """
+    batch = Batch()
+    try:
+        yield batch
+        batch.finish()
+    finally:
+        batch.discard()
+
+
 def put_blob(chunks: Iterable[bytes]) -> StoredBlob:
     """Store bytes under their SHA-256, hashing while they are written; return their name and size.
 
-    Bytes that are there already are not written again. Raises what `chunks` raises, `OSError` where
-    the disk is full, and `BlobDamaged` where what is read back differs; nothing is left behind then.
+    Bytes that are there already are not written again. Raises what `chunks` raises, `StorageFull`,
+    `StorageNotWritable`, and `BlobDamaged` where what is read back differs; nothing is left behind then.
     """
-    with temporary_file() as file:
-        digest, size = hashlib.sha256(), 0
-        with file.open("wb") as target:
-            for chunk in chunks:
-                digest.update(chunk)
-                target.write(chunk)
-                size += len(chunk)
-        name = digest.hexdigest()
-        put_file(blob_name(name), file, sha256=name)
-    return StoredBlob(name, size)
+    with writing() as batch:
+        return batch.add(chunks)
 
 
 def put_file(name: str, file: Path, *, sha256: str) -> None:
     """Move a finished temporary file to `name`, durably and at once, unless `name` exists already.
 
-    Raises `BlobDamaged` if what lies there afterwards does not have the given SHA-256.
+    Raises as `put_blob` does: `BlobDamaged` if the file does not have the given SHA-256.
     """
-    target = local_path(name)
-    if target is None:
-        _upload(name, file, sha256=sha256)
-        return
-    if target.exists() and target.stat().st_size == file.stat().st_size:
-        return
-    with file.open("rb") as written:
-        os.fsync(written.fileno())
-        if hashlib.file_digest(written, "sha256").hexdigest() != sha256:
-            raise BlobDamaged(
-                f"{name} was not read back as it was written.", next_step="Check the disk, try again."
-            )
-    _make_folders(target.parent)
-    file.chmod(0o444)
-    file.rename(target)
-    _sync_folder(target.parent)
+    if not is_stored(name, size_bytes=file.stat().st_size):
+        _put([_Finished(name, file, sha256)])
+
+
+def is_stored(name: str, *, size_bytes: int) -> bool:
+    """Say whether `name` is in storage with that size.
+
+    A name appears only when its bytes are complete, so another size means that something else has
+    damaged them since: that is logged, and whoever has the bytes may put them there again. Damage
+    that leaves the size is not looked for here, since that takes reading everything.
+    """
+    stored = _size_of(name)
+    if stored is None or stored == size_bytes:
+        return stored is not None
+    logger.error("%s has %d bytes in storage instead of %d: it is replaced.", name, stored, size_bytes)
+    return False
 
 
 def replace(name: str, content: bytes) -> None:
@@ -103,9 +161,10 @@ def replace(name: str, content: bytes) -> None:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        _make_folders(target.parent)
+        changed = _make_folders(target.parent)
         file.replace(target)
-        _sync_folder(target.parent)
+        for folder in {*changed, target.parent}:
+            _sync(folder)
 
 
 def read(name: str) -> bytes | None:
@@ -137,11 +196,7 @@ def chunks_of(stream: BinaryIO) -> Iterator[bytes]:
 @contextmanager
 def temporary_file() -> Iterator[Path]:
     """Give a path for a file that is not finished; it is gone afterwards unless it was moved."""
-    folder = temporary_folder()
-    _make_folders(folder)
-    handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=folder)
-    os.close(handle)
-    file = Path(name)
+    file = _new_temporary_file()
     try:
         yield file
     finally:
@@ -170,31 +225,130 @@ def remove_unfinished(*, older_than_seconds: float = 0) -> list[Path]:
     return removed
 
 
-def _upload(name: str, file: Path, *, sha256: str) -> None:
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """A temporary file that has all its bytes, and the name and SHA-256 (hex) that it shall have."""
+
+    name: str
+    file: Path
+    sha256: str
+
+
+def _new_temporary_file() -> Path:
+    folder = temporary_folder()
+    with _refusing(folder):
+        _make_folders(folder)
+        handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=folder)
+    os.close(handle)
+    return Path(name)
+
+
+def _write(file: Path, chunks: Iterable[bytes]) -> StoredBlob:
+    digest, size = hashlib.sha256(), 0
+    # Unbuffered, so that closing cannot fail on bytes that the disk has refused already.
+    with io.FileIO(file, "wb") as target:
+        for chunk in chunks:
+            digest.update(chunk)
+            size += len(chunk)
+            rest = memoryview(chunk)
+            with _refusing(file.parent):
+                while rest:
+                    rest = rest[target.write(rest) :]
+    return StoredBlob(digest.hexdigest(), size)
+
+
+def _put(finished: Sequence[_Finished]) -> None:
+    """Bring finished files to storage; each name appears only when its bytes are safe."""
+    root = local_path("")
+    with ThreadPoolExecutor(_SYNCS_AT_ONCE) as pool:
+        if root is None:
+            list(pool.map(_upload, finished))
+            return
+        with _refusing(root):
+            list(pool.map(_verify, finished))
+            list(pool.map(_sync, _rename(root, finished)))
+
+
+def _verify(finished: _Finished) -> None:
+    """Bring a file to disk and read it from there, past the memory that it was written from."""
+    with finished.file.open("rb") as written:
+        os.fchmod(written.fileno(), 0o444)
+        os.fsync(written.fileno())
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(written.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        if hashlib.file_digest(written, "sha256").hexdigest() != finished.sha256:
+            raise _damaged(finished.name, "disk")
+
+
+def _rename(root: Path, finished: Sequence[_Finished]) -> set[Path]:
+    """Give files their final names; return the folders whose entries have to be synced."""
+    changed = set()
+    for each in finished:
+        target = root / each.name
+        changed |= {target.parent, *_make_folders(target.parent)}
+        each.file.rename(target)
+    return changed
+
+
+def _upload(finished: _Finished) -> None:
     place = storage()
-    if place.exists(name) and place.size(name) == file.stat().st_size:
-        return
-    with file.open("rb") as stream:
-        place.save(name, File(stream, name=name))
-    with place.open(name, "rb") as stored:
+    with finished.file.open("rb") as stream:
+        place.save(finished.name, File(stream, name=finished.name))
+    with place.open(finished.name, "rb") as stored:
         digest = hashlib.sha256()
         for chunk in chunks_of(cast("BinaryIO", stored)):
             digest.update(chunk)
-    if digest.hexdigest() != sha256:
-        place.delete(name)
-        raise BlobDamaged(
-            f"{name} was not read back as it was written.", next_step="Check the storage, try again."
-        )
+    if digest.hexdigest() != finished.sha256:
+        place.delete(finished.name)
+        raise _damaged(finished.name, "storage")
 
 
-def _make_folders(folder: Path) -> None:
+def _damaged(name: str, medium: str) -> BlobDamaged:
+    return BlobDamaged(
+        f"{name} was not read back as it was written.", next_step=f"Check the {medium}, then try again."
+    )
+
+
+def _size_of(name: str) -> int | None:
+    place = storage()
+    file = local_path(name)
+    if file is None:
+        return place.size(name) if place.exists(name) else None
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return None
+
+
+@contextmanager
+def _refusing(folder: Path) -> Iterator[None]:
+    """Turn what a disk says into a refusal that names the folder and the next step."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise StorageFull(
+                f"There is no room in {folder}: {error.strerror}.",
+                next_step=f"Free some (`df -h {folder}` shows what is left), then try again.",
+            ) from error
+        if error.errno in _NOT_WRITABLE:
+            raise StorageNotWritable(
+                f"{folder} cannot be written to: {error.strerror}.",
+                next_step="Give it to the user that the site runs as, or set DATA_DIR to another folder.",
+            ) from error
+        raise
+
+
+def _make_folders(folder: Path) -> set[Path]:
+    """Make a folder and those above it; return the folders that got an entry, which have to be synced."""
     if folder.is_dir():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    _sync_folder(folder.parent)
+        return set()
+    changed = _make_folders(folder.parent)
+    folder.mkdir(exist_ok=True)
+    return {*changed, folder.parent}
 
 
-def _sync_folder(folder: Path) -> None:
+def _sync(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
