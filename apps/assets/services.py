@@ -1,0 +1,72 @@
+from collections.abc import Iterable, Sequence
+from itertools import batched
+
+from django.db import transaction
+
+from apps.accounts.models import User
+from apps.assets.intake import Content
+from apps.assets.models import Asset, AssetVersion, Blob
+from apps.assets.selectors import VALUES_AT_ONCE, assets_by_path
+
+# Rows in one INSERT: four values each at most, so below every limit on values in a statement.
+_ROWS_AT_ONCE = 5_000
+
+type _VersionKey = tuple[int, str, str]
+"""What is unique about a version: asset, digest, media type."""
+
+
+@transaction.atomic
+def ensure_versions(contents: Sequence[Content], *, actor: User) -> dict[str, AssetVersion]:
+    """Make what lacks of blobs, assets and versions for `contents`; return the version of each path.
+
+    Any number of contents, in a few statements for each 5,000; of a path named twice the last counts.
+    Two that run at once meet in the same rows. Rows are written in the order of their keys, so that
+    they do not wait for each other in a circle. The calling service writes the audit entry.
+    """
+    by_path = {content.path: content for content in contents}
+    _ensure_blobs(by_path.values())
+    assets = ensure_assets(by_path)
+    wanted = {path: (assets[path].pk, c.digest, c.media_type) for path, c in by_path.items()}
+    known = _versions(wanted.values())
+    lacking = sorted(set(wanted.values()) - known.keys())
+    rows = [
+        AssetVersion(asset_id=asset, blob_id=digest, media_type=media_type, created_by=actor)
+        for asset, digest, media_type in lacking
+    ]
+    AssetVersion.objects.bulk_create(rows, batch_size=_ROWS_AT_ONCE, ignore_conflicts=True)
+    known |= _versions(lacking)
+    versions = {path: known[key] for path, key in wanted.items()}
+    for path, version in versions.items():
+        version.asset = assets[path]
+    return versions
+
+
+@transaction.atomic
+def ensure_assets(paths: Iterable[str]) -> dict[str, Asset]:
+    """Make what lacks of assets for `paths`; return the asset of each. Any number, as `ensure_versions`."""
+    wanted = sorted(set(paths))
+    known = assets_by_path(wanted)
+    lacking = [path for path in wanted if path not in known]
+    rows = [Asset(path=path) for path in lacking]
+    Asset.objects.bulk_create(rows, batch_size=_ROWS_AT_ONCE, ignore_conflicts=True)
+    return known | assets_by_path(lacking)
+
+
+def _ensure_blobs(contents: Iterable[Content]) -> None:
+    sizes = {content.digest: content.size_bytes for content in contents}
+    known: set[str] = set()
+    for some in batched(sizes, VALUES_AT_ONCE):
+        known.update(Blob.objects.filter(digest__in=some).values_list("digest", flat=True))
+    rows = [Blob(digest=digest, size_bytes=sizes[digest]) for digest in sorted(sizes.keys() - known)]
+    Blob.objects.bulk_create(rows, batch_size=_ROWS_AT_ONCE, ignore_conflicts=True)
+
+
+def _versions(keys: Iterable[_VersionKey]) -> dict[_VersionKey, AssetVersion]:
+    """Return the versions that there are of these keys."""
+    found: dict[_VersionKey, AssetVersion] = {}
+    for some in batched(keys, VALUES_AT_ONCE):
+        assets = {asset for asset, _, _ in some}
+        digests = {digest for _, digest, _ in some}
+        for version in AssetVersion.objects.filter(asset__in=assets, blob__in=digests).order_by():
+            found[version.asset_id, version.blob_id, version.media_type] = version
+    return found
