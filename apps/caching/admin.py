@@ -95,7 +95,7 @@ class CacheRuleAdmin(admin.ModelAdmin[CacheRule]):
     def examples(self, rule: CacheRule) -> str:
         overview = _overview(rule)
         count, failing = len(overview.results), overview.failing_count
-        return f"✗ {failing} of {count} fail" if failing else f"✓ all {count} hold"
+        return f"✗ {failing} of {count} fail" if failing else f"✓ {count} of {count} hold"
 
 
 def _overview(rule: CacheRule) -> RuleOverview:

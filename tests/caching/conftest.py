@@ -1,9 +1,8 @@
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from django.conf import settings
-from django.http import HttpResponse
 from django.urls import reverse
 
 from apps.accounts.models import User
@@ -13,9 +12,11 @@ from apps.caching.serialisation import as_json
 from apps.caching.services import ensure_default_rules
 from tests.staff import staff_client
 
+type Shipped = list[CacheRuleVersion]
+
 
 @pytest.fixture
-def shipped(administrator: User) -> list[CacheRuleVersion]:
+def shipped(administrator: User) -> Shipped:
     """The rules that ship with the program, owned by the administrator."""
     return ensure_default_rules(owner=administrator)
 
@@ -26,15 +27,21 @@ def content() -> dict[str, Any]:
     return as_json(DEFAULT_RULES["everything"])
 
 
-type StaffPage = Callable[..., HttpResponse]
+class Page(NamedTuple):
+    status: int
+    text: str
+
+
+type StaffPage = Callable[..., Page]
 
 
 @pytest.fixture
 def staff_page() -> StaffPage:
     """Return a function that loads an admin page by its URL's name, as a user, through the staff door."""
 
-    def load(user: User, name: str, *args: object, **query: str) -> HttpResponse:
+    def load(user: User, name: str, *args: object, **query: str) -> Page:
         address = reverse(name, urlconf=settings.STAFF_URLCONF, args=args)
-        return staff_client(user).get(address, query)
+        response = staff_client(user).get(address, query)
+        return Page(response.status_code, response.content.decode())
 
     return load

@@ -14,9 +14,9 @@ from apps.caching.models import CacheRule, CacheRuleVersion
 from apps.caching.selectors import as_rules, content_of, current_versions
 from apps.caching.serialisation import ShapeFault, as_json
 from apps.caching.services import add_rule, add_version, ensure_default_rules
+from tests.caching.conftest import Shipped
 
 Content = dict[str, Any]
-Shipped = list[CacheRuleVersion]
 
 
 def faulty_fields(refusal: InvalidRule) -> list[str]:
