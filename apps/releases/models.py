@@ -56,13 +56,13 @@ class Release(models.Model):
     """A named set of changes on top of what a channel served when it was begun, its base."""
 
     class State(models.TextChoices):
-        DRAFT = "draft"
+        DRAFT = "draft", "draft"
         IN_REVIEW = "in_review", "in review"
-        APPROVED = "approved"
-        PUBLISHED = "published"
-        SUPERSEDED = "superseded"
-        REJECTED = "rejected"
-        WITHDRAWN = "withdrawn"
+        APPROVED = "approved", "approved"
+        PUBLISHED = "published", "published"
+        SUPERSEDED = "superseded", "superseded"
+        REJECTED = "rejected", "rejected"
+        WITHDRAWN = "withdrawn", "withdrawn"
 
     title = models.CharField(max_length=200)
     channel = models.ForeignKey(Channel, on_delete=models.PROTECT, related_name="releases")
@@ -150,8 +150,8 @@ class Change(models.Model):
     """One line of a release: a path gets a version (`put`) or disappears (`remove`)."""
 
     class Kind(models.TextChoices):
-        PUT = "put"
-        REMOVE = "remove"
+        PUT = "put", "put"
+        REMOVE = "remove", "remove"
 
     release = models.ForeignKey(Release, on_delete=models.CASCADE, related_name="changes")
     asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="changes")
@@ -209,7 +209,7 @@ class Publication(models.Model):
     """One entry of a channel's history, numbered from 1. Append-only (guards in migration 0002)."""
 
     class Kind(models.TextChoices):
-        PUBLISH = "publish"
+        PUBLISH = "publish", "publish"
         ROLLBACK = "rollback", "roll back"
 
     channel = models.ForeignKey(Channel, on_delete=models.PROTECT, related_name="publications")

@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('title', models.CharField(max_length=200)),
-                ('state', models.CharField(choices=[('draft', 'Draft'), ('in_review', 'in review'), ('approved', 'Approved'), ('published', 'Published'), ('superseded', 'Superseded'), ('rejected', 'Rejected'), ('withdrawn', 'Withdrawn')], default='draft', max_length=12)),
+                ('state', models.CharField(choices=[('draft', 'draft'), ('in_review', 'in review'), ('approved', 'approved'), ('published', 'published'), ('superseded', 'superseded'), ('rejected', 'rejected'), ('withdrawn', 'withdrawn')], default='draft', max_length=12)),
                 ('expected_result', models.TextField(blank=True, help_text='What should be better afterwards, and how you will see it.')),
                 ('rollback_note', models.TextField(blank=True, help_text='When to roll back, whom to tell, and what else has to be undone.')),
                 ('route', models.CharField(blank=True, help_text='The URL or page that this is about.', max_length=500)),
@@ -81,7 +81,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('sequence', models.PositiveIntegerField()),
-                ('kind', models.CharField(choices=[('publish', 'Publish'), ('rollback', 'roll back')], max_length=8)),
+                ('kind', models.CharField(choices=[('publish', 'publish'), ('rollback', 'roll back')], max_length=8)),
                 ('reason', models.TextField(blank=True)),
                 ('tag', models.CharField(max_length=80, unique=True)),
                 ('published_at', models.DateTimeField()),
@@ -100,7 +100,7 @@ class Migration(migrations.Migration):
             name='Change',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('put', 'Put'), ('remove', 'Remove')], max_length=6)),
+                ('kind', models.CharField(choices=[('put', 'put'), ('remove', 'remove')], max_length=6)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('asset', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='changes', to='assets.asset')),
                 ('author', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
