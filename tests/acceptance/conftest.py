@@ -1,0 +1,83 @@
+"""Sites in processes of their own, on SQLite and on PostgreSQL, and a browser to look at them."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.acceptance.site import Site
+
+FIRST = {
+    "index.html": b"<!doctype html><html lang=en><title>One</title><link rel=stylesheet href=css/site.css><h1>One</h1>",
+    "css/site.css": b"body { background: white }\nh1 { color: crimson }\n" + b"/* kept */\n" * 40,
+    "js/app.js": b"document.title += '!'\n",
+    "js/old.js": b"console.log('old')\n",
+    "docs/index.html": b"<!doctype html><title>Docs</title>",
+    "data.bin": bytes(range(256)) * 300,
+}
+SECOND = {
+    **FIRST,
+    "index.html": FIRST["index.html"].replace(b"One", b"Two"),
+    "css/site.css": FIRST["css/site.css"].replace(b"crimson", b"navy"),
+    "img/new.txt": b"new in the second\n",
+}
+del SECOND["js/old.js"]
+
+
+def write_folder(folder: Path, files: dict[str, bytes]) -> Path:
+    """Write `files` (path → content) into a new folder and return it."""
+    for path, content in files.items():
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    return folder
+
+
+@pytest.fixture
+def first_folder(tmp_path: Path) -> Path:
+    return write_folder(tmp_path / "my-site", FIRST)
+
+
+@pytest.fixture
+def second_folder(tmp_path: Path) -> Path:
+    return write_folder(tmp_path / "my-site-v2", SECOND)
+
+
+@pytest.fixture
+def site(tmp_path: Path, database_url: str) -> Site:
+    """A site that has not been started yet."""
+    return Site(data=tmp_path / "data", database_url=database_url)
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database of the vendor that the suite runs on: "" is a new SQLite file in DATA_DIR."""
+    if connection.vendor == "sqlite":
+        yield ""
+        return
+    settings = connection.settings_dict
+    name = f"story_{request.node.name[:20]}_{abs(hash(tmp_path)) % 10**8}".lower().replace("[", "_")
+    with connection._nodb_cursor() as cursor:
+        cursor.execute(f'CREATE DATABASE "{name}"')
+    host = settings["OPTIONS"].get("host") or settings["HOST"]
+    yield f"postgres://{settings['USER']}@/{name}?host={host}"
+    with connection._nodb_cursor() as cursor:
+        cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A real Chromium, headless."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("Chromium is not installed (apt-get install chromium)")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=chromium,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"],
+        )
+        yield started
+        started.close()
