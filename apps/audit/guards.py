@@ -39,7 +39,7 @@ class Guard(Operation):
         to_state: ProjectState,
     ) -> None:
         for statement in self._create(schema_editor.connection.vendor):
-            schema_editor.execute(statement)
+            schema_editor.execute(statement, params=None)
 
     def database_backwards(
         self,
@@ -49,7 +49,7 @@ class Guard(Operation):
         to_state: ProjectState,
     ) -> None:
         for statement in self._drop(schema_editor.connection.vendor):
-            schema_editor.execute(statement)
+            schema_editor.execute(statement, params=None)
 
     def describe(self) -> str:
         return f"Guard {self.table} on {self.event}: {self.message}"
