@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from apps.caching.headers import compile_header_set, deciding_rule
+from apps.caching.headers import NO_RULE, compile_header_set
 from apps.caching.matching import explain
 from apps.caching.rules import Bypass, BypassKind, Policy, Rule, Visibility
 
@@ -66,7 +66,9 @@ def evaluate(
     `media_type` and `size_bytes` are those of the file that lies there. Raises `HeaderFault`.
     """
     path = path_of(url)
-    rule = deciding_rule(rules, path, media_type, size_bytes)
+    considered = tuple(_considered(rules, path, media_type, size_bytes))
+    deciding = (rule for rule, one in zip(rules, considered, strict=True) if one.matched)
+    rule = next(deciding, NO_RULE)
     bypass = _bypass(rule, url, request_headers, preview_domain)
     browser, shared = (0, 0) if bypass else ttls(rule.policy)
     return Outcome(
@@ -78,7 +80,7 @@ def evaluate(
         browser_ttl_seconds=browser,
         shared_ttl_seconds=shared,
         headers=_headers(rule, media_type, bypass),
-        considered=tuple(_considered(rules, path, media_type, size_bytes)),
+        considered=considered,
     )
 
 

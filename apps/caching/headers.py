@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
-from apps.caching.matching import matches
+from apps.caching.matching import Subject, conditions, holds
 from apps.caching.rules import HeaderSet, Match, Policy, Rule, Visibility
 
 COMPILER = 1  # part of the rules' digest: count it up when the same rules give other headers
@@ -105,12 +105,6 @@ def compile_headers(policy: Policy, media_type: str) -> tuple[tuple[str, str], .
     return (*headers, *extra.items())
 
 
-def deciding_rule(rules: Sequence[Rule], path: str, media_type: str, size_bytes: int) -> Rule:
-    """Return the first of `rules` that matches; where none does, `NO_RULE`."""
-    found = (rule for rule in rules if matches(rule.match, path, media_type, size_bytes))
-    return next(found, NO_RULE)
-
-
 class HeaderCompiler:
     """Gives each file the headers of the first of `rules` that matches it.
 
@@ -123,11 +117,13 @@ class HeaderCompiler:
             _checked_extra_headers(rule.policy)
         self.rules = tuple(rules)
         self.digest = _digest({"compiler": COMPILER, "rules": [asdict(rule) for rule in self.rules]})
+        self._tests = [(rule, conditions(rule.match)) for rule in self.rules]
         self._header_sets: dict[tuple[str, str], HeaderSet] = {}
 
     def header_set(self, path: str, media_type: str, size_bytes: int) -> HeaderSet:
         """Return the headers of the file at `path`; one object for all files of a rule and type."""
-        rule = deciding_rule(self.rules, path, media_type, size_bytes)
+        subject = Subject(path, media_type, size_bytes)
+        rule = next((rule for rule, tests in self._tests if holds(tests, subject)), NO_RULE)
         key = rule.slug, media_type
         if key not in self._header_sets:
             self._header_sets[key] = compile_header_set(rule, media_type)

@@ -34,8 +34,12 @@ class Condition:
 
 def matches(match: Match, path: str, media_type: str, size_bytes: int) -> bool:
     """Say whether every condition that `match` sets holds for the file at `path`."""
-    subject = Subject(path, media_type, size_bytes)
-    return all(condition.holds(subject) for condition in conditions(match))
+    return holds(conditions(match), Subject(path, media_type, size_bytes))
+
+
+def holds(tests: tuple[Condition, ...], subject: Subject) -> bool:
+    """Say whether all of `tests`, the `conditions` of a match, hold."""
+    return all(test.holds(subject) for test in tests)
 
 
 def explain(match: Match, path: str, media_type: str, size_bytes: int) -> tuple[bool, str]:
@@ -154,7 +158,7 @@ def _fingerprint_condition(is_wanted: bool | None) -> Condition | None:  # noqa:
 
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_HEX = re.compile(r"[0-9a-f]{6,}|[0-9A-F]{6,}")
+_HEX = re.compile(r"[0-9a-f]+|[0-9A-F]+")
 _DATE = re.compile(r"\d{1,4}(?:feb|dec)\d{1,4}", re.IGNORECASE)  # the months that are also hex digits
 _BASE32 = re.compile(r"[A-Z2-7]{8,}")
 _BASE62 = re.compile(r"(?=\w*[a-z])(?=\w*[A-Z])(?=\w*[0-9])[A-Za-z0-9_]{8,}")
@@ -179,6 +183,8 @@ def is_fingerprinted(path: str) -> bool:
 
 def _is_hash(part: str) -> bool:
     """Say whether `part` is digits and letters in a disorder that words, numbers and dates lack."""
+    if len(part) < 6:  # most parts: a build asks about each part of a million names
+        return False
     runs = len(_RUN.findall(part))
     if _HEX.fullmatch(part):
         return runs >= 3 and sum(map(str.isdigit, part)) >= 2 and not _DATE.fullmatch(part)
