@@ -1,4 +1,4 @@
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import batched
 
 from django.db import transaction
@@ -61,12 +61,13 @@ def _ensure_blobs(contents: Iterable[Content]) -> None:
     Blob.objects.bulk_create(rows, batch_size=_ROWS_AT_ONCE, ignore_conflicts=True)
 
 
-def _versions(keys: Iterable[_VersionKey]) -> dict[_VersionKey, AssetVersion]:
-    """Return the versions that there are of these keys."""
+def _versions(keys: Collection[_VersionKey]) -> dict[_VersionKey, AssetVersion]:
+    """Return the versions that there are of these keys.
+
+    Asked for by asset alone: given a list of digests too, SQLite would try each pair of the two.
+    """
     found: dict[_VersionKey, AssetVersion] = {}
-    for some in batched(keys, VALUES_AT_ONCE):
-        assets = {asset for asset, _, _ in some}
-        digests = {digest for _, digest, _ in some}
-        for version in AssetVersion.objects.filter(asset__in=assets, blob__in=digests).order_by():
+    for assets in batched(sorted({asset for asset, _, _ in keys}), VALUES_AT_ONCE):
+        for version in AssetVersion.objects.filter(asset__in=assets).order_by():
             found[version.asset_id, version.blob_id, version.media_type] = version
     return found

@@ -1,0 +1,36 @@
+"""What the worker does again and again: small functions, each harmless to repeat and to run twice at once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+type Chore = Callable[[], list[str]]
+"""Does what is due; returns a line on each thing that it did, none where there was nothing to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """A chore, its name, and the seconds from the end of one run to the start of the next."""
+
+    name: str
+    seconds: float
+    run: Chore
+
+
+_scheduled: dict[str, Scheduled] = {}
+
+
+def every(seconds: float, name: str) -> Callable[[Chore], Chore]:
+    """Register the decorated function to be called by each worker, at its start and then every `seconds`."""
+
+    def register(function: Chore) -> Chore:
+        if name in _scheduled:
+            raise ValueError(f"Two scheduled functions are named {name}.")
+        _scheduled[name] = Scheduled(name, seconds, function)
+        return function
+
+    return register
+
+
+def scheduled() -> tuple[Scheduled, ...]:
+    """Return everything that is registered."""
+    return tuple(_scheduled.values())
