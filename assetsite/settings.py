@@ -62,7 +62,7 @@ INSTALLED_APPS = [
     "apps.audit",
     "django_tasks_db",
     "axes",
-    "django.contrib.admin",
+    "assetsite.staff_pages.StaffPagesConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",

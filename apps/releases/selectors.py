@@ -3,12 +3,16 @@ from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
+from apps.accounts.models import User
+from apps.audit.models import AuditEntry
+from apps.audit.selectors import entries
 from apps.releases.exceptions import ManifestMissing, UnknownChannel, UnknownRelease
 from apps.releases.files import manifest_file
 from apps.releases.manifest import ManifestFault, ManifestReader, diff
-from apps.releases.models import Change, Channel, Manifest, Publication, Release
+from apps.releases.models import Approval, Change, Channel, Manifest, Publication, Release
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,104 @@ def releases_newest_first(*, state: str | None = None) -> QuerySet[Release]:
     """Return releases with channel and owner, newest first; only those in `state` where one is given."""
     releases = Release.objects.select_related("channel", "owner").order_by("-pk")
     return releases.filter(state=state) if state else releases
+
+
+def releases_with_counts() -> QuerySet[Release]:
+    """Return releases with channel and owner, each with `added`, `changed` and `removed` counted."""
+    return Release.objects.select_related("channel", "owner").annotate(
+        added=_count(Change.objects.filter(kind=Change.Kind.PUT, replaced_blob=None)),
+        changed=_count(Change.objects.filter(kind=Change.Kind.PUT, replaced_blob__isnull=False)),
+        removed=_count(Change.objects.filter(kind=Change.Kind.REMOVE)),
+    )
+
+
+def changes_of(release: Release, *, kind: str = "") -> QuerySet[Change]:
+    """Return the changes of a release by path; only those "added", "changed" or "removed" where asked."""
+    kinds = {
+        "added": Q(kind=Change.Kind.PUT, replaced_blob=None),
+        "changed": Q(kind=Change.Kind.PUT, replaced_blob__isnull=False),
+        "removed": Q(kind=Change.Kind.REMOVE),
+    }
+    changes = release.changes.select_related("release", "asset", "version__blob", "replaced_blob")
+    return changes.filter(kinds.get(kind, Q())).order_by("asset__path")
+
+
+def neighbours_of(change: Change) -> tuple[Change | None, Change | None]:
+    """Return the changes before and after `change` in its release, by path."""
+    changes, path = changes_of(change.release), change.asset.path
+    before = changes.filter(asset__path__lt=path).order_by("-asset__path").first()
+    return before, changes.filter(asset__path__gt=path).first()
+
+
+def approvals_that_hold(release: Release) -> list[Approval]:
+    """Return the approvals of what the release holds now, with who gave them, oldest first."""
+    if release.manifest_id is None:
+        return []
+    return list(release.approvals.select_related("approver").filter(manifest=release.manifest_id))
+
+
+def entries_about(release: Release) -> QuerySet[AuditEntry]:
+    """Return what was done to a release, newest first, with who did it."""
+    return entries(target=f"release {release.pk}").select_related("actor")
+
+
+def rejection_of(release: Release) -> AuditEntry | None:
+    """Return the entry of the release's newest rejection, which holds the reason, or None."""
+    return entries_about(release).filter(action="release.reject").first()
+
+
+def publication_after(release: Release) -> Publication | None:
+    """Return what took the release's place on its channel, or None while it is live or never was."""
+    history = history_of(release.channel)
+    last = history.filter(release=release).first()
+    return history.filter(sequence=last.sequence + 1).first() if last else None
+
+
+def channels_with_live() -> QuerySet[Channel]:
+    """Return channels, each with `live_release_id`, `live_title` and `live_since`: None before the first."""
+    newest = Publication.objects.filter(channel=OuterRef("pk")).order_by("-sequence")
+    return Channel.objects.annotate(
+        live_release_id=Subquery(newest.values("release")[:1]),
+        live_title=Subquery(newest.values("release__title")[:1]),
+        live_since=Subquery(newest.values("published_at")[:1]),
+    )
+
+
+def live_publications() -> list[Publication]:
+    """Return what each channel that serves something serves now, in the order of the channels."""
+    newest = Publication.objects.filter(channel=OuterRef("pk")).order_by("-sequence")
+    live = Channel.objects.order_by().annotate(live=Subquery(newest.values("pk")[:1])).values("live")
+    publications = Publication.objects.select_related("channel", "release", "actor")
+    return list(publications.filter(pk__in=live).order_by("channel"))
+
+
+def reviews_for(user: User) -> QuerySet[Release]:
+    """Return the releases in review that `user` has no part in and has not approved, oldest first."""
+    approved = Approval.objects.filter(release=OuterRef("pk"), manifest=OuterRef("manifest"), approver=user)
+    has_part = Change.objects.filter(release=OuterRef("pk"), author=user)
+    waiting = Release.objects.select_related("channel", "owner").filter(state=Release.State.IN_REVIEW)
+    return (
+        waiting.exclude(Q(owner=user) | Q(created_by=user))
+        .exclude(Exists(approved))
+        .exclude(Exists(has_part))
+        .order_by("submitted_at")
+    )
+
+
+def approved_releases() -> QuerySet[Release]:
+    """Return the releases that wait for nothing but their publication, oldest first."""
+    return (
+        Release.objects.select_related("channel", "owner")
+        .filter(state=Release.State.APPROVED)
+        .order_by("submitted_at")
+    )
+
+
+def drafts_of(user: User) -> QuerySet[Release]:
+    """Return the releases that `user` owns or began and has still to bring into review, newest first."""
+    states = (Release.State.DRAFT, Release.State.REJECTED)
+    mine = Q(owner=user) | Q(created_by=user)
+    return releases_newest_first().filter(mine, state__in=states)
 
 
 def history_of(channel: Channel) -> QuerySet[Publication]:
@@ -137,3 +239,9 @@ def _reader(file: Path) -> ManifestReader:
         return ManifestReader(file)
     except ManifestFault as fault:
         raise ManifestMissing(str(fault), next_step="Restore that file from a backup.") from fault
+
+
+def _count(changes: QuerySet[Change]) -> Coalesce:
+    """Count `changes` of the outer release in a subquery: for the rows of a page, not for all there are."""
+    counted = changes.filter(release=OuterRef("pk")).order_by().values("release").annotate(n=Count("*"))
+    return Coalesce(Subquery(counted.values("n"), output_field=IntegerField()), 0)

@@ -1,0 +1,138 @@
+"""What a person may do with a release now, and why not, in the words of the services' refusals."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from apps.accounts.models import User
+from apps.accounts.permissions import require
+from apps.refusals import Refusal
+from apps.releases.exceptions import AlreadyApproved, BriefIncomplete, WrongState
+from apps.releases.models import Release
+from apps.releases.selectors import missing_brief
+from apps.releases.services.publishing import refuse_if_base_moved
+from apps.releases.services.review import refuse_own_work
+from apps.releases.transitions import NEXT_STEPS, State
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A step in a release's life. `why_not` is empty where the person may take it now.
+
+    `is_next` says whether the step leads on from the release's state, for whoever may take it.
+    """
+
+    name: str
+    label: str
+    is_allowed: bool
+    why_not: str = ""
+    is_next: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    name: str
+    label: str
+    permission: str
+    verb: str
+    done: str
+    sources: tuple[State, ...]
+    refuse: Callable[[Release, User], None] | None = None
+
+    def action(self, release: Release, actor: User) -> Action:
+        why_not = ""
+        try:
+            self._check(release, actor)
+        except Refusal as refusal:
+            why_not = str(refusal)
+        return Action(
+            self.name,
+            self.label.format(channel=release.channel),
+            is_allowed=not why_not,
+            why_not=why_not,
+            is_next=release.state in self.sources,
+        )
+
+    def _check(self, release: Release, actor: User) -> None:
+        require(actor, f"releases.{self.permission}", to=self.verb.format(release=f"release {release.pk}"))
+        now = State(release.state)
+        if now not in self.sources:
+            raise WrongState(
+                f"Release {release.pk} is {now.label} and cannot be {self.done}.", next_step=NEXT_STEPS[now]
+            )
+        if self.refuse:
+            self.refuse(release, actor)
+
+
+def actions_for(release: Release, actor: User) -> dict[str, Action]:
+    """Return every step of a release's life by its name, in the order of that life, as it is for `actor`.
+
+    The answer is advice for a page: the services decide again, under lock, when a step is taken.
+    """
+    return {step.name: step.action(release, actor) for step in _STEPS}
+
+
+def main_action(actions: dict[str, Action]) -> Action | None:
+    """Return the step that brings the release forward, allowed or not; None where it has arrived."""
+    forward = (actions[name] for name in ("submit", "approve", "publish"))
+    return next((action for action in forward if action.is_next), None)
+
+
+def _refuse_unready(release: Release, actor: User) -> None:
+    if missing := missing_brief(release):
+        names = " and ".join(name.replace("_", " ") for name in missing)
+        raise BriefIncomplete(f"The {names} is missing.", next_step="Complete the brief.")
+    refuse_if_base_moved(release)
+
+
+def _refuse_second_approval(release: Release, actor: User) -> None:
+    refuse_own_work(release, actor)
+    if release.approvals.filter(manifest=release.manifest_id, approver=actor).exists():
+        raise AlreadyApproved("You have approved it already.", next_step="Somebody else has to, too.")
+
+
+def _refuse_moved_base(release: Release, actor: User) -> None:
+    refuse_if_base_moved(release)
+
+
+_OPEN = (State.DRAFT, State.IN_REVIEW, State.APPROVED)
+
+_STEPS = (
+    _Step("edit", "Edit the brief", "change_release", "edit {release}", "changed", (State.DRAFT,)),
+    _Step(
+        "submit",
+        "Submit for review",
+        "submit_release",
+        "submit {release}",
+        "submitted",
+        (State.DRAFT,),
+        _refuse_unready,
+    ),
+    _Step(
+        "approve",
+        "Approve",
+        "approve_release",
+        "approve {release}",
+        "approved",
+        (State.IN_REVIEW,),
+        _refuse_second_approval,
+    ),
+    _Step("reject", "Reject", "approve_release", "reject {release}", "rejected", (State.IN_REVIEW,)),
+    _Step(
+        "publish",
+        "Publish to {channel}",
+        "publish_release",
+        "publish {release}",
+        "published",
+        (State.APPROVED,),
+        _refuse_moved_base,
+    ),
+    _Step(
+        "reopen",
+        "Take back to draft",
+        "change_release",
+        "take {release} back to draft",
+        "taken back to draft",
+        (State.IN_REVIEW, State.APPROVED, State.REJECTED),
+    ),
+    _Step("withdraw", "Withdraw", "change_release", "withdraw {release}", "withdrawn", _OPEN),
+)

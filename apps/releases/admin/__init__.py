@@ -1,0 +1,6 @@
+"""The staff's pages of releases and channels, in the frame of Django's admin."""
+
+from apps.releases.admin.channels import ChannelAdmin
+from apps.releases.admin.releases import ReleaseAdmin
+
+__all__ = ["ChannelAdmin", "ReleaseAdmin"]

@@ -1,0 +1,145 @@
+from enum import StrEnum
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
+
+from apps.accounts.models import User
+from apps.accounts.permissions import require
+from apps.refusals import Refusal
+from apps.releases.admin.forms import ReasonForm, RequiredApprovalsForm
+from apps.releases.admin.pages import actor_of, page_of, refused, render
+from apps.releases.exceptions import BaseMoved
+from apps.releases.headlines import counted
+from apps.releases.impact import impact_between
+from apps.releases.models import Channel, Publication
+from apps.releases.selectors import history_of, live_publication, publication_before
+from apps.releases.services import channels, publishing
+from apps.releases.services.pointers import is_current
+
+
+class Pointer(StrEnum):
+    """Whether storage, from which visitors are served, says what the database says."""
+
+    CURRENT = "current"
+    BEHIND = "behind"
+    UNREACHABLE = "unreachable"
+
+
+def channel_page(request: HttpRequest, channel: Channel) -> HttpResponse:
+    """Show what a channel serves and how it came to that; on POST set its required approvals."""
+    if request.method != "POST":
+        return _show_channel(request, channel, RequiredApprovalsForm.of(channel))
+    form, before = RequiredApprovalsForm(request.POST), channel.required_approvals
+    if not form.is_valid():
+        return _show_channel(request, channel, form, status=400)
+    count = form.cleaned_data["required_approvals"]
+    try:
+        channels.set_required_approvals(channel=channel, count=count, actor=actor_of(request))
+    except Refusal as refusal:
+        return _show_channel(request, channel, form, status=refused(request, refusal))
+    messages.success(
+        request,
+        f"{channel} asks for {counted(count, 'approval')} from now on. Before: {before}; set it back below.",
+    )
+    return HttpResponseRedirect(request.get_full_path())
+
+
+def roll_back_page(request: HttpRequest, channel: Channel, sequence: int) -> HttpResponse:
+    """Show what rolling back to an earlier publication changes; on POST, with a reason, roll back."""
+    goal = history_of(channel).select_related("manifest").filter(sequence=sequence).first()
+    live = live_publication(channel)
+    if goal is None or live is None:
+        raise Http404(f"{channel} has no publication {sequence}.")
+    if request.method != "POST":
+        return _show_roll_back(request, channel, live, goal, ReasonForm())
+    form, seen = ReasonForm(request.POST), request.POST.get("live", "")
+    try:
+        _refuse_other_live(live, seen)
+        done = publishing.roll_back(
+            channel=channel, to=goal.sequence, reason=request.POST.get("reason", ""), actor=actor_of(request)
+        )
+    except Refusal as refusal:
+        return _show_roll_back(request, channel, live, goal, form, status=refused(request, refusal))
+    messages.success(request, _rolled_back(done, live))
+    return HttpResponseRedirect(reverse("admin:releases_channel_change", args=[channel.pk]))
+
+
+def _refuse_other_live(live: Publication, seen: str) -> None:
+    """Raise `BaseMoved` where the page that was confirmed compared with what is no longer live."""
+    if seen != str(live.sequence):
+        raise BaseMoved(
+            f"{live.channel} serves {live.tag} by now, not what this page compared with.",
+            next_step="Look at what would change now, and decide again.",
+        )
+
+
+def _rolled_back(done: Publication, before: Publication) -> str:
+    undo = reverse("admin:releases_channel_roll_back", args=[done.channel_id, before.sequence])
+    return format_html(
+        'Rolled back: {} serves release {} again. If that was wrong, <a href="{}">serve {} again</a>.',
+        done.channel,
+        done.release_id,
+        undo,
+        before.tag,
+    )
+
+
+def _show_channel(
+    request: HttpRequest, channel: Channel, form: RequiredApprovalsForm, *, status: int = 200
+) -> HttpResponse:
+    live, actor = live_publication(channel), actor_of(request)
+    return render(
+        request,
+        "channel/page.html",
+        title=f"Channel {channel}",
+        status=status,
+        channel=channel,
+        live=live,
+        pointer=_pointer(live) if live else None,
+        goal=publication_before(live) if live else None,
+        page=page_of(request, history_of(channel)),
+        form=form,
+        why_no_roll_back=_why_not(actor, "releases.roll_back_channel", f"roll {channel} back"),
+        why_no_change=_why_not(actor, "releases.change_channel", "change that"),
+    )
+
+
+def _show_roll_back(
+    request: HttpRequest,
+    channel: Channel,
+    live: Publication,
+    goal: Publication,
+    form: ReasonForm,
+    *,
+    status: int = 200,
+) -> HttpResponse:
+    return render(
+        request,
+        "channel/roll_back.html",
+        title=f"Roll {channel} back to {goal.tag}",
+        status=status,
+        channel=channel,
+        live=live,
+        goal=goal,
+        is_same=goal.manifest_id == live.manifest_id,
+        impact=impact_between(live.manifest, goal.manifest),
+        form=form,
+        why_not=_why_not(actor_of(request), "releases.roll_back_channel", f"roll {channel} back"),
+    )
+
+
+def _pointer(live: Publication) -> Pointer:
+    try:
+        return Pointer.CURRENT if is_current(live) else Pointer.BEHIND
+    except OSError:
+        return Pointer.UNREACHABLE
+
+
+def _why_not(actor: User, permission: str, to: str) -> str:
+    try:
+        require(actor, permission, to=to)
+    except Refusal as refusal:
+        return str(refusal)
+    return ""

@@ -1,0 +1,78 @@
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from apps.audit.selectors import entries
+from apps.releases.admin.channel_page import channel_page, roll_back_page
+from apps.releases.admin.pages import ReadByPages, history_page
+from apps.releases.models import Channel
+from apps.releases.selectors import channels_with_live
+from apps.releases.templatetags.staff_pages import ago
+
+
+@admin.register(Channel)
+class ChannelAdmin(ReadByPages, admin.ModelAdmin[Channel]):
+    """What is live where, since when; and the way back."""
+
+    list_display = ("name", "live_release", "since", "required_approvals")
+    show_full_result_count = False
+    ordering = ("pk",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Channel]:
+        return channels_with_live()
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().changelist_view(request, {"title": "Channels", **(extra_context or {})})
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        return channel_page(request, self._channel(request, object_id))
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        channel = self._channel(request, object_id)
+        found = entries(target=f"channel {channel}").select_related("actor")
+        return history_page(request, found, subject=channel, name=f"Channel {channel}")
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.roll_back_view)
+        roll_back = path("<int:number>/roll-back/<int:sequence>/", view, name="releases_channel_roll_back")
+        return [roll_back, *super().get_urls()]
+
+    def roll_back_view(self, request: HttpRequest, number: int, sequence: int) -> HttpResponse:
+        return roll_back_page(request, self._channel(request, number), sequence)
+
+    def _channel(self, request: HttpRequest, number: str | int) -> Channel:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        found = Channel.objects.filter(pk=number).first() if str(number).isdecimal() else None
+        if found is None:
+            raise Http404(f"There is no channel {number}.")
+        return found
+
+    @admin.display(description="live")
+    def live_release(self, channel: Channel) -> SafeString | str:
+        live = vars(channel)
+        if live["live_release_id"] is None:
+            return "nothing yet"
+        url = reverse("admin:releases_release_change", args=[live["live_release_id"]])
+        title = live["live_title"]
+        return format_html('<a href="{}">Release {}</a> {}', url, live["live_release_id"], title)
+
+    @admin.display(description="since")
+    def since(self, channel: Channel) -> SafeString | str:
+        return ago(vars(channel)["live_since"])

@@ -1,0 +1,64 @@
+from typing import Any, ClassVar, cast
+
+from django import forms
+
+from apps.accounts.models import User
+from apps.releases.models import Channel, Release
+from apps.releases.services.drafts import BRIEF_FIELDS
+
+MOST_APPROVALS = 3
+
+
+class BriefForm(forms.ModelForm[Release]):
+    """What a release is for and how to take it back. It only reads; the service writes."""
+
+    class Meta:
+        model = Release
+        fields = BRIEF_FIELDS
+        widgets: ClassVar[dict[str, forms.Widget]] = {
+            "title": forms.TextInput(attrs={"maxlength": 200}),
+            "expected_result": forms.Textarea(attrs={"rows": 3}),
+            "rollback_note": forms.Textarea(attrs={"rows": 3}),
+            "route": forms.TextInput(),
+            "expected_input": forms.Textarea(attrs={"rows": 2}),
+            "failing_command": forms.Textarea(attrs={"rows": 2}),
+            "noticed_at": forms.Textarea(attrs={"rows": 2}),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        owner = cast("forms.ModelChoiceField[User]", self.fields["owner"])
+        owner.queryset = User.objects.filter(is_active=True).order_by("first_name", "last_name", "username")
+        owner.empty_label = "Nobody yet"
+
+    @property
+    def purpose(self) -> list[forms.BoundField]:
+        """The fields that must be there before a review."""
+        return [self[name] for name in BRIEF_FIELDS[:4]]
+
+    @property
+    def present_state(self) -> list[forms.BoundField]:
+        """The fields on what the system does now."""
+        return [self[name] for name in BRIEF_FIELDS[4:]]
+
+
+class ReasonForm(forms.Form):
+    """A reason. That it is there is for the service to say, in its own words."""
+
+    reason = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 3, "required": True}))
+
+
+class RequiredApprovalsForm(forms.Form):
+    required_approvals = forms.TypedChoiceField(
+        coerce=int,
+        choices=[
+            (0, "None: whoever may publish decides alone"),
+            (1, "One other person"),
+            (2, "Two other people"),
+            (3, "Three other people"),
+        ],
+    )
+
+    @classmethod
+    def of(cls, channel: Channel) -> "RequiredApprovalsForm":
+        return cls(initial={"required_approvals": channel.required_approvals})

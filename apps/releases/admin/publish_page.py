@@ -1,0 +1,64 @@
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
+
+from apps.refusals import Refusal
+from apps.releases.actions import actions_for
+from apps.releases.admin.pages import actor_of, refused, render
+from apps.releases.exceptions import StaleDigest
+from apps.releases.impact import impact_between
+from apps.releases.models import Release
+from apps.releases.selectors import approvals_that_hold, live_publication
+from apps.releases.services import publishing
+
+
+def publish_page(request: HttpRequest, release: Release) -> HttpResponse:
+    """Show what publishing a release changes; on POST publish it."""
+    if request.method != "POST":
+        return _show(request, release)
+    try:
+        _refuse_other_digest(release, request.POST.get("digest", ""))
+        publication = publishing.publish(release=release, actor=actor_of(request))
+    except Refusal as refusal:
+        release.refresh_from_db()
+        return _show(request, release, status=refused(request, refusal))
+    channel_url = reverse("admin:releases_channel_change", args=[release.channel_id])
+    messages.success(
+        request,
+        format_html(
+            'Published: {} serves release {} as {}. <a href="{}">Roll back from the page of {}</a>.',
+            release.channel,
+            release.pk,
+            publication.tag,
+            channel_url,
+            release.channel,
+        ),
+    )
+    return HttpResponseRedirect(reverse("admin:releases_release_change", args=[release.pk]))
+
+
+def _refuse_other_digest(release: Release, digest: str) -> None:
+    """Raise `StaleDigest` where the page that was confirmed showed another content than is approved now."""
+    if digest != release.manifest_id:
+        raise StaleDigest(
+            f"Release {release.pk} is no longer what this page showed.",
+            next_step="Look at what it changes now, and publish that.",
+        )
+
+
+def _show(request: HttpRequest, release: Release, *, status: int = 200) -> HttpResponse:
+    live = live_publication(release.channel)
+    return render(
+        request,
+        "release/publish.html",
+        title=f"Publish release {release.pk} to {release.channel}",
+        status=status,
+        release=release,
+        live=live,
+        impact=impact_between(live.manifest if live else None, release.manifest)
+        if release.manifest
+        else None,
+        approvals=approvals_that_hold(release),
+        action=actions_for(release, actor_of(request))["publish"],
+    )

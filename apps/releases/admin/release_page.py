@@ -1,0 +1,152 @@
+from copy import copy
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
+
+from apps.refusals import Refusal
+from apps.releases.actions import Action, actions_for, main_action
+from apps.releases.admin import steps
+from apps.releases.admin.forms import BriefForm, ReasonForm
+from apps.releases.admin.pages import actor_of, page_of, refused, render
+from apps.releases.change_rows import rows_of
+from apps.releases.headlines import headline
+from apps.releases.models import Release
+from apps.releases.selectors import (
+    approvals_that_hold,
+    change_counts,
+    changes_of,
+    entries_about,
+    missing_brief,
+)
+from apps.releases.services import drafts
+from apps.releases.transitions import State
+
+ENTRIES_SHOWN = 6
+_FEW = 3  # so many changes are shown unfolded
+_CHANGE_KINDS = ("added", "changed", "removed")
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A place on the line from draft to published."""
+
+    label: str
+    is_current: bool
+    is_passed: bool
+
+
+def release_page(request: HttpRequest, release: Release) -> HttpResponse:
+    """Show a release; on POST take the step that was asked for, and come back."""
+    if request.method != "POST":
+        return _show(request, release)
+    if request.POST.get("step") == "edit":
+        return _edit(request, release)
+    return _take_step(request, release)
+
+
+def progress_of(release: Release) -> list[Stop]:
+    """Return the line of a release's life with the place where it is."""
+    labels = [State.DRAFT, State.IN_REVIEW, State.APPROVED, State.PUBLISHED]
+    now = State(release.state)
+    if now is State.SUPERSEDED:
+        labels.append(now)
+    elif now not in labels:
+        labels = [State.DRAFT, now]
+    place = labels.index(now)
+    return [
+        Stop(label.label.capitalize(), is_current=at == place, is_passed=at < place)
+        for at, label in enumerate(labels)
+    ]
+
+
+def _take_step(request: HttpRequest, release: Release) -> HttpResponse:
+    try:
+        done = steps.take(request.POST.get("step", ""), release, request.POST, actor_of(request))
+    except KeyError:
+        return HttpResponseBadRequest("There is no such step.", content_type="text/plain")
+    except Refusal as refusal:
+        release.refresh_from_db()
+        return _show(request, release, status=refused(request, refusal), reason=ReasonForm(request.POST))
+    messages.success(request, done)
+    return HttpResponseRedirect(request.get_full_path())
+
+
+def _edit(request: HttpRequest, release: Release) -> HttpResponse:
+    # A model form writes into its instance: the release itself stays what the database says.
+    form = BriefForm(request.POST, instance=copy(release))
+    if not form.is_valid():
+        messages.error(request, "Nothing was saved: see below.")
+        return _show(request, release, status=400, brief=form)
+    try:
+        drafts.edit_release(release=copy(release), actor=actor_of(request), **form.cleaned_data)
+    except Refusal as refusal:
+        release.refresh_from_db()
+        return _show(request, release, status=refused(request, refusal), brief=form)
+    messages.success(request, "The brief is saved. While this is a draft it can be edited again.")
+    return HttpResponseRedirect(request.get_full_path())
+
+
+def _show(
+    request: HttpRequest,
+    release: Release,
+    *,
+    status: int = 200,
+    brief: BriefForm | None = None,
+    reason: ReasonForm | None = None,
+) -> HttpResponse:
+    actions = actions_for(release, actor_of(request))
+    context = {
+        "release": release,
+        "headline": headline(release, actions),
+        "progress": progress_of(release),
+        "approvals": approvals_that_hold(release),
+        "missing": missing_brief(release),
+        "brief": brief or BriefForm(instance=release),
+        "has_typed_brief": brief is not None,
+        "reason": reason or ReasonForm(),
+        "has_typed_reason": bool(reason and reason["reason"].value()),
+        **_steps(actions),
+        **_changes(request, release),
+        **_history(release),
+    }
+    return render(
+        request,
+        "release/page.html",
+        title=f"Release {release.pk} · {release.title}",
+        status=status,
+        **context,
+    )
+
+
+def _steps(actions: dict[str, Action]) -> dict[str, Any]:
+    main = main_action(actions)
+    others = [action for action in actions.values() if action is not main and action.name != "edit"]
+    return {
+        "actions": actions,
+        "main": main,
+        "open_steps": [action for action in others if action.is_next and action.is_allowed],
+        "refused_steps": [action for action in actions.values() if action.is_next and not action.is_allowed],
+        "other_steps": [action for action in others if not action.is_next],
+    }
+
+
+def _changes(request: HttpRequest, release: Release) -> dict[str, Any]:
+    counts = change_counts(release)
+    kind = request.GET.get("kind", "")
+    kind = kind if kind in _CHANGE_KINDS else ""
+    page = page_of(request, changes_of(release, kind=kind))
+    return {
+        "counts": counts,
+        "kind": kind,
+        "kinds": [(name, getattr(counts, name)) for name in _CHANGE_KINDS],
+        "page": page,
+        "rows": rows_of(page),
+        "are_few": counts.total <= _FEW,
+    }
+
+
+def _history(release: Release) -> dict[str, Any]:
+    entries = entries_about(release)
+    return {"entries": entries[:ENTRIES_SHOWN], "entry_count": entries.count()}

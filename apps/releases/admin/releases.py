@@ -1,0 +1,103 @@
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path
+from django.utils.safestring import SafeString
+
+from apps.releases.admin.comparison_page import comparison_page, picture
+from apps.releases.admin.pages import ReadByPages, history_page
+from apps.releases.admin.publish_page import publish_page
+from apps.releases.admin.release_page import release_page
+from apps.releases.exceptions import UnknownRelease
+from apps.releases.models import Release
+from apps.releases.selectors import entries_about, release_numbered, releases_with_counts
+from apps.releases.templatetags.staff_pages import ago, change_counts, person, state
+
+
+@admin.register(Release)
+class ReleaseAdmin(ReadByPages, admin.ModelAdmin[Release]):
+    """The list is the admin's own; every other page is ours and calls the services."""
+
+    list_display = ("pk", "title", "shown_state", "shown_owner", "channel", "shown_changes", "updated")
+    list_display_links = ("pk", "title")
+    list_filter = ("state", "channel", ("owner", admin.RelatedOnlyFieldListFilter))
+    search_fields = ("title",)
+    search_help_text = "A number, or words of the title"
+    list_per_page = 50
+    show_full_result_count = False
+    ordering = ("-pk",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Release]:
+        return releases_with_counts()
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Release], search_term: str
+    ) -> tuple[QuerySet[Release], bool]:
+        found, has_duplicates = super().get_search_results(request, queryset, search_term)
+        if search_term.strip().isdecimal():
+            found = found | queryset.filter(pk=int(search_term))
+        return found, has_duplicates
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().changelist_view(request, {"title": "Releases", **(extra_context or {})})
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        return release_page(request, self._release(request, object_id))
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        release = self._release(request, object_id)
+        return history_page(request, entries_about(release), subject=release, name=f"Release {release.pk}")
+
+    def get_urls(self) -> list[URLPattern]:
+        changes = "<int:number>/changes/<int:change_number>/"
+        ours = [
+            path("<int:number>/publish/", self._view(publish_page), name="releases_release_publish"),
+            path(changes, self._view(comparison_page), name="releases_release_comparison"),
+            path(f"{changes}<str:side>/", self._view(picture), name="releases_release_picture"),
+        ]
+        return ours + super().get_urls()
+
+    def _view(self, view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+        def of_release(request: HttpRequest, number: int, **parts: Any) -> HttpResponseBase:
+            return view(request, self._release(request, number), **parts)
+
+        return self.admin_site.admin_view(of_release)
+
+    def _release(self, request: HttpRequest, number: str | int) -> Release:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        try:
+            return release_numbered(int(number))
+        except (UnknownRelease, ValueError, OverflowError) as error:
+            raise Http404(str(error)) from error
+
+    @admin.display(description="state", ordering="state")
+    def shown_state(self, release: Release) -> SafeString:
+        return state(release)
+
+    @admin.display(description="owner", ordering="owner__username")
+    def shown_owner(self, release: Release) -> SafeString:
+        return person(release.owner)
+
+    @admin.display(description="changes")
+    def shown_changes(self, release: Release) -> SafeString:
+        return change_counts(release)
+
+    @admin.display(description="updated", ordering="updated_at")
+    def updated(self, release: Release) -> SafeString | str:
+        return ago(release.updated_at)

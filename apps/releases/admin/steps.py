@@ -1,0 +1,62 @@
+"""The steps that a release's page offers: each calls a service with what was typed and names the way back."""
+
+from collections.abc import Callable
+
+from django.http import QueryDict
+from django.shortcuts import get_object_or_404
+
+from apps.accounts.models import User
+from apps.releases.models import Release
+from apps.releases.selectors import changes_of
+from apps.releases.services import drafts, review
+
+
+def take(name: str, release: Release, typed: QueryDict, actor: User) -> str:
+    """Take step `name` of a release; return what has happened, in words for a message.
+
+    Raises `KeyError` where there is no such step, and what the service raises.
+    """
+    return _STEPS[name](release, typed, actor)
+
+
+def _submit(release: Release, typed: QueryDict, actor: User) -> str:
+    submitted = review.submit(release=release, actor=actor)
+    where = submitted.get_state_display()
+    return f"Release {release.pk} is {where}. To change it once more, take it back to draft."
+
+
+def _approve(release: Release, typed: QueryDict, actor: User) -> str:
+    review.approve(release=release, digest=typed.get("digest", ""), actor=actor)
+    return f"You approved release {release.pk}. Until it is published, taking it back to draft voids that."
+
+
+def _reject(release: Release, typed: QueryDict, actor: User) -> str:
+    review.reject(release=release, reason=typed.get("reason", ""), actor=actor)
+    return f"Release {release.pk} is rejected. Its owner can take it back to draft and submit it again."
+
+
+def _reopen(release: Release, typed: QueryDict, actor: User) -> str:
+    review.reopen(release=release, actor=actor)
+    return f"Release {release.pk} is a draft again. Submit it once more when it is ready."
+
+
+def _withdraw(release: Release, typed: QueryDict, actor: User) -> str:
+    review.withdraw(release=release, actor=actor)
+    return f"Release {release.pk} is withdrawn. To begin anew, import its folder once more."
+
+
+def _discard(release: Release, typed: QueryDict, actor: User) -> str:
+    number = typed.get("change", "")
+    change = get_object_or_404(changes_of(release), pk=number if number.isdecimal() else 0)
+    drafts.discard_change(change=change, actor=actor)
+    return f"{change.asset.path} is as it was before. To have the change back, import its folder once more."
+
+
+_STEPS: dict[str, Callable[[Release, QueryDict, User], str]] = {
+    "submit": _submit,
+    "approve": _approve,
+    "reject": _reject,
+    "reopen": _reopen,
+    "withdraw": _withdraw,
+    "discard": _discard,
+}

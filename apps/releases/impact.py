@@ -1,0 +1,58 @@
+"""What going from one manifest to another changes for visitors, counted."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from apps.releases.exceptions import ManifestMissing
+from apps.releases.manifest import Difference, diff
+from apps.releases.models import Manifest
+from apps.releases.selectors import open_manifest
+
+SIGNS = {"added": "+", "changed": "~", "removed": "\N{MINUS SIGN}", "headers": "h"}
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """How many paths come, change, go, or get other headers only; and the first of them by name."""
+
+    added: int
+    changed: int
+    removed: int
+    headers: int
+    first: tuple[Difference, ...]
+
+    @property
+    def total(self) -> int:
+        return self.added + self.changed + self.removed + self.headers
+
+    @property
+    def unnamed(self) -> int:
+        return self.total - len(self.first)
+
+
+def impact_of(differences: Iterable[Difference], *, named: int = 20) -> Impact:
+    """Count differences of any number; keep the first `named` of them."""
+    counts = {"added": 0, "changed": 0, "removed": 0, "headers": 0}
+    first: list[Difference] = []
+    for difference in differences:
+        counts[kind_of(difference)] += 1
+        if len(first) < named:
+            first.append(difference)
+    return Impact(**counts, first=tuple(first))
+
+
+def kind_of(difference: Difference) -> str:
+    """Say what happens to the path: "added", "changed", "removed", or "headers" only."""
+    if difference.old is None:
+        return "added"
+    if difference.new is None:
+        return "removed"
+    return "changed" if difference.is_content_changed else "headers"
+
+
+def impact_between(old: Manifest | None, new: Manifest | None) -> Impact | None:
+    """Return what going from `old` to `new` changes, or None where storage lacks one of their files."""
+    try:
+        return impact_of(diff(open_manifest(old) if old else None, open_manifest(new) if new else None))
+    except ManifestMissing:
+        return None

@@ -1,0 +1,125 @@
+"""How the staff's pages say times, sizes, digests, states and people: the same everywhere."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import template
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
+
+from apps.accounts.models import User
+from apps.releases.impact import SIGNS, kind_of
+from apps.releases.models import Release
+
+register = template.Library()
+
+_ICONS = {
+    Release.State.DRAFT: "✎",
+    Release.State.IN_REVIEW: "◔",
+    Release.State.APPROVED: "✓",
+    Release.State.PUBLISHED: "●",
+    Release.State.SUPERSEDED: "○",
+    Release.State.REJECTED: "✕",
+    Release.State.WITHDRAWN: "⊘",
+}
+_STEPS_OF_SIZE = ((1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB"))
+
+
+@register.simple_tag
+def ago(at: datetime | None) -> SafeString | str:
+    """Say how long ago `at` was, with the exact time on hover."""
+    if at is None:
+        return "never"
+    is_now = timezone.now() - at < timedelta(minutes=1)
+    return _time(at, "just now" if is_now else f"{timesince(at, depth=1)} ago")
+
+
+@register.simple_tag
+def moment(at: datetime | None) -> SafeString | str:
+    """Say when `at` was: day of the week and time within the last days, the date before that."""
+    if at is None:
+        return "never"
+    local = timezone.localtime(at)
+    days = (timezone.localdate() - local.date()).days
+    if days == 0:
+        words = date_format(local, "\\t\\o\\d\\a\\y H:i")
+    else:
+        words = date_format(local, "l H:i" if 0 < days < 7 else "j F Y, H:i")
+    return _time(at, words)
+
+
+@register.simple_tag
+def digest(value: str | None) -> SafeString | str:
+    """Show the first 12 characters of a digest; selecting or clicking it takes the whole."""
+    if not value:
+        return "not built yet"
+    return format_html('<code class="digest" title="sha256:{0}" data-copy="{0}">{0}</code>', value)
+
+
+@register.simple_tag
+def state(release: Release) -> SafeString:
+    """Show the state of a release as icon and word."""
+    return format_html(
+        '<span class="state state-{}"><span aria-hidden="true">{}</span> {}</span>',
+        release.state,
+        _ICONS[Release.State(release.state)],
+        release.get_state_display(),
+    )
+
+
+@register.simple_tag
+def person(user: User | None, *, nobody: str = "nobody yet") -> SafeString:
+    """Show a person by name, with initials in front."""
+    if user is None:
+        return format_html('<span class="quiet">{}</span>', nobody)
+    initials = "".join(word[0] for word in str(user).split()[:2]).upper()
+    return format_html(
+        '<span class="person"><span class="initials" aria-hidden="true">{}</span>{}</span>',
+        initials,
+        str(user),
+    )
+
+
+@register.simple_tag
+def change_counts(counts: Any) -> SafeString:
+    """Show added, changed and removed paths as +3 ~10 -1, with the words on hover and for screen readers."""
+    words = f"{counts.added} added, {counts.changed} changed, {counts.removed} removed"
+    return format_html(
+        '<span class="counts" title="{0}"><span class="visually-hidden">{0}</span>'
+        '<span aria-hidden="true"><b class="added">+{1}</b> <b class="changed">~{2}</b>'
+        ' <b class="removed">\N{MINUS SIGN}{3}</b></span></span>',
+        words,
+        counts.added,
+        counts.changed,
+        counts.removed,
+    )
+
+
+@register.filter
+def size(size_bytes: int) -> str:
+    """Return a size in bytes as people say it: 18.4 kB."""
+    for step, unit in _STEPS_OF_SIZE:
+        if size_bytes >= step:
+            amount = size_bytes / step
+            return f"{amount:.0f} {unit}" if amount >= 100 else f"{amount:.1f} {unit}"
+    return f"{size_bytes} byte{'' if size_bytes == 1 else 's'}"
+
+
+@register.filter
+def sign(kind: str) -> str:
+    """Return the sign of a kind of change: "+" for "added"."""
+    return SIGNS[kind]
+
+
+register.filter("kind_of", kind_of)
+
+
+def _time(at: datetime, words: str) -> SafeString:
+    local = timezone.localtime(at)
+    exact = f"{local:%Y-%m-%d %H:%M:%S %Z}"
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>', local.isoformat(timespec="seconds"), exact, words
+    )
