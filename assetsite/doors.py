@@ -46,10 +46,10 @@ class DoorMiddleware:
             host, _ = split_domain_port(request.get_host())
             if not validate_host(host, settings.STAFF_HOSTS):
                 return HttpResponse(
-                    f"The staff pages are not served under the name {host}. Set STAFF_URL to the address you use.\n",
+                    f"There are no staff pages under the name {host}. Set STAFF_URL to the address you use.\n",
                     status=400,
                     content_type="text/plain; charset=utf-8",
                     headers={"Cache-Control": "no-store"},
                 )
-            request.urlconf = settings.STAFF_URLCONF  # type: ignore[attr-defined]
+            request.urlconf = settings.STAFF_URLCONF
         return self.get_response(request)

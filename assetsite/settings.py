@@ -1,6 +1,7 @@
 """Settings: one file, read from the environment. docs/settings.md lists what may be set."""
 
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,10 +27,8 @@ def _secret_key() -> str:
         made = DATA_DIR / f".secret.key.{secrets.token_hex(4)}"
         made.touch(mode=0o600)
         made.write_text(secrets.token_urlsafe(48))
-        try:
-            file.hardlink_to(made)  # another process may have been first: then its key stands
-        except FileExistsError:
-            pass
+        with suppress(FileExistsError):  # another process may have been first: then its key stands
+            file.hardlink_to(made)
         made.unlink()
     return file.read_text().strip()
 
@@ -42,6 +41,7 @@ STAFF_BIND = env.str("STAFF_BIND", default="127.0.0.1:8001")
 WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=3)
 CHANNEL_HOSTS = parse_channel_hosts(env.str("CHANNEL_HOSTS", default="production=localhost,127.0.0.1,[::1]"))
 PREVIEW_DOMAIN = env.str("PREVIEW_DOMAIN", default="preview.localhost")
+FORWARDED_ALLOW_IPS = env.str("FORWARDED_ALLOW_IPS", default="")
 STAFF_URL = env.str("STAFF_URL", default=f"http://localhost:{parse_bind(STAFF_BIND).port or 8001}")
 
 # Hosts are told apart by door: assetsite.doors checks the staff door's, apps.delivery the public one's.

@@ -1,0 +1,78 @@
+"""Manifests and blobs as files on this machine.
+
+Where the storage is a folder they are its files. Where it is elsewhere, they are fetched once, compared
+with their digest, and kept in the node's own folder, so that what was served once is served again
+with the storage down.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+from threading import Lock
+from typing import BinaryIO, cast
+
+from django.conf import settings
+
+from apps.assets import store
+
+
+class FileFault(OSError):
+    """A file that is missing, or is not what its name says."""
+
+
+_fetching: dict[str, Lock] = {}
+_fetching_guard = Lock()
+
+
+def node_folder() -> Path:
+    """Return where this machine keeps what it fetched from storage."""
+    return Path(settings.DATA_DIR) / "node"
+
+
+def open_blob(digest: str, size: int) -> BinaryIO:
+    """Open a blob for reading. Raises `OSError`, a `FileFault` where it has another size."""
+    file = local_file(store.blob_name(digest), sha256=digest).open("rb")
+    if os.fstat(file.fileno()).st_size != size:
+        file.close()
+        raise FileFault(f"blob {digest} does not have its {size} bytes")
+    return file
+
+
+def local_file(name: str, *, sha256: str) -> Path:
+    """Return the file that holds `name` of the storage. Raises `OSError` where it cannot be had."""
+    local = store.local_path(name)
+    if local is not None:
+        return local
+    kept = node_folder() / name
+    if not kept.exists():
+        with _lock_of(name):  # one fetch, however many ask at once
+            if not kept.exists():
+                _fetch(name, kept, sha256)
+    return kept
+
+
+def _lock_of(name: str) -> Lock:
+    with _fetching_guard:
+        return _fetching.setdefault(name, Lock())
+
+
+def _fetch(name: str, kept: Path, sha256: str) -> None:
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = kept.with_name(f".{kept.name}.{os.getpid()}")
+    digest = hashlib.sha256()
+    try:
+        with store.storage().open(name, "rb") as source, unfinished.open("wb") as target:
+            for chunk in store.chunks_of(cast("BinaryIO", source)):
+                digest.update(chunk)
+                target.write(chunk)
+    except OSError:
+        raise
+    except Exception as error:  # what a storage raises is its client library's own
+        raise FileFault(f"{name} cannot be fetched from storage: {error}") from error
+    else:
+        if digest.hexdigest() != sha256:
+            raise FileFault(f"{name} in storage is damaged: it does not have the digest {sha256}")
+        unfinished.replace(kept)
+    finally:
+        unfinished.unlink(missing_ok=True)
+        _fetching.pop(name, None)

@@ -1,0 +1,31 @@
+"""gunicorn: one master, both doors. `scripts/run` starts it; docs/settings.md lists the environment.
+
+gunicorn --config deploy/gunicorn.conf.py assetsite.wsgi
+"""
+
+from pathlib import Path
+
+from assetsite import settings
+
+bind = [settings.PUBLIC_BIND, settings.STAFF_BIND]
+workers = settings.WEB_CONCURRENCY
+worker_class = "gthread"
+threads = 8
+keepalive = 75
+timeout = 60
+graceful_timeout = 20
+http_parser = "fast"
+
+# The door is told by the socket and the host by the Host header. What a proxy would say of scheme,
+# client or path is believed from nobody unless an operator sets FORWARDED_ALLOW_IPS.
+forwarded_allow_ips = settings.FORWARDED_ALLOW_IPS
+forwarder_headers = []
+secure_scheme_headers = {"X-FORWARDED-PROTO": "https"} if forwarded_allow_ips else {}
+
+# A control socket would lie under the home folder, and nothing here uses it.
+control_socket_disable = True
+# The workers' heartbeat is a file; on a disk it would wait for the disk.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+accesslog = None
+errorlog = "-"
+loglevel = "warning"
