@@ -1,4 +1,5 @@
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from hashlib import sha256
 from itertools import batched
 
 from django.db import transaction
@@ -6,10 +7,14 @@ from django.db import transaction
 from apps.accounts.models import User
 from apps.assets.intake import Content
 from apps.assets.models import Asset, AssetVersion, Blob
-from apps.assets.selectors import VALUES_AT_ONCE, assets_by_path
+from apps.assets.selectors import VALUES_AT_ONCE, assets_by_path, blobs_to_encode
+from apps.jobs.models import Job
+from apps.jobs.services import enqueue
 
 # Rows in one INSERT: four values each at most, so below every limit on values in a statement.
 _ROWS_AT_ONCE = 5_000
+_JOB_BLOBS = 200
+_JOB_BYTES = 32 << 20
 
 type _VersionKey = tuple[int, str, str]
 """What is unique about a version: asset, digest, media type."""
@@ -33,12 +38,32 @@ def ensure_versions(contents: Sequence[Content], *, actor: User) -> dict[str, As
         AssetVersion(asset_id=asset, blob_id=digest, media_type=media_type, created_by=actor)
         for asset, digest, media_type in lacking
     ]
-    AssetVersion.objects.bulk_create(rows, batch_size=_ROWS_AT_ONCE, ignore_conflicts=True)
-    known |= _versions(lacking)
+    # Where another has just written the same row, the update changes nothing and tells us its id.
+    AssetVersion.objects.bulk_create(
+        rows,
+        batch_size=_ROWS_AT_ONCE,
+        update_conflicts=True,
+        unique_fields=["asset", "blob", "media_type"],
+        update_fields=["media_type"],
+    )
+    known.update(zip(lacking, rows, strict=True))
     versions = {path: known[key] for path, key in wanted.items()}
     for path, version in versions.items():
         version.asset = assets[path]
     return versions
+
+
+def enqueue_encoding(digests: Iterable[str]) -> list[Job]:
+    """Queue jobs that prepare content codings for these blobs, where that has not been tried; return them.
+
+    A job has at most 200 blobs and about 32 MB, so that none keeps others waiting for long. The same
+    digests make the same jobs, which are done once.
+    """
+    jobs = []
+    for part in _split(blobs_to_encode(digests)):
+        key = sha256("".join(part).encode()).hexdigest()
+        jobs.append(enqueue(kind="assets.encode", key=f"assets.encode:{key}", payload={"digests": part}))
+    return jobs
 
 
 @transaction.atomic
@@ -48,8 +73,10 @@ def ensure_assets(paths: Iterable[str]) -> dict[str, Asset]:
     known = assets_by_path(wanted)
     lacking = [path for path in wanted if path not in known]
     rows = [Asset(path=path) for path in lacking]
-    Asset.objects.bulk_create(rows, batch_size=_ROWS_AT_ONCE, ignore_conflicts=True)
-    return known | assets_by_path(lacking)
+    Asset.objects.bulk_create(
+        rows, batch_size=_ROWS_AT_ONCE, update_conflicts=True, unique_fields=["path"], update_fields=["path"]
+    )
+    return known | dict(zip(lacking, rows, strict=True))
 
 
 def _ensure_blobs(contents: Iterable[Content]) -> None:
@@ -59,6 +86,20 @@ def _ensure_blobs(contents: Iterable[Content]) -> None:
         known.update(Blob.objects.filter(digest__in=some).values_list("digest", flat=True))
     rows = [Blob(digest=digest, size_bytes=sizes[digest]) for digest in sorted(sizes.keys() - known)]
     Blob.objects.bulk_create(rows, batch_size=_ROWS_AT_ONCE, ignore_conflicts=True)
+
+
+def _split(blobs: Iterable[Blob]) -> Iterator[list[str]]:
+    """Yield the digests of `blobs` in groups that are small enough for a job."""
+    group: list[str] = []
+    size_bytes = 0
+    for blob in blobs:
+        if group and (len(group) >= _JOB_BLOBS or size_bytes + blob.size_bytes > _JOB_BYTES):
+            yield group
+            group, size_bytes = [], 0
+        group.append(blob.digest)
+        size_bytes += blob.size_bytes
+    if group:
+        yield group
 
 
 def _versions(keys: Collection[_VersionKey]) -> dict[_VersionKey, AssetVersion]:

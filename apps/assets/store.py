@@ -92,6 +92,12 @@ class Batch:
         file.unlink()
         return blob
 
+    def take_out(self, digest: str) -> None:
+        """Forget a blob that was added and is not wanted after all."""
+        if finished := self._files.pop(digest, None):
+            self.size_bytes -= finished.file.stat().st_size
+            finished.file.unlink()
+
     def finish(self) -> None:
         """Bring what was added to storage. Raises `BlobDamaged` where something else is read back."""
         _put(list(self._files.values()))
