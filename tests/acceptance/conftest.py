@@ -11,7 +11,8 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.acceptance.site import Site
 
 FIRST = {
-    "index.html": b"<!doctype html><html lang=en><title>One</title><link rel=stylesheet href=css/site.css><h1>One</h1>",
+    "index.html": b"<!doctype html><html lang=en><title>One</title><link rel=stylesheet href=css/site.css>"
+    b"<script src=js/app.js defer></script><h1>One</h1>\n",
     "css/site.css": b"body { background: white }\nh1 { color: crimson }\n" + b"/* kept */\n" * 40,
     "js/app.js": b"document.title += '!'\n",
     "js/old.js": b"console.log('old')\n",

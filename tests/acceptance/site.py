@@ -15,7 +15,6 @@ from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct-horse-battery-staple"
-START_SECONDS = 120
 WORKERS = 3
 
 
@@ -51,6 +50,7 @@ class Site:
     database_url: str = ""
     public_port: int = field(default_factory=free_port)
     staff_port: int = field(default_factory=free_port)
+    start_seconds: float = 120
     process: subprocess.Popen[str] | None = None
 
     @property
@@ -172,7 +172,7 @@ class Site:
             connection.close()
 
     def _wait_until_ready(self, process: subprocess.Popen[str], log: Path) -> None:
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + self.start_seconds
         while "Press Ctrl+C to stop" not in log.read_text():
             if process.poll() is not None:
                 raise AssertionError(f"scripts/run ended with {process.returncode}:\n{log.read_text()}")

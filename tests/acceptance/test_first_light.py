@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from tests.acceptance.conftest import FIRST, SECOND
 from tests.acceptance.site import PASSWORD, Refused, Site
@@ -34,12 +34,62 @@ def assert_serves(site: Site, files: dict[str, bytes], release: int) -> None:
         assert answer.headers["assetsite-release"] == str(release)
 
 
-def log_in(page: Page, site: Site, name: str) -> None:
-    page.goto(f"http://127.0.0.1:{site.staff_port}/admin/login/")
-    page.get_by_label("Username").fill(name)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("button", name="Log out")).to_be_visible()
+class Staff:
+    """A person at the staff door, in a browser of their own."""
+
+    def __init__(self, browser: Browser, site: Site, name: str) -> None:
+        self.page = browser.new_context().new_page()
+        self.door = f"http://127.0.0.1:{site.staff_port}"
+        self.page.goto(f"{self.door}/admin/login/")
+        self.page.get_by_label("Username").fill(name)
+        self.page.get_by_label("Password").fill(PASSWORD)
+        self.press("Log in")
+        expect(self.page.get_by_role("button", name="Log out")).to_be_visible()
+
+    def press(self, name: str) -> None:
+        self.page.get_by_role("button", name=re.compile(f"^{name}")).first.click()
+
+    def follow(self, name: str) -> None:
+        self.page.get_by_role("link", name=re.compile(f"^{name}")).first.click()
+
+    def open_release(self, number: int) -> None:
+        self.page.goto(f"{self.door}/admin/releases/release/{number}/change/")
+
+    def sees(self, words: str) -> None:
+        expect(self.page.locator("body")).to_contain_text(words)
+
+    def fill_in_and_submit(self) -> None:
+        """Step 4: the brief, the changes with old and new beside each other, submit for review."""
+        self.open_release(2)
+        self.page.get_by_label("Expected result").fill("Headlines are navy.")
+        self.page.get_by_label("Rollback note").fill("Roll back if anything is crimson.")
+        self.press("Save the brief")
+        for path in ("img/new.txt", "js/old.js", "css/site.css"):
+            self.sees(path)
+        diff = self.page.locator("details.change", has_text="css/site.css")
+        expect(diff.locator(".removed", has_text="crimson").first).to_be_visible()
+        expect(diff.locator(".added", has_text="navy").first).to_be_visible()
+        self.press("Submit for review")
+        self.sees("Waiting for one approval")
+        expect(self.page.get_by_role("button", name=re.compile("^Approve"))).to_be_disabled()
+
+    def approve_and_publish(self) -> None:
+        """Step 5: approve what is in review, see what it changes for visitors, publish."""
+        self.open_release(2)
+        self.press("Approve")
+        self.follow("Publish to production")
+        self.sees("Visitors of production get release 2 instead of release 1")
+        self.press("Publish to production")
+        self.sees("Live on production")
+
+    def roll_back(self, reason: str) -> None:
+        """Step 6: from the channel's page, with what changes in view and a reason."""
+        self.page.goto(f"{self.door}/admin/releases/channel/")
+        self.follow("production")
+        self.follow("Roll back to production-")
+        self.page.get_by_label("Reason").fill(reason)
+        self.press("Roll back to production-")
+        self.sees(reason)
 
 
 @pytest.mark.browser
@@ -48,83 +98,55 @@ def test_a_folder_becomes_a_release_that_one_click_takes_back(
 ) -> None:
     # 1. One command: the folder is release 1, live on production, and it says where to go.
     with site.running(str(first_folder)) as said:
-        assert f"http://localhost:{site.public_port}" in said
-        assert f"http://127.0.0.1:{site.staff_port}" in said
-        assert "admin" in said
+        for words in (f"http://localhost:{site.public_port}", f"http://127.0.0.1:{site.staff_port}", "admin"):
+            assert words in said
         assert_serves(site, FIRST, release=1)
 
         # 2. The browser shows it; its answers carry a cache policy.
-        page = browser.new_page()
-        page.goto(f"http://localhost:{site.public_port}/")
-        expect(page.get_by_role("heading", name="One")).to_be_visible()
-        assert page.title() == "One!", "the page's script runs"
-        assert page.get_by_role("heading").evaluate("h => getComputedStyle(h).color") == "rgb(220, 20, 60)"
+        assert_looks_right(browser, site)
         head = site.get("/css/site.css", method="HEAD")
         assert head.body == b""
         assert "max-age" in head.headers["cache-control"]
-        assert head.headers["assetsite-rule"]
+        assert head.headers["assetsite-rule"] == "everything"
 
         # 3. Another folder is a draft that holds only what differs; imported again it changes nothing.
-        imported = site.manage("import", second_folder, "--title", "Spring")
-        assert imported == {
-            "release": 2,
-            "state": "draft",
-            "added": 1,
-            "changed": 2,
-            "removed": 1,
-            "unchanged": 3,
-            "refused": [],
-        }
-        again = site.manage("import", second_folder, "--title", "Spring")
-        assert (again["release"], again["added"], again["changed"], again["removed"]) == (2, 0, 0, 0)
-        assert len(site.manage("release", "list")) == 2
-        assert_serves(site, FIRST, release=1)
+        assert_imports_only_what_differs(site, second_folder)
 
-        # 4. In the admin: the brief, the changes with old and new beside each other, submit.
         site.add_user("eva", "editor")
         site.add_user("ben", "manager")
-        editor = browser.new_context().new_page()
-        log_in(editor, site, "eva")
-        editor.goto(f"http://127.0.0.1:{site.staff_port}/admin/releases/release/2/change/")
-        editor.get_by_label("Expected result").fill("Headlines are navy.")
-        editor.get_by_label("Rollback note").fill("Roll back if anything is crimson.")
-        editor.get_by_role("button", name="Save").click()
-        expect(editor.locator("body")).to_contain_text("img/new.txt")
-        expect(editor.locator("del, .removed").filter(has_text="crimson").first).to_be_attached()
-        expect(editor.locator("ins, .added").filter(has_text="navy").first).to_be_attached()
-        editor.get_by_role("button", name=re.compile("Submit for review")).click()
-        expect(editor.locator("body")).to_contain_text(re.compile("in review|Waiting for", re.I))
-
-        # Nobody approves their own: the owner has no button, and the command refuses.
-        expect(editor.get_by_role("button", name=re.compile("^Approve"))).to_have_count(0)
+        Staff(browser, site, "eva").fill_in_and_submit()
         with pytest.raises(Refused) as refusal:
             site.manage("release", "approve", 2, "--as", "admin")
-        assert refusal.value.error["code"] == "self_approval"
+        assert refusal.value.error["code"] == "self_approval", "the administrator imported it"
 
-        # 5. Another person approves and publishes; every worker serves the whole new release.
-        manager = browser.new_context().new_page()
-        log_in(manager, site, "ben")
-        manager.goto(f"http://127.0.0.1:{site.staff_port}/admin/releases/release/2/change/")
-        manager.get_by_role("button", name=re.compile("^Approve")).click()
-        manager.get_by_role("link", name=re.compile("Publish")).or_(
-            manager.get_by_role("button", name=re.compile("Publish"))
-        ).first.click()
-        manager.get_by_role("button", name=re.compile("Publish")).click()
-        expect(manager.locator("body")).to_contain_text(re.compile("live on production", re.I))
+        ben = Staff(browser, site, "ben")
+        ben.approve_and_publish()
         assert_serves(site, SECOND, release=2)
         assert site.get("/js/old.js").status == 404
 
-        # 6. One click takes it back, with a reason; the channel's page says who did what, when and why.
-        manager.goto(f"http://127.0.0.1:{site.staff_port}/admin/releases/channel/")
-        manager.get_by_role("link", name="production").first.click()
-        manager.get_by_role("link", name=re.compile("^Roll back to")).first.click()
-        manager.get_by_label("Reason").fill("The headlines cannot be read.")
-        manager.get_by_role("button", name=re.compile("^Roll back")).click()
-        expect(manager.locator("body")).to_contain_text("The headlines cannot be read.")
+        ben.roll_back("The headlines cannot be read.")
         assert_serves(site, FIRST, release=1)
-        history = manager.get_by_role("table").first
         for words in ("ben", "Spring", "admin"):
-            expect(history).to_contain_text(words)
+            expect(ben.page.get_by_role("table").first).to_contain_text(words)
+
+
+def assert_looks_right(browser: Browser, site: Site) -> None:
+    page = browser.new_page()
+    page.goto(f"http://localhost:{site.public_port}/")
+    heading = page.get_by_role("heading", name="One")
+    assert heading.evaluate("h => getComputedStyle(h).color") == "rgb(220, 20, 60)", "its style sheet"
+    expect(page).to_have_title("One!")  # its script
+    assert page.context.cookies() == []
+
+
+def assert_imports_only_what_differs(site: Site, folder: Path) -> None:
+    differs = {"added": 1, "changed": 2, "removed": 1, "unchanged": len(SECOND) - 3, "refused": []}
+    draft = {"release": 2, "state": "draft"}
+    assert site.manage("import", folder, "--title", "Spring") == draft | differs
+    same = {"added": 0, "changed": 0, "removed": 0, "unchanged": len(SECOND), "refused": []}
+    assert site.manage("import", folder, "--title", "Spring") == draft | same
+    assert len(site.manage("release", "list")) == 2
+    assert_serves(site, FIRST, release=1)
 
 
 def test_the_same_by_command_for_a_team_of_two(running: Site, second_folder: Path) -> None:
