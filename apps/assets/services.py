@@ -81,11 +81,16 @@ def ensure_assets(paths: Iterable[str]) -> dict[str, Asset]:
 
 def _ensure_blobs(contents: Iterable[Content]) -> None:
     sizes = {content.digest: content.size_bytes for content in contents}
-    known: set[str] = set()
-    for some in batched(sizes, VALUES_AT_ONCE):
-        known.update(Blob.objects.filter(digest__in=some).values_list("digest", flat=True))
-    rows = [Blob(digest=digest, size_bytes=sizes[digest]) for digest in sorted(sizes.keys() - known)]
+    lacking = sorted(sizes.keys() - _known_blobs(sizes))
+    rows = [Blob(digest=digest, size_bytes=sizes[digest]) for digest in lacking]
     Blob.objects.bulk_create(rows, batch_size=_ROWS_AT_ONCE, ignore_conflicts=True)
+
+
+def _known_blobs(digests: Iterable[str]) -> set[str]:
+    known: set[str] = set()
+    for some in batched(digests, VALUES_AT_ONCE):
+        known.update(Blob.objects.filter(digest__in=some).values_list("digest", flat=True))
+    return known
 
 
 def _split(blobs: Iterable[Blob]) -> Iterator[list[str]]:

@@ -1,0 +1,182 @@
+import hashlib
+from itertools import chain
+from unittest import mock
+
+import pytest
+from pytest_django import DjangoAssertNumQueries
+
+from apps.accounts.models import User
+from apps.assets import selectors, services
+from apps.assets.intake import Content
+from apps.assets.models import Asset, AssetVersion, Blob, Representation
+from apps.assets.selectors import media_types_of, path_begins_with, representations_of
+from apps.assets.services import enqueue_encoding, ensure_assets, ensure_versions
+from apps.jobs.models import Job
+
+
+def _content(path: str, text: str = "", media_type: str = "text/css", size_bytes: int = 10) -> Content:
+    return Content(path, hashlib.sha256((text or path).encode()).hexdigest(), size_bytes, media_type)
+
+
+def _paths_and_versions(versions: dict[str, AssetVersion]) -> dict[str, tuple[str, str, str]]:
+    return {path: (v.asset.path, v.blob_id, v.media_type) for path, v in versions.items()}
+
+
+def test_contents_become_blobs_assets_and_versions(editor: User) -> None:
+    contents = [_content("a.css"), _content("b.css"), _content("copy-of-a.css", "a.css")]
+
+    versions = ensure_versions(contents, actor=editor)
+
+    assert _paths_and_versions(versions) == {c.path: (c.path, c.digest, "text/css") for c in contents}
+    assert {version.created_by for version in versions.values()} == {editor}
+    assert Blob.objects.count() == 2
+    assert Asset.objects.count() == 3
+
+
+def test_the_same_contents_again_are_the_same_versions(editor: User, other_editor: User) -> None:
+    contents = [_content("a.css"), _content("b.css")]
+    first = ensure_versions(contents, actor=editor)
+
+    again = ensure_versions([*contents, _content("c.css")], actor=other_editor)
+
+    assert {path: again[path].pk for path in first} == {path: first[path].pk for path in first}
+    assert again["a.css"].created_by == editor
+    assert again["c.css"].created_by == other_editor
+
+
+def test_an_earlier_content_comes_back_as_its_earlier_version(editor: User) -> None:
+    first = ensure_versions([_content("a.css", "one")], actor=editor)["a.css"]
+    second = ensure_versions([_content("a.css", "two")], actor=editor)["a.css"]
+    third = ensure_versions([_content("a.css", "one")], actor=editor)["a.css"]
+
+    assert first.pk == third.pk != second.pk
+
+
+def test_the_same_bytes_of_another_type_are_another_version(editor: User) -> None:
+    text = ensure_versions([_content("a", "x", "text/plain")], actor=editor)["a"]
+    data = ensure_versions([_content("a", "x", "application/json")], actor=editor)["a"]
+
+    assert text.pk != data.pk
+    assert text.blob_id == data.blob_id
+
+
+def test_of_a_path_named_twice_the_last_counts(editor: User) -> None:
+    versions = ensure_versions([_content("a", "one"), _content("a", "two")], actor=editor)
+
+    assert versions["a"].blob_id == _content("a", "two").digest
+    assert AssetVersion.objects.count() == 1
+
+
+def test_no_contents_are_no_versions(editor: User) -> None:
+    assert ensure_versions([], actor=editor) == {}
+
+
+def test_rows_that_another_writes_at_the_same_moment_are_shared(editor: User, other_editor: User) -> None:
+    contents = [_content("a.css"), _content("b.css")]
+    first = ensure_versions(contents, actor=editor)
+
+    # What this one saw before the other's commit: nothing.
+    with (
+        mock.patch.object(services, "assets_by_path", return_value={}),
+        mock.patch.object(services, "_versions", return_value={}),
+        mock.patch.object(services, "_known_blobs", return_value=set()),
+    ):
+        second = ensure_versions(contents, actor=other_editor)
+
+    assert {path: v.pk for path, v in second.items()} == {path: v.pk for path, v in first.items()}
+    assert {path: v.asset.pk for path, v in second.items()} == {path: v.asset.pk for path, v in first.items()}
+    assert AssetVersion.objects.get(asset__path="a.css").created_by == editor
+
+
+def test_the_number_of_statements_grows_by_batches_and_not_by_contents(
+    editor: User,
+    monkeypatch: pytest.MonkeyPatch,
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    monkeypatch.setattr(selectors, "VALUES_AT_ONCE", 100)
+    monkeypatch.setattr(services, "VALUES_AT_ONCE", 100)
+    contents = [_content(f"{number}.css") for number in range(300)]
+
+    with django_assert_max_num_queries(20):
+        versions = ensure_versions(contents, actor=editor)
+
+    assert len(versions) == 300
+    with django_assert_max_num_queries(13):
+        assert ensure_versions(contents, actor=editor).keys() == versions.keys()
+
+
+def test_assets_are_made_once(db: None) -> None:
+    first = ensure_assets(["b", "a", "b"])
+
+    assert {path: asset.path for path, asset in first.items()} == {"a": "a", "b": "b"}
+    assert {path: asset.pk for path, asset in ensure_assets(["a", "b"]).items()} == {
+        path: asset.pk for path, asset in first.items()
+    }
+
+
+def test_representations_come_with_their_encoded_blobs_in_bulk(
+    db: None, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    plain, small, bare = (
+        Blob.objects.create(digest=c * 64, size_bytes=n) for c, n in (("a", 9), ("b", 4), ("c", 1))
+    )
+    Representation.objects.create(blob=plain, coding=Representation.Coding.BR, encoded=small)
+
+    with django_assert_max_num_queries(1):
+        found = representations_of([plain.digest, bare.digest])
+        assert [(r.coding, r.encoded_id, r.encoded.size_bytes) for r in found[plain.digest]] == [
+            ("br", "b" * 64, 4)
+        ]
+        assert found[bare.digest] == []
+
+
+def test_media_types_are_those_of_all_versions(editor: User) -> None:
+    one, two = _content("a", "x", "text/plain"), _content("b", "x", "application/json")
+    ensure_versions([one, two], actor=editor)
+
+    assert media_types_of([one.digest, "0" * 64]) == {
+        one.digest: {"text/plain", "application/json"},
+        "0" * 64: set(),
+    }
+
+
+def test_a_prefix_finds_the_paths_that_begin_with_it_exactly(db: None) -> None:
+    ensure_assets(["css/a.css", "css/b.css", "CSS/c.css", "css", "cst", "c%s/x", "css/\U0010fffd"])
+
+    found = Asset.objects.filter(path_begins_with("css/")).values_list("path", flat=True)
+
+    assert set(found) == {"css/a.css", "css/b.css", "css/\U0010fffd"}
+    assert list(Asset.objects.filter(path_begins_with("c%"))) == list(Asset.objects.filter(path="c%s/x"))
+
+
+def test_encoding_is_queued_in_jobs_of_bounded_count_and_size(
+    editor: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "_JOB_BLOBS", 3)
+    monkeypatch.setattr(services, "_JOB_BYTES", 100)
+    contents = [_content(f"{n}.css", size_bytes=60 if n < 2 else 1) for n in range(8)]
+    ensure_versions(contents, actor=editor)
+    sizes = {content.digest: content.size_bytes for content in contents}
+
+    jobs = enqueue_encoding(sizes)
+
+    groups = [job.payload["digests"] for job in jobs]
+    assert sorted(chain.from_iterable(groups)) == sorted(sizes)
+    assert all(len(group) <= 3 and sum(sizes[digest] for digest in group) <= 100 for group in groups)
+
+
+def test_the_same_digests_are_the_same_jobs_whatever_their_order(editor: User) -> None:
+    digests = list({_content(str(n)).digest: None for n in range(5)})
+    ensure_versions([_content(str(n)) for n in range(5)], actor=editor)
+
+    first = enqueue_encoding(digests)
+
+    assert enqueue_encoding(reversed(digests)) == first
+    assert Job.objects.count() == 1
+
+
+def test_what_has_been_tried_is_not_queued(editor: User) -> None:
+    ensure_versions([_content("a")], actor=editor)
+    Blob.objects.update(is_encoded=True)
+
+    assert enqueue_encoding([_content("a").digest]) == []
