@@ -46,7 +46,7 @@ def retry(*, job: Job, actor: User) -> Job:
     if not _queue_again(job):
         job.refresh_from_db()
         raise NotFailed(
-            f"Job {job} is {job.get_state_display()} and cannot be run again.",
+            f"Job {job} is {job.state} and cannot be run again.",
             next_step="Only failed jobs can. Look at its log.",
         )
     job.refresh_from_db()

@@ -1,4 +1,5 @@
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -38,11 +39,11 @@ class Ticker:
             if due <= self._clock() and not self._stopped.is_set():
                 _run(scheduled)
                 self._due[scheduled] = self._clock() + scheduled.seconds
-        return max(0.0, min(self._due.values(), default=3600.0) - self._clock())
+        return max(0.0, min(self._due.values(), default=math.inf) - self._clock())
 
     def _run(self) -> None:
         wait = 0.0
-        while not self._stopped.wait(wait):
+        while not self._stopped.wait(min(wait, threading.TIMEOUT_MAX)):
             wait = self.run_due()
         connections.close_all()
 
