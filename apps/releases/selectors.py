@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -165,6 +166,21 @@ def history_of(channel: Channel) -> QuerySet[Publication]:
 def live_publication(channel: Channel) -> Publication | None:
     """Return what `channel` serves now, or None before its first publication."""
     return channel.publications.select_related("release", "manifest", "actor").order_by("-sequence").first()
+
+
+def open_release_with(
+    channel: Channel, live: Publication | None, changes: Iterable[tuple[str, str | None]]
+) -> Release | None:
+    """Return an open release on what is live that holds exactly `changes`: (path, blob; None removes)."""
+    wanted = dict(changes)
+    states = (Release.State.DRAFT, Release.State.IN_REVIEW, Release.State.APPROVED)
+    candidates = Release.objects.filter(
+        channel=channel, base_manifest=live.manifest if live else None, state__in=states
+    ).annotate(change_count=Count("changes"))
+    for release in candidates.filter(change_count=len(wanted)).order_by("-pk"):
+        if dict(release.changes.values_list("asset__path", "version__blob")) == wanted:
+            return release
+    return None
 
 
 def first_published_at(release: Release) -> datetime | None:
