@@ -11,6 +11,8 @@ bind = [settings.PUBLIC_BIND, settings.STAFF_BIND]
 workers = settings.WEB_CONCURRENCY
 worker_class = "gthread"
 threads = 8
+# Django is loaded once and shared, instead of once a worker: half the time and memory of a start.
+preload_app = True
 keepalive = 75
 timeout = 60
 graceful_timeout = 20
@@ -19,7 +21,7 @@ http_parser = "fast"
 # The door is told by the socket and the host by the Host header. What a proxy would say of scheme,
 # client or path is believed from nobody unless an operator sets FORWARDED_ALLOW_IPS.
 forwarded_allow_ips = settings.FORWARDED_ALLOW_IPS
-forwarder_headers = []
+forwarder_headers = ""
 secure_scheme_headers = {"X-FORWARDED-PROTO": "https"} if forwarded_allow_ips else {}
 
 # A control socket would lie under the home folder, and nothing here uses it.

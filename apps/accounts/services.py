@@ -58,13 +58,13 @@ def add_user(
     *,
     username: str,
     role: Role,
-    password: str,
+    password: str | None,
     actor: User | None,
     email: str = "",
     first_name: str = "",
     last_name: str = "",
 ) -> User:
-    """Add a person, who can log in at the staff door with that password.
+    """Add a person, who can log in at the staff door with that password; with None, once they have one.
 
     `actor` None stands for the owner of the machine, who may add an administrator while there is
     none, and nobody else. Raises `Forbidden`, `UserExists`, `WrongName` and `WeakPassword`.
@@ -72,7 +72,10 @@ def add_user(
     _require_may_give(actor, role, to=f"add {permissions.with_article(role.label)}")
     user = User(username=username, email=email, first_name=first_name, last_name=last_name, is_staff=True)
     _require_name(user)
-    _set_password(user, password)
+    if password is None:
+        user.set_unusable_password()
+    else:
+        _set_password(user, password)
     user.save(force_insert=True)
     user.groups.add(Group.objects.get(name=role))
     record(

@@ -1,0 +1,1 @@
+"""What `scripts/run` does once Python is there: check, prepare, publish a first release, start, watch."""

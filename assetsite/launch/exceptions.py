@@ -1,0 +1,5 @@
+from apps.refusals import Refusal
+
+
+class CannotStart(Refusal):
+    code = "cannot_start"
