@@ -1,6 +1,6 @@
 """A response's parts as one file: what WhiteNoise, Django and gunicorn send."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import ExitStack
 from io import BytesIO, RawIOBase
 from typing import BinaryIO
@@ -10,8 +10,10 @@ from apps.delivery.respond import BlobPart, Response
 
 SMALL_BYTES = 65_536
 
+type Body = BytesIO | FileSlice | Joined
 
-def open_body(response: Response) -> BinaryIO | None:
+
+def open_body(response: Response) -> Body | None:
     """Open the body of a response, None where there is none.
 
     Every blob is opened, and its size compared, before anything is sent. Small bodies are read at
@@ -43,7 +45,7 @@ def _slice(part: BlobPart) -> "FileSlice":
     return FileSlice(file, part.length)
 
 
-class FileSlice(RawIOBase, BinaryIO):
+class FileSlice(RawIOBase):
     """The next `length` bytes of a file.
 
     It has the file's number, so that gunicorn can use sendfile, which begins where the file stands and
@@ -71,15 +73,15 @@ class FileSlice(RawIOBase, BinaryIO):
         super().close()
 
 
-class Joined(RawIOBase, BinaryIO):
+class Joined(RawIOBase):
     """Several files, read one after the other; all are closed together."""
 
-    def __init__(self, files: list[BinaryIO]) -> None:
-        self._waiting: Iterator[BinaryIO] = iter(files)
+    def __init__(self, files: Sequence[BytesIO | FileSlice]) -> None:
+        self._waiting = iter(files)
         self._open = ExitStack()
         for file in files:
             self._open.callback(file.close)
-        self._current: BinaryIO | None = next(self._waiting, None)
+        self._current = next(self._waiting, None)
 
     def readable(self) -> bool:
         return True

@@ -3,12 +3,12 @@
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, BinaryIO
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from whitenoise.middleware import WhiteNoiseMiddleware
 
-from apps.delivery.bodies import open_body
+from apps.delivery.bodies import Body, open_body
 from apps.delivery.node import current_node
 from apps.delivery.respond import Headers, Request, Response, plain, respond
 
@@ -47,7 +47,7 @@ class Answer:
 
     __slots__ = ("file", "headers", "status")
 
-    def __init__(self, status: int, headers: Headers, file: BinaryIO | None) -> None:
+    def __init__(self, status: int, headers: Headers, file: Body | None) -> None:
         self.status = status
         self.headers = headers
         self.file = file
