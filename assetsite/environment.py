@@ -1,5 +1,9 @@
 """Turns the words of environment variables into settings; says which variable is wrong, and how."""
 
+import os
+import secrets
+import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +28,8 @@ def parse_bind(text: str) -> Bind:
     host, separator, port = text.rpartition(":")
     if not separator or not port.isdigit() or not 0 < int(port) < 65536:
         raise ImproperlyConfigured(
-            f"{text!r} is no address to listen on: write host:port, such as 127.0.0.1:8000."
+            f"{text!r} is no address to listen on. Write PUBLIC_BIND and STAFF_BIND as host:port, such as "
+            "127.0.0.1:8000."
         )
     return Bind(host=host.strip("[]"), port=int(port))
 
@@ -49,6 +54,35 @@ def parse_channel_hosts(text: str) -> dict[str, str]:
                     f"CHANNEL_HOSTS gives {name} to {channels[name]} and to {channel.strip()}. Name it once."
                 )
     return channels
+
+
+def kept_secret(file: Path) -> str:
+    """Return the secret in `file`; the first call makes both, readable by this user only.
+
+    Raises `ImproperlyConfigured` where the folder cannot be written.
+    """
+    try:
+        if not file.exists():
+            _make_secret(file)
+        return file.read_text().strip()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"DATA_DIR {file.parent} cannot be written: {error.strerror}. Give this user the right to write "
+            "there, or set DATA_DIR to another folder."
+        ) from error
+
+
+def _make_secret(file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    made = Path(name)
+    with os.fdopen(handle, "w") as stream:
+        stream.write(secrets.token_urlsafe(48))
+        stream.flush()
+        os.fsync(stream.fileno())
+    with suppress(FileExistsError):  # another process may have been first: then its secret stands
+        file.hardlink_to(made)
+    made.unlink()
 
 
 def storage_backend(url: str, *, default_folder: Path) -> dict[str, Any]:

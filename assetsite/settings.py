@@ -1,39 +1,18 @@
 """Settings: one file, read from the environment. docs/settings.md lists what may be set."""
 
-import secrets
-from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import environ
 
-from assetsite.environment import parse_bind, parse_channel_hosts, storage_backend
+from assetsite.environment import kept_secret, parse_bind, parse_channel_hosts, storage_backend
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "data"))).resolve()
 DEBUG = env.bool("DEBUG", default=False)
-
-
-def _secret_key() -> str:
-    """Return SECRET_KEY, or the key that the first start made and kept beside the data."""
-    key: str = env.str("SECRET_KEY", default="")
-    if key:
-        return key
-    file = DATA_DIR / "secret.key"
-    if not file.exists():
-        DATA_DIR.mkdir(parents=True, exist_ok=True)
-        made = DATA_DIR / f".secret.key.{secrets.token_hex(4)}"
-        made.touch(mode=0o600)
-        made.write_text(secrets.token_urlsafe(48))
-        with suppress(FileExistsError):  # another process may have been first: then its key stands
-            file.hardlink_to(made)
-        made.unlink()
-    return file.read_text().strip()
-
-
-SECRET_KEY = _secret_key()
+SECRET_KEY = env.str("SECRET_KEY", default="") or kept_secret(DATA_DIR / "secret.key")
 
 # The two doors
 PUBLIC_BIND = env.str("PUBLIC_BIND", default="127.0.0.1:8000")
