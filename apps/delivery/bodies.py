@@ -62,6 +62,10 @@ class FileSlice(RawIOBase):
     def readable(self) -> bool:
         return True
 
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Move within the underlying file: sendfile notes there how far it came."""
+        return self._file.seek(offset, whence)
+
     def read(self, size: int | None = -1, /) -> bytes:
         wanted = self._remaining if size is None or size < 0 else min(size, self._remaining)
         content = self._file.read(wanted)

@@ -77,6 +77,7 @@ class DeliveryMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]
 
 def _respond(method: str, target: str, headers: Mapping[str, str]) -> Response:
     node = current_node()
+    node.follow()
     host = headers.get("host", "")
     channel = node.channel_of(host)
     if channel is None:

@@ -8,6 +8,8 @@ reference; who is answering from the old one finishes with it.
 import logging
 import os
 import threading
+import time
+import weakref
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -47,13 +49,18 @@ class Node:
         name = _without_port(host.lower())
         return self.hosts.get(name) or self.hosts.get(ANY_HOST)
 
-    def start(self) -> None:
-        """Follow the pointers from now on, in a thread that ends with the process."""
-        if self._process == os.getpid():
-            return
-        self._process = os.getpid()
-        self.refresh()
-        threading.Thread(target=self._follow, name="assetsite-pointers", daemon=True).start()
+    def follow(self) -> None:
+        """Follow the pointers from now on, in a thread that ends with the node or its process.
+
+        Each request says so again, which costs a comparison: a server may fork after it has loaded the
+        application, and a thread does not survive that.
+        """
+        if self._process != os.getpid():
+            self._process = os.getpid()
+            self.refresh()
+            thread = threading.Thread(target=_follow, args=(weakref.ref(self),), daemon=True)
+            thread.name = "assetsite-pointers"
+            thread.start()
 
     def refresh(self) -> None:
         """Look at every channel's pointer once; switch where it names another release.
@@ -67,16 +74,6 @@ class Node:
                 self.faults.pop(channel, None)
             except (OSError, BrokenPointer, ManifestFault) as fault:
                 self._note(channel, str(fault))
-
-    def _follow(self) -> None:
-        is_local = store.local_path("") is not None
-        pause = threading.Event()
-        while True:
-            pause.wait(POLL_SECONDS if is_local else REMOTE_POLL_SECONDS)
-            try:
-                self.refresh()
-            except Exception:  # the thread must outlive whatever a storage's library raises
-                logger.exception("The pointers could not be looked at; it is tried again.")
 
     def _refresh_channel(self, channel: str) -> None:
         name = f"channels/{channel}.json"
@@ -137,10 +134,19 @@ class Node:
 
 @cache
 def current_node() -> Node:
-    """Return this process's node, with the pointers looked at once."""
-    node = Node(settings.CHANNEL_HOSTS)
-    node.refresh()
-    return node
+    """Return this process's node."""
+    return Node(settings.CHANNEL_HOSTS)
+
+
+def _follow(reference: weakref.ref[Node]) -> None:
+    seconds = POLL_SECONDS if store.local_path("") is not None else REMOTE_POLL_SECONDS
+    while (node := reference()) is not None:
+        try:
+            node.refresh()
+        except Exception:  # the thread must outlive whatever a storage's library raises
+            logger.exception("The pointers could not be looked at; it is tried again.")
+        del node
+        time.sleep(seconds)
 
 
 def _changed_file(file: Path, seen: Signature | None) -> tuple[Signature, bytes] | None:

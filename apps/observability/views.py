@@ -17,5 +17,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @never_cache
 def readyz(request: HttpRequest) -> HttpResponse:
     """Say as JSON what this process serves: 200 if it can serve visitors, 503 if not."""
-    health = readiness(current_node())
+    node = current_node()
+    node.follow()
+    health = readiness(node)
     return JsonResponse(dict(health.report), status=200 if health.is_ready else 503)
