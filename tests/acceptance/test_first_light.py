@@ -66,9 +66,9 @@ class Staff:
         self.press("Save the brief")
         for path in ("img/new.txt", "js/old.js", "css/site.css"):
             self.sees(path)
-        diff = self.page.locator("details.change", has_text="css/site.css")
-        expect(diff.locator(".removed", has_text="crimson").first).to_be_visible()
-        expect(diff.locator(".added", has_text="navy").first).to_be_visible()
+        diff = self.page.get_by_role("table", name="Lines of css/site.css")
+        expect(diff.locator("tr.line-removed", has_text="crimson")).to_be_visible()
+        expect(diff.locator("tr.line-added", has_text="navy")).to_be_visible()
         self.press("Submit for review")
         self.sees("Waiting for one approval")
         expect(self.page.get_by_role("button", name=re.compile("^Approve"))).to_be_disabled()

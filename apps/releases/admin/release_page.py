@@ -24,7 +24,7 @@ from apps.releases.services import drafts
 from apps.releases.transitions import State
 
 ENTRIES_SHOWN = 6
-_FEW = 3  # so many changes are shown unfolded
+_FEW = 10  # so many changes are shown open: a reader sees all of it without a click
 _CHANGE_KINDS = ("added", "changed", "removed")
 
 
