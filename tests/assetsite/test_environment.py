@@ -1,0 +1,115 @@
+import stat
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assetsite.environment import Bind, kept_secret, parse_bind, parse_channel_hosts, storage_backend
+
+
+@pytest.mark.parametrize(
+    ("text", "bind"),
+    [
+        ("127.0.0.1:8000", Bind("127.0.0.1", 8000)),
+        ("[::1]:80", Bind("::1", 80)),
+        (":8000", Bind("", 8000)),
+        ("unix:/run/site.sock", Bind(socket_path="/run/site.sock")),
+    ],
+)
+def test_an_address_is_host_and_port_or_a_socket(text: str, bind: Bind) -> None:
+    assert parse_bind(text) == bind
+
+
+@pytest.mark.parametrize(
+    "text", ["", "8000", "host", "host:", "host:0", "host:65536", "host:http", "host:-1"]
+)
+def test_an_address_without_a_port_is_refused(text: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="host:port"):
+        parse_bind(text)
+
+
+@given(st.text(max_size=20))
+def test_whatever_an_address_is_it_is_read_or_refused(text: str) -> None:
+    try:
+        bind = parse_bind(text)
+    except ImproperlyConfigured:
+        return
+    assert bind.socket_path or 0 < bind.port < 65536 or text == "unix:"
+
+
+def test_hosts_are_read_as_host_to_channel() -> None:
+    text = " production = www.example.com , Example.com ; staging=*; "
+    assert parse_channel_hosts(text) == {
+        "www.example.com": "production",
+        "example.com": "production",
+        "*": "staging",
+    }
+    assert parse_channel_hosts("") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("production", "has no hosts"),
+        ("production=", "has no hosts"),
+        ("a=x.com;b=X.com", "gives x.com to a and to b"),
+    ],
+)
+def test_hosts_that_make_no_sense_are_refused(text: str, message: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=message):
+        parse_channel_hosts(text)
+
+
+def test_storage_is_a_folder_unless_said_otherwise(tmp_path: Path) -> None:
+    assert storage_backend("", default_folder=tmp_path)["OPTIONS"]["location"] == str(tmp_path)
+    named = storage_backend("file:///srv/my%20assets", default_folder=tmp_path)
+    assert named["OPTIONS"]["location"] == "/srv/my assets"
+
+
+def test_storage_can_be_a_bucket(tmp_path: Path) -> None:
+    url = "s3://KEY:SE%2FCRET@s3.example.com:9000/bucket/some/prefix/?region=eu-1&tls=0"
+    options = storage_backend(url, default_folder=tmp_path)["OPTIONS"]
+    assert options["endpoint_url"] == "http://s3.example.com:9000"
+    assert (options["bucket_name"], options["location"]) == ("bucket", "some/prefix")
+    assert (options["access_key"], options["secret_key"]) == ("KEY", "SE/CRET")
+    assert options["region_name"] == "eu-1"
+    plain = storage_backend("s3:///bucket", default_folder=tmp_path)["OPTIONS"]
+    assert "endpoint_url" not in plain
+    assert "access_key" not in plain
+    assert (
+        storage_backend("s3://host/b", default_folder=tmp_path)["OPTIONS"]["endpoint_url"] == "https://host"
+    )
+
+
+@pytest.mark.parametrize("url", ["ftp://host/x", "s3://host", "s3://host/", "file://", "nonsense"])
+def test_a_storage_that_is_not_known_is_refused(url: str, tmp_path: Path) -> None:
+    with pytest.raises(ImproperlyConfigured, match="STORAGE_URL"):
+        storage_backend(url, default_folder=tmp_path)
+
+
+def test_a_secret_is_made_once_and_is_for_one_user_only(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "secret.key"
+    secret = kept_secret(file)
+    assert len(secret) >= 50
+    assert kept_secret(file) == secret
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_of_two_processes_that_make_the_secret_the_first_one_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "data" / "secret.key"
+    file.parent.mkdir()
+    file.write_text("the other one's\n")
+    monkeypatch.setattr(Path, "exists", lambda _: False)
+    assert kept_secret(file) == "the other one's"
+    assert [entry.name for entry in file.parent.iterdir()] == ["secret.key"]
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ImproperlyConfigured, match=r"DATA_DIR .*file cannot be written"):
+        kept_secret(tmp_path / "file" / "secret.key")
