@@ -1,14 +1,19 @@
-from pathlib import Path
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import nullcontext
+from pathlib import Path, PurePath
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from apps.accounts.command_line import ServiceCommand
-from apps.imports.services import ImportOutcome, import_directory
-from apps.releases.selectors import channel_named
+from apps.imports.exceptions import shown
+from apps.imports.progress import shown_on
+from apps.imports.services import ImportOutcome, Result, import_directory
+from apps.releases.models import Release
+from apps.releases.selectors import channel_named, missing_brief
 
 
 class Command(ServiceCommand):
@@ -16,7 +21,7 @@ class Command(ServiceCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("source", type=Path, metavar="SOURCE", help="a folder, such as a build's output")
-        parser.add_argument("--title", help="what the release is called")
+        parser.add_argument("--title", default="", help="what the release is called")
         parser.add_argument("--channel", default="production", help="default: %(default)s")
         parser.add_argument("--prefix", default="", metavar="FOLDER", help="where on the site it goes")
         mirror = parser.add_mutually_exclusive_group()
@@ -31,86 +36,73 @@ class Command(ServiceCommand):
         super().add_arguments(parser)
 
     def run(self, **options: Any) -> object:
-        is_dry_run = options["dry_run"]
-        if not options["title"] and not is_dry_run:
+        if not options["title"].strip() and not options["dry_run"]:
             raise CommandError("Give the release a name, as in --title Spring.", returncode=2)
-        with _Bar(is_shown=options["verbosity"] > 0) as bar:
+        with shown_on(sys.stderr) if options["verbosity"] else nullcontext(_say_nothing) as progress:
             outcome = import_directory(
                 source=options["source"],
-                title=options["title"] or "",
+                title=options["title"],
                 channel=channel_named(options["channel"]),
                 actor=self.actor(options),
                 prefix=options["prefix"],
                 mirror=options["mirror"],
-                is_dry_run=is_dry_run,
-                progress=bar.show,
+                is_dry_run=options["dry_run"],
+                progress=progress,
             )
-        self._say_outcome(outcome, is_dry_run=is_dry_run)
-        return {
-            "release": outcome.release.pk if outcome.release else None,
-            "state": outcome.release.state if outcome.release else None,
-            "added": outcome.added,
-            "changed": outcome.changed,
-            "removed": outcome.removed,
-            "unchanged": outcome.unchanged,
-            "refused": [],
-        }
+        self._say_outcome(outcome, channel=options["channel"])
+        return _report(outcome)
 
-    def _say_outcome(self, outcome: ImportOutcome, *, is_dry_run: bool) -> None:
-        counts = (
-            f"{outcome.added} added, {outcome.changed} changed, {outcome.removed} removed, "
-            f"{outcome.unchanged} unchanged"
-        )
+    def _say_outcome(self, outcome: ImportOutcome, *, channel: str) -> None:
         if outcome.skipped:
-            self.say(f"Passed over: {', '.join(outcome.skipped)}.")
-        if is_dry_run:
-            self.say(f"Would make a release: {counts}. Nothing was written.")
-        elif outcome.release is None or outcome.is_new:
-            self._say_new(outcome, counts)
-        elif outcome.release.state == outcome.release.State.PUBLISHED:
-            self.say(f"Release {outcome.release.pk} is live and serves exactly this; nothing was changed.")
+            self.say(f"Passed over: {_by_name(outcome.skipped)}.")
+        release = outcome.release
+        if release is None and not outcome.is_change:
+            self.say(f"{channel} serves exactly this already; no release would be made.")
+        elif release is None:
+            self.say(f"Would make a release for {channel}. Nothing was written.")
+            self._say_counts(outcome)
+        elif outcome.result is Result.LIVE:
+            self.say(f"Release {release.pk} is live and serves exactly this; nothing was changed.")
+        elif outcome.result is Result.HELD:
+            self.say(f"Release {release.pk} already holds exactly these changes; nothing was changed.")
+            self._say_next(release)
         else:
-            self.say(
-                f"Release {outcome.release.pk} already holds exactly these changes; nothing was changed."
-            )
+            self.say(f"Release {release.pk} “{release.title}” is a draft for {channel}:")
+            self._say_counts(outcome)
+            self._say_next(release)
 
-    def _say_new(self, outcome: ImportOutcome, counts: str) -> None:
-        if outcome.release is None:
-            self.say(f"There is nothing to import: {counts}.")
+    def _say_counts(self, outcome: ImportOutcome) -> None:
+        for word in ("added", "changed", "removed", "unchanged"):
+            self.say(f"  {word:<10}{getattr(outcome, word):>9,}")
+
+    def _say_next(self, release: Release) -> None:
+        self.say(f"Look at it: {settings.STAFF_URL}/admin/releases/release/{release.pk}/change/")
+        if not release.is_editable:
             return
-        number = outcome.release.pk
-        self.say(f"Release {number} “{outcome.release.title}” is a draft: {counts}.")
-        self.say(f"Look at it: {settings.STAFF_URL}/admin/releases/release/{number}/change/")
-        self.say(
-            f"Or go on here: scripts/manage release edit {number} --expected-result … --rollback-note …, "
-            f"then release submit {number}"
-        )
+        fields = missing_brief(release)
+        if fields:
+            words = " ".join(f"--{name.replace('_', '-')} …" for name in fields)
+            self.say(f"Say what it is for: scripts/manage release edit {release.pk} {words}")
+        self.say(f"Then hand it in: scripts/manage release submit {release.pk}")
 
 
-class _Bar:
-    """Progress on standard error, where that is a terminal; nothing elsewhere."""
+def _report(outcome: ImportOutcome) -> dict[str, object]:
+    return {
+        "release": outcome.release.pk if outcome.release else None,
+        "state": outcome.release.state if outcome.release else None,
+        "added": outcome.added,
+        "changed": outcome.changed,
+        "removed": outcome.removed,
+        "unchanged": outcome.unchanged,
+        "refused": [],
+    }
 
-    def __init__(self, *, is_shown: bool) -> None:
-        console = Console(stderr=True)
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-            disable=not (is_shown and console.is_terminal),
-        )
-        self._tasks: dict[str, TaskID] = {}
 
-    def __enter__(self) -> "_Bar":
-        self._progress.start()
-        return self
+def _by_name(names: Iterable[str]) -> str:
+    """Return `.git, .DS_Store (3 times)`: what was passed over, by the last part of its name."""
+    counts = Counter(shown(PurePath(name).name) for name in names)
+    return ", ".join(f"{name} ({count} times)" if count > 1 else name for name, count in counts.items())
 
-    def __exit__(self, *error: object) -> None:
-        self._progress.stop()
 
-    def show(self, step: str, done: int, total: int) -> None:
-        if step not in self._tasks:
-            self._tasks[step] = self._progress.add_task(step, total=total)
-        self._progress.update(self._tasks[step], completed=done)
+def _say_nothing(step: str, done: int, total: int) -> None:
+    """Take progress and say nothing of it."""
