@@ -80,7 +80,7 @@ def main_action(actions: dict[str, Action]) -> Action | None:
 def _refuse_unready(release: Release, actor: User) -> None:
     if missing := missing_brief(release):
         names = " and ".join(name.replace("_", " ") for name in missing)
-        raise BriefIncomplete(f"The {names} is missing.", next_step="Complete the brief.")
+        raise BriefIncomplete(f"Missing: {names}.", next_step="Complete the brief.")
     refuse_if_base_moved(release)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from apps.accounts.models import User
 from apps.accounts.permissions import who_may
 from apps.releases.actions import Action
 from apps.releases.models import Publication, Release
@@ -28,9 +29,9 @@ class Headline:
     since: datetime | None = None
 
 
-def headline(release: Release, actions: dict[str, Action]) -> Headline:
-    """Say where the release stands, and what the reader of `actions` can do about it."""
-    return _HEADLINES[State(release.state)](release, actions)
+def headline(release: Release, actions: dict[str, Action], reader: User) -> Headline:
+    """Say where the release stands, and what `reader`, who has these `actions`, can do about it."""
+    return _HEADLINES[State(release.state)](release, actions, reader)
 
 
 def counted(number: int, noun: str) -> str:
@@ -39,77 +40,76 @@ def counted(number: int, noun: str) -> str:
     return f"{words} {noun}{'' if number == 1 else 's'}"
 
 
-def _draft(release: Release, actions: dict[str, Action]) -> Headline:
+def _draft(release: Release, actions: dict[str, Action], reader: User) -> Headline:
     if missing := [name.replace("_", " ") for name in missing_brief(release)]:
         verb = "is" if len(missing) == 1 else "are"
         return Headline(f"Draft: {_listed(missing)} {verb} missing.")
-    submit = actions["submit"]
-    if submit.is_allowed:
-        return Headline("Draft: the brief is complete; you may submit it for review.")
-    return Headline(f"Draft, cannot be submitted. {submit.why_not}")
+    may = _may(actions["submit"], "releases.submit_release", reader, "submit it for review")
+    return Headline(f"Draft: the brief is complete{may}")
 
 
-def _in_review(release: Release, actions: dict[str, Action]) -> Headline:
+def _in_review(release: Release, actions: dict[str, Action], reader: User) -> Headline:
     given, needed = len(approvals_that_hold(release)), approvals_needed(release.channel)
     waiting = f"Waiting for {counted(needed, 'approval')}"
     if given:
         waiting += f", {NUMBERS[given] if given < len(NUMBERS) else given} given"
-    approve = actions["approve"]
-    if approve.is_allowed:
-        return Headline(f"{waiting}; you may give {'it' if needed == 1 else 'one'}.")
-    return Headline(f"{waiting}. {approve.why_not}")
+    one = "it" if needed == 1 else "one"
+    return Headline(waiting + _may(actions["approve"], "releases.approve_release", reader, f"give {one}"))
 
 
-def _approved(release: Release, actions: dict[str, Action]) -> Headline:
+def _approved(release: Release, actions: dict[str, Action], reader: User) -> Headline:
     names = _listed([str(approval.approver) for approval in approvals_that_hold(release)])
     approved = f"Approved by {names}" if names else "Approved: nobody has to be asked"
-    publish = actions["publish"]
-    if publish.is_allowed:
-        return Headline(f"{approved}; you may publish it to {release.channel}.")
-    return Headline(f"{approved}. {publish.why_not}")
+    publish_it = f"publish it to {release.channel}"
+    return Headline(approved + _may(actions["publish"], "releases.publish_release", reader, publish_it))
 
 
-def _published(release: Release, actions: dict[str, Action]) -> Headline:
+def _published(release: Release, actions: dict[str, Action], reader: User) -> Headline:
     live = live_publication(release.channel)
-    return Headline(f"Live on {release.channel}, since", live.published_at if live else None)
+    return Headline(f"Live on {release.channel} since", live.published_at if live else None)
 
 
-def _superseded(release: Release, actions: dict[str, Action]) -> Headline:
+def _superseded(release: Release, actions: dict[str, Action], reader: User) -> Headline:
     after = publication_after(release)
     if after is None:
         return Headline(f"Was live on {release.channel}.")
     if after.kind == Publication.Kind.ROLLBACK:
-        return Headline(f"{after.actor} rolled it back: “{after.reason}”.")
+        return Headline(f"{after.actor} rolled it back: {_quoted(after.reason)}.")
     return Headline(
         f"Was live on {release.channel} until release {after.release_id} took its place,", after.published_at
     )
 
 
-def _rejected(release: Release, actions: dict[str, Action]) -> Headline:
+def _rejected(release: Release, actions: dict[str, Action], reader: User) -> Headline:
     entry = rejection_of(release)
-    words = (
-        f"Rejected by {entry.actor or entry.actor_name}: “{entry.details.get('reason', '')}”."
-        if entry
-        else "Rejected."
-    )
-    return Headline(f"{words} {_who_takes_it_back(actions)}")
+    words = f"Rejected by {entry.actor or entry.actor_name}" if entry else "Rejected"
+    reason = f": {_quoted(entry.details.get('reason', ''))}" if entry else ""
+    may = _may(actions["reopen"], "releases.change_release", reader, "take it back to draft")
+    return Headline(words + reason + may)
 
 
-def _withdrawn(release: Release, actions: dict[str, Action]) -> Headline:
+def _withdrawn(release: Release, actions: dict[str, Action], reader: User) -> Headline:
     return Headline("Withdrawn: it will not go live.")
 
 
-def _who_takes_it_back(actions: dict[str, Action]) -> str:
-    if actions["reopen"].is_allowed:
-        return "You may take it back to draft."
-    return f"It can be taken back to draft by {who_may('releases.change_release')}."
+def _may(action: Action, permission: str, reader: User, do_it: str) -> str:
+    """Continue a sentence: whether `reader` may do it, or else who may, or what stands in the way."""
+    if action.is_allowed:
+        return f"; you may {do_it}."
+    if reader.has_perm(permission):
+        return f". {action.why_not}"
+    return f"; {who_may(permission)} may {do_it}."
+
+
+def _quoted(reason: str) -> str:
+    return f"“{reason.rstrip('.')}”"
 
 
 def _listed(words: list[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
 
 
-_HEADLINES: dict[State, Callable[[Release, dict[str, Action]], Headline]] = {
+_HEADLINES: dict[State, Callable[[Release, dict[str, Action], User], Headline]] = {
     State.DRAFT: _draft,
     State.IN_REVIEW: _in_review,
     State.APPROVED: _approved,

@@ -15,6 +15,10 @@ class BriefForm(forms.ModelForm[Release]):
     class Meta:
         model = Release
         fields = BRIEF_FIELDS
+        labels: ClassVar[dict[str, str]] = {
+            "failing_command": "Slow query or failing command",
+            "noticed_at": "Where a user notices it",
+        }
         widgets: ClassVar[dict[str, forms.Widget]] = {
             "title": forms.TextInput(attrs={"maxlength": 200}),
             "expected_result": forms.Textarea(attrs={"rows": 3}),
@@ -26,7 +30,7 @@ class BriefForm(forms.ModelForm[Release]):
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
         owner = cast("forms.ModelChoiceField[User]", self.fields["owner"])
         owner.queryset = User.objects.filter(is_active=True).order_by("first_name", "last_name", "username")
         owner.empty_label = "Nobody yet"
@@ -46,6 +50,9 @@ class ReasonForm(forms.Form):
     """A reason. That it is there is for the service to say, in its own words."""
 
     reason = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 3, "required": True}))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
 
 
 class RequiredApprovalsForm(forms.Form):

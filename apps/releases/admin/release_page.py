@@ -96,10 +96,11 @@ def _show(
     brief: BriefForm | None = None,
     reason: ReasonForm | None = None,
 ) -> HttpResponse:
-    actions = actions_for(release, actor_of(request))
+    reader = actor_of(request)
+    actions = actions_for(release, reader)
     context = {
         "release": release,
-        "headline": headline(release, actions),
+        "headline": headline(release, actions, reader),
         "progress": progress_of(release),
         "approvals": approvals_that_hold(release),
         "missing": missing_brief(release),

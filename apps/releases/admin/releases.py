@@ -23,11 +23,10 @@ from apps.releases.templatetags.staff_pages import ago, change_counts, person, s
 class ReleaseAdmin(ReadByPages, admin.ModelAdmin[Release]):
     """The list is the admin's own; every other page is ours and calls the services."""
 
-    list_display = ("pk", "title", "shown_state", "shown_owner", "channel", "shown_changes", "updated")
-    list_display_links = ("pk", "title")
+    list_display = ("number", "title", "shown_state", "shown_owner", "channel", "shown_changes", "updated")
+    list_display_links = ("number", "title")
     list_filter = ("state", "channel", ("owner", admin.RelatedOnlyFieldListFilter))
     search_fields = ("title",)
-    search_help_text = "A number, or words of the title"
     list_per_page = 50
     show_full_result_count = False
     ordering = ("-pk",)
@@ -85,6 +84,10 @@ class ReleaseAdmin(ReadByPages, admin.ModelAdmin[Release]):
             return release_numbered(int(number))
         except (UnknownRelease, ValueError, OverflowError) as error:
             raise Http404(str(error)) from error
+
+    @admin.display(description="number", ordering="pk")
+    def number(self, release: Release) -> int:
+        return release.pk
 
     @admin.display(description="state", ordering="state")
     def shown_state(self, release: Release) -> SafeString:

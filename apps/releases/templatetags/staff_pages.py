@@ -32,7 +32,7 @@ _STEPS_OF_SIZE = ((1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB"))
 def ago(at: datetime | None) -> SafeString | str:
     """Say how long ago `at` was, with the exact time on hover."""
     if at is None:
-        return "never"
+        return "\N{EN DASH}"
     is_now = timezone.now() - at < timedelta(minutes=1)
     return _time(at, "just now" if is_now else f"{timesince(at, depth=1)} ago")
 
@@ -41,7 +41,7 @@ def ago(at: datetime | None) -> SafeString | str:
 def moment(at: datetime | None) -> SafeString | str:
     """Say when `at` was: day of the week and time within the last days, the date before that."""
     if at is None:
-        return "never"
+        return "\N{EN DASH}"
     local = timezone.localtime(at)
     days = (timezone.localdate() - local.date()).days
     if days == 0:
@@ -68,6 +68,13 @@ def state(release: Release) -> SafeString:
         _ICONS[Release.State(release.state)],
         release.get_state_display(),
     )
+
+
+@register.simple_tag
+def state_icon(release: Release) -> SafeString:
+    """Show the icon of a release's state in its colour, beside words that say the state."""
+    icon = _ICONS[Release.State(release.state)]
+    return format_html('<span class="state state-{}" aria-hidden="true">{}</span>', release.state, icon)
 
 
 @register.simple_tag
