@@ -4,6 +4,7 @@ gunicorn --config deploy/gunicorn.conf.py assetsite.wsgi
 """
 
 from pathlib import Path
+from typing import Any
 
 from assetsite import settings
 
@@ -31,3 +32,10 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 accesslog = None
 errorlog = "-"
 loglevel = "warning"
+
+
+def post_worker_init(worker: Any) -> None:
+    """Open what is live before the first visitor asks."""
+    from apps.delivery.node import current_node  # noqa: PLC0415 - Django is set up with the application
+
+    current_node().follow()

@@ -1,106 +1,107 @@
-"""A response's parts as one file: what WhiteNoise, Django and gunicorn send."""
+"""A response's parts as one open body: what WhiteNoise, Django and gunicorn send.
 
-from collections.abc import Sequence
-from contextlib import ExitStack
-from io import BytesIO, RawIOBase
-from typing import BinaryIO
+A body is opened before the status is sent, so that what is missing or damaged becomes a 503 and never
+half an answer.
+"""
+
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+from typing import BinaryIO, Protocol
 
 from apps.delivery.files import FileFault, open_blob
 from apps.delivery.respond import BlobPart, Response
 
 SMALL_BYTES = 65_536
+PIECE_BYTES = 262_144
 
-type Body = BytesIO | FileSlice | Joined
+
+class Body(Protocol):
+    """As much of a file as it takes to be sent."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+    def close(self) -> None: ...
 
 
 def open_body(response: Response) -> Body | None:
     """Open the body of a response, None where there is none.
 
-    Every blob is opened, and its size compared, before anything is sent. Small bodies are read at
-    once. Raises `OSError` where a blob cannot be had whole.
+    A blob's size is compared with the manifest's. What is small is read at once. Raises `OSError`, a
+    `FileFault` among them, where a blob cannot be had whole.
     """
     if not response.body:
         return None
-    length = sum(len(part) if isinstance(part, bytes) else part.length for part in response.body)
-    if len(response.body) == 1 and isinstance(response.body[0], BlobPart) and length > SMALL_BYTES:
-        return _slice(response.body[0])
-    if length <= SMALL_BYTES:
-        return BytesIO(b"".join(_read(part) for part in response.body))
-    return Joined([BytesIO(part) if isinstance(part, bytes) else _slice(part) for part in response.body])
+    blob = next((part for part in response.body if isinstance(part, BlobPart)), None)
+    if blob is None:
+        return BytesIO(b"".join(part for part in response.body if isinstance(part, bytes)))
+    file = open_blob(blob.digest, blob.size)
+    body = _body(file, response.body)
+    if sum(_length(part) for part in response.body) > SMALL_BYTES:
+        return body
+    try:
+        return BytesIO(b"".join(iter(body.read, b"")))
+    finally:
+        body.close()
 
 
-def _read(part: bytes | BlobPart) -> bytes:
-    if isinstance(part, bytes):
-        return part
-    with _slice(part) as stream:
-        content = stream.read()
-    if len(content) != part.length:
-        raise FileFault(f"blob {part.digest} ended too early")
-    return content
+def _body(file: BinaryIO, parts: Sequence[bytes | BlobPart]) -> "FileSlice | FileParts":
+    if len(parts) == 1 and isinstance(parts[0], BlobPart):
+        return FileSlice(file, parts[0])
+    return FileParts(file, parts)
 
 
-def _slice(part: BlobPart) -> "FileSlice":
-    file = open_blob(part.digest, part.size)
-    file.seek(part.start)
-    return FileSlice(file, part.length)
+def _length(part: bytes | BlobPart) -> int:
+    return len(part) if isinstance(part, bytes) else part.length
 
 
-class FileSlice(RawIOBase):
-    """The next `length` bytes of a file.
+class FileSlice:
+    """One range of a blob.
 
     It has the file's number, so that gunicorn can use sendfile, which begins where the file stands and
-    ends with the Content-Length.
+    ends with the Content-Length. It has no `seek`, which would be called after that.
     """
 
-    def __init__(self, file: BinaryIO, length: int) -> None:
+    def __init__(self, file: BinaryIO, part: BlobPart) -> None:
         self._file = file
-        self._remaining = length
+        self._remaining = part.length
+        file.seek(part.start)
 
     def fileno(self) -> int:
         return self._file.fileno()
 
-    def readable(self) -> bool:
-        return True
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next bytes, at most 256 KiB; b"" after the last.
 
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        """Move within the underlying file: sendfile notes there how far it came."""
-        return self._file.seek(offset, whence)
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        wanted = self._remaining if size is None or size < 0 else min(size, self._remaining)
+        Raises `FileFault` where the file has become shorter: the connection is closed then, so that nobody
+        takes what has come for the whole.
+        """
+        wanted = min(self._remaining, PIECE_BYTES, size if size >= 0 else PIECE_BYTES)
         content = self._file.read(wanted)
+        if wanted and not content:
+            raise FileFault("a blob ended before its size")
         self._remaining -= len(content)
         return content
 
     def close(self) -> None:
         self._file.close()
-        super().close()
 
 
-class Joined(RawIOBase):
-    """Several files, read one after the other; all are closed together."""
+class FileParts:
+    """Several ranges of one blob, with what stands between them (multipart/byteranges)."""
 
-    def __init__(self, files: Sequence[BytesIO | FileSlice]) -> None:
-        self._waiting = iter(files)
-        self._open = ExitStack()
-        for file in files:
-            self._open.callback(file.close)
-        self._current = next(self._waiting, None)
+    def __init__(self, file: BinaryIO, parts: Sequence[bytes | BlobPart]) -> None:
+        self._file = file
+        self._pieces = self._read(parts)
 
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if size is None or size < 0:
-            size = 1 << 62
-        content = bytearray()
-        while self._current is not None and len(content) < size:
-            piece = self._current.read(size - len(content))
-            content += piece
-            if not piece:
-                self._current = next(self._waiting, None)
-        return bytes(content)
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next piece, at most 256 KiB whatever `size` is; b"" after the last."""
+        return next(self._pieces, b"")
 
     def close(self) -> None:
-        self._open.close()
-        super().close()
+        self._file.close()
+
+    def _read(self, parts: Sequence[bytes | BlobPart]) -> Iterator[bytes]:
+        for part in parts:
+            if isinstance(part, bytes):
+                yield part
+            else:
+                yield from iter(FileSlice(self._file, part).read, b"")

@@ -45,34 +45,51 @@ def local_file(name: str, *, sha256: str) -> Path:
         return local
     kept = node_folder() / name
     if not kept.exists():
-        with _lock_of(name):  # one fetch, however many ask at once
-            if not kept.exists():
-                _fetch(name, kept, sha256)
+        _fetch_once(name, kept, sha256)
     return kept
 
 
-def _lock_of(name: str) -> Lock:
+def keep(name: str, content: bytes) -> None:
+    """Keep what storage says under `name`, for a start while it is down."""
+    with store.temporary_file() as unfinished:
+        unfinished.write_bytes(content)
+        _give_name(unfinished, node_folder() / name)
+
+
+def kept(name: str) -> bytes | None:
+    """Return what was kept of `name`, None if nothing was."""
+    file = node_folder() / name
+    return file.read_bytes() if file.exists() else None
+
+
+def _fetch_once(name: str, kept: Path, sha256: str) -> None:
+    """Fetch a file, or wait for who is fetching it already."""
     with _fetching_guard:
-        return _fetching.setdefault(name, Lock())
+        lock = _fetching.setdefault(name, Lock())
+    with lock:
+        if not kept.exists():
+            _fetch(name, kept, sha256)
+    with _fetching_guard:
+        _fetching.pop(name, None)
 
 
 def _fetch(name: str, kept: Path, sha256: str) -> None:
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = kept.with_name(f".{kept.name}.{os.getpid()}")
     digest = hashlib.sha256()
-    try:
-        with store.storage().open(name, "rb") as source, unfinished.open("wb") as target:
-            for chunk in store.chunks_of(cast("BinaryIO", source)):
-                digest.update(chunk)
-                target.write(chunk)
-    except OSError:
-        raise
-    except Exception as error:  # what a storage raises is its client library's own
-        raise FileFault(f"{name} cannot be fetched from storage: {error}") from error
-    else:
+    with store.temporary_file() as unfinished:
+        try:
+            with store.storage().open(name, "rb") as source, unfinished.open("wb") as target:
+                for chunk in store.chunks_of(cast("BinaryIO", source)):
+                    digest.update(chunk)
+                    target.write(chunk)
+        except OSError:
+            raise
+        except Exception as error:  # what a storage raises is its client library's own
+            raise FileFault(f"{name} cannot be fetched from storage: {error}") from error
         if digest.hexdigest() != sha256:
             raise FileFault(f"{name} in storage is damaged: it does not have the digest {sha256}")
-        unfinished.replace(kept)
-    finally:
-        unfinished.unlink(missing_ok=True)
-        _fetching.pop(name, None)
+        _give_name(unfinished, kept)
+
+
+def _give_name(unfinished: Path, file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished.replace(file)

@@ -1,6 +1,7 @@
 """The WSGI front door: published assets on the public door, Django's static files on the staff door."""
 
 import logging
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -8,38 +9,36 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from whitenoise.middleware import WhiteNoiseMiddleware
 
-from apps.delivery.bodies import Body, open_body
+from apps.delivery.bodies import PIECE_BYTES, Body, open_body
 from apps.delivery.node import current_node
 from apps.delivery.respond import Headers, Request, Response, plain, respond
+from apps.delivery.target import split_form
+from apps.refusals import Refusal
 
 logger = logging.getLogger(__name__)
 
 DOOR = "assetsite.door"  # set by assetsite.doors, from the socket
 STAFF = "staff"
-DJANGOS_PREFIX = "/-/"
-PIECE_BYTES = 1 << 18
+DJANGOS_FOLDERS = ("/-/", "/library/")
 RETRY = {"retry-after": "5"}
 
 
 class Published:
-    """What the public door has for one request, behind WhiteNoise's interface of a static file."""
+    """What the public door has for one target, behind WhiteNoise's interface of a static file."""
 
     def __init__(self, target: str) -> None:
         self.target = target
 
     def get_response(self, method: str, request_headers: Mapping[str, Any]) -> "Answer":
         """Answer with the live release of the host. `request_headers` is a WSGI environment."""
-        headers = dict(_headers(request_headers))
-        response = _respond(method, self.target, headers)
+        request = Request(method, self.target, dict(_headers(request_headers)))
         try:
-            return Answer(response.status, response.headers, open_body(response))
-        except OSError:
-            logger.exception(
-                "%s cannot be served: its bytes are not in storage as they should be.", self.target
-            )
-            broken = plain(503, "This file cannot be read just now.", more=RETRY)
-            body = None if method == "HEAD" else open_body(broken)
-            return Answer(broken.status, broken.headers, body)
+            response = _respond(request)
+            return Answer(response, open_body(response))
+        except (OSError, sqlite3.Error, Refusal):
+            logger.exception("%s cannot be served: storage does not have it as it should.", self.target)
+            response = _for_method(method, plain(503, "This file cannot be read just now.", more=RETRY))
+            return Answer(response, open_body(response))
 
 
 class Answer:
@@ -47,14 +46,14 @@ class Answer:
 
     __slots__ = ("file", "headers", "status")
 
-    def __init__(self, status: int, headers: Headers, file: Body | None) -> None:
-        self.status = status
-        self.headers = headers
+    def __init__(self, response: Response, file: Body | None) -> None:
+        self.status = response.status
+        self.headers: Headers = response.headers
         self.file = file
 
 
 class DeliveryMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]
-    """Answers everything on the public door but what is Django's there (`/-/…`)."""
+    """Answers everything on the public door but what is Django's there (`/-/…`, `/library/…`)."""
 
     get_response: Callable[[HttpRequest], HttpResponse]
 
@@ -63,7 +62,7 @@ class DeliveryMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]
             response: HttpResponse = super().__call__(request)
             return response
         target = _target(request)
-        if target.startswith(DJANGOS_PREFIX):
+        if split_form(target)[1].startswith(DJANGOS_FOLDERS):
             return self.get_response(request)
         return self.serve(Published(target), request)
 
@@ -72,29 +71,41 @@ class DeliveryMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]
         """Send what `static_file` answers, in pieces that suit a large file."""
         response: HttpResponse = WhiteNoiseMiddleware.serve(static_file, request)
         response.block_size = PIECE_BYTES  # type: ignore[attr-defined]
+        # Django would write a line for every 404 that a visitor meets.
+        response._has_been_logged = True  # type: ignore[attr-defined]
         return response
 
 
-def _respond(method: str, target: str, headers: Mapping[str, str]) -> Response:
+def _respond(request: Request) -> Response:
     node = current_node()
     node.follow()
-    host = headers.get("host", "")
+    authority, _ = split_form(request.target)
+    host = request.headers.get("host", "") if authority is None else authority
     channel = node.channel_of(host)
-    if channel is None:
-        response = plain(
-            404,
-            f"No channel is served under the name {host!r}."
-            " Set CHANNEL_HOSTS to give a channel this host, for example CHANNEL_HOSTS=production=*.",
-        )
-    elif (release := node.live.get(channel)) is None:
-        response = plain(
-            503,
-            f"Nothing has been published on {channel} yet."
-            " Import a folder (scripts/manage import FOLDER --title First), submit and publish it.",
-            more=RETRY,
-        )
-    else:
-        return respond(Request(method, target, headers), release, now=int(time.time()))
+    release = node.live.get(channel) if channel else None
+    if release is not None:
+        return respond(request, release, now=int(time.time()))
+    return _for_method(request.method, _nothing_live(channel) if channel else _unknown_host(host))
+
+
+def _unknown_host(host: str) -> Response:
+    return plain(
+        404,
+        f"No channel is served under the name {host!r}."
+        " Set CHANNEL_HOSTS to give a channel this host, for example CHANNEL_HOSTS=production=*.",
+    )
+
+
+def _nothing_live(channel: str) -> Response:
+    return plain(
+        503,
+        f"Nothing has been published on {channel} yet."
+        " Import a folder (scripts/manage import FOLDER --title First), submit and publish it.",
+        more=RETRY,
+    )
+
+
+def _for_method(method: str, response: Response) -> Response:
     return Response(response.status, response.headers) if method == "HEAD" else response
 
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 
 FORMAT = 1
 
@@ -12,7 +13,11 @@ class BrokenPointer(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """The words of a pointer. Digests are SHA-256 in hex, `released_at` counts seconds since 1970."""
+    """The words of a pointer. Digests are SHA-256 in hex; moments count seconds since 1970.
+
+    `released_at` is when the release first went live on the channel, `published_at` when it was last
+    switched to.
+    """
 
     channel: str
     sequence: int
@@ -20,6 +25,7 @@ class Pointer:
     digest: str
     tag: str
     released_at: int
+    published_at: int
     manifest_name: str
     manifest_sha256: str
     manifest_size: int
@@ -38,9 +44,10 @@ def parse_pointer(content: bytes) -> Pointer:
             digest=str(words["digest"]),
             tag=str(words["tag"]),
             released_at=int(words["released_at"]),
+            published_at=int(datetime.fromisoformat(words["published_at"]).timestamp()),
             manifest_name=str(words["manifest"]["name"]),
             manifest_sha256=str(words["manifest"]["sha256"]),
             manifest_size=int(words["manifest"]["size"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise BrokenPointer(f"it is not a pointer: {error!r}") from error

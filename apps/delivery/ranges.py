@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 MOST_RANGES = 16
 _RANGES = re.compile(r"bytes\s*=\s*(.*)", re.IGNORECASE)
-_SPEC = re.compile(r"(\d*)-(\d*)")
+_SPEC = re.compile(r"([0-9]*)-([0-9]*)")
 _FAR = 18  # digits: a position with more is beyond every file
 
 

@@ -8,7 +8,11 @@ from apps.releases.manifest import Entry, ManifestReader
 
 @dataclass(frozen=True, slots=True)
 class LiveRelease:
-    """What a channel serves now. `released_at`: when it first went live there, seconds since 1970."""
+    """What a channel serves now.
+
+    `released_at` is when the release first went live there, `published_at` when the channel was last
+    switched to it: later than that after a roll back. Both count seconds since 1970.
+    """
 
     channel: str
     sequence: int
@@ -16,6 +20,7 @@ class LiveRelease:
     digest: str
     tag: str
     released_at: int
+    published_at: int
     reader: ManifestReader
 
     def last_modified(self, entry: Entry) -> int:

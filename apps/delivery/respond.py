@@ -12,7 +12,7 @@ from email.utils import formatdate
 from functools import lru_cache
 
 from apps.delivery.negotiation import IDENTITY, choose
-from apps.delivery.preconditions import Outcome, evaluate, if_range_holds
+from apps.delivery.preconditions import Outcome, Validators, evaluate, if_range_holds
 from apps.delivery.ranges import Span, Unsatisfiable, parse_range
 from apps.delivery.release import LiveRelease
 from apps.delivery.target import BadTarget, Target, parse_target
@@ -70,11 +70,9 @@ class Response:
 class _Selected:
     """The representation that a client gets: which bytes, and the headers of a 200."""
 
-    coding: str
     digest: str
     size: int
-    etag: str
-    last_modified: int
+    validators: Validators
     headers: dict[str, str]
 
 
@@ -111,19 +109,26 @@ def _answer(request: Request, release: LiveRelease, now: int) -> Response:
         target = parse_target(request.target)
     except BadTarget as error:
         return plain(400, f"This address cannot be read: {error}.")
+    return _find(request, release, target, now)
+
+
+def _find(request: Request, release: LiveRelease, target: Target, now: int) -> Response:
     entry = release.reader.lookup(target.path + INDEX if target.is_folder else target.path)
-    if entry is not None:
+    if entry is not None and target.was_composed:
         return _serve(request, release, entry, now)
+    if entry is not None:
+        return _redirect(target.location(), release)
     if not target.is_folder and release.reader.lookup(f"{target.path}/{INDEX}") is not None:
-        return _redirect_to_folder(target, release)
+        return _redirect(target.location(suffix="/"), release)
     return _not_found(request, release, target)
 
 
 def _serve(request: Request, release: LiveRelease, entry: Entry, now: int) -> Response:
     selected = _select(request, release, entry)
-    outcome = evaluate(request.headers, etag=selected.etag, last_modified=selected.last_modified)
+    outcome = evaluate(request.headers, selected.validators)
     if outcome is Outcome.FAILED:
-        return plain(412, "This is not the version that was asked for.", more={"etag": selected.etag})
+        etag = selected.validators.etag
+        return plain(412, "This is not the version that was asked for.", more={"etag": etag})
     if outcome is Outcome.NOT_MODIFIED:
         kept = {name: value for name, value in selected.headers.items() if name not in _NOT_IN_304}
         return Response(304, _spelled(kept))
@@ -145,14 +150,13 @@ def _select(request: Request, release: LiveRelease, entry: Entry) -> _Selected:
     digest, size = entry.blob, entry.size
     if coding != IDENTITY:
         digest, size = codings[coding].encoded, codings[coding].size
-    last_modified = release.last_modified(entry)
+    validators = Validators(f'"{digest}"', release.last_modified(entry), release.published_at)
     header_set = release.header_set(entry)
-    etag = f'"{digest}"'
     headers = {
         **dict(header_set.headers),
         "content-length": str(size),
-        "etag": etag,
-        "last-modified": formatdate(last_modified, usegmt=True),
+        "etag": validators.etag,
+        "last-modified": formatdate(validators.last_modified, usegmt=True),
         "accept-ranges": "bytes",
         "repr-digest": f"sha-256=:{b64encode(bytes.fromhex(digest)).decode()}:",
         **_names(release, header_set.rule),
@@ -161,7 +165,7 @@ def _select(request: Request, release: LiveRelease, entry: Entry) -> _Selected:
         headers["content-encoding"] = coding
     if codings:
         headers["vary"] = _with_accept_encoding(headers.get("vary"))
-    return _Selected(coding, digest, size, etag, last_modified, headers)
+    return _Selected(digest, size, validators, headers)
 
 
 def _spans(request: Request, selected: _Selected, now: int) -> list[Span] | None:
@@ -170,9 +174,7 @@ def _spans(request: Request, selected: _Selected, now: int) -> list[Span] | None
     if asked is None or request.method != "GET":
         return None
     condition = request.headers.get("if-range")
-    if condition is not None and not if_range_holds(
-        condition, etag=selected.etag, last_modified=selected.last_modified, now=now
-    ):
+    if condition is not None and not if_range_holds(condition, selected.validators, now=now):
         return None
     return parse_range(asked, selected.size)
 
@@ -186,7 +188,7 @@ def _partial(selected: _Selected, spans: list[Span]) -> Response:
             "content-range": f"bytes {span.start}-{span.end - 1}/{selected.size}",
         }
         return Response(206, _spelled(headers), (_part(selected, span),))
-    boundary = hashlib.sha256(selected.etag.encode()).hexdigest()[:32]
+    boundary = hashlib.sha256(selected.validators.etag.encode()).hexdigest()[:32]
     body = tuple(_multipart(selected, spans, boundary))
     length = sum(len(part) if isinstance(part, bytes) else part.length for part in body)
     headers = {
@@ -213,12 +215,10 @@ def _part(selected: _Selected, span: Span) -> BlobPart:
     return BlobPart(selected.digest, selected.size, span.start, span.length)
 
 
-def _redirect_to_folder(target: Target, release: LiveRelease) -> Response:
-    """Send a folder's missing slash after it (308 keeps the method, section 15.4.9)."""
-    location = f"{target.sent_path}/{f'?{target.query}' if target.query else ''}"
-    return plain(
-        308, "It is a folder.", cache_control=SHORT_SHARED, more={"location": location, **_names(release)}
-    )
+def _redirect(location: str, release: LiveRelease) -> Response:
+    """Send to the one address that the path has (308 keeps the method, section 15.4.9)."""
+    more = {"location": location, **_names(release)}
+    return plain(308, f"It is at {location}", cache_control=SHORT_SHARED, more=more)
 
 
 def _not_found(request: Request, release: LiveRelease, target: Target) -> Response:

@@ -1,12 +1,14 @@
 """The request target: which path it names, judged as it was sent and decoded exactly once."""
 
 import re
+import unicodedata
 from dataclasses import dataclass
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\\]")
-_SCHEME = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
+_ABSOLUTE = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
+_UNESCAPED = "/:@!$&'()*+,;=~"  # RFC 3986 section 3.3: what a path may hold as it is
 
 
 class BadTarget(ValueError):
@@ -15,44 +17,64 @@ class BadTarget(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A path without its leading slash, decoded ("" is the root, a folder ends with a slash).
+    """A path, decoded, composed (NFC), and without its leading slash; a query as it was sent.
 
-    `sent_path` and `query` are as they were sent: the path with its slash, the query without its mark.
+    "" is the root, and a folder ends with a slash. `was_composed` says whether the path was sent in
+    the Unicode form that paths are kept in.
     """
 
     path: str
-    sent_path: str
     query: str
+    was_composed: bool
 
     @property
     def is_folder(self) -> bool:
         return not self.path or self.path.endswith("/")
 
+    def location(self, *, suffix: str = "") -> str:
+        """Return the target that names the path with `suffix` after it, and the same query."""
+        return f"/{quote(self.path + suffix, safe=_UNESCAPED)}{f'?{self.query}' if self.query else ''}"
+
+
+def split_form(sent: str) -> tuple[str | None, str]:
+    """Split an absolute-form target into its authority and the rest; origin-form has no authority.
+
+    Where there is an authority, Host does not count (RFC 9112 section 3.2.2).
+    """
+    absolute = _ABSOLUTE.match(sent)
+    if absolute is None:
+        return None, sent
+    rest = sent[absolute.end() :]
+    return absolute[1].rpartition("@")[2], rest if rest.startswith("/") else f"/{rest}"
+
 
 def parse_target(sent: str) -> Target:
     """Read a target in origin-form or absolute-form (RFC 9112 section 3.2), given as Latin-1.
 
-    Raises `BadTarget` for broken escapes, bytes that are no UTF-8, control characters, a backslash
-    or a segment that is `.` or `..`, whether it was escaped or not.
+    Raises `BadTarget` for broken escapes, bytes that are no UTF-8, control characters, a backslash,
+    and a segment that is empty, `.` or `..`, whether it was escaped or not.
     """
+    _, sent = split_form(sent)
     if not sent.startswith("/"):
-        scheme = _SCHEME.match(sent)
-        if scheme is None:
-            raise BadTarget("the target is no path")
-        sent = sent[scheme.end() :] or "/"
+        raise BadTarget("the target is no path")
     sent_path, _, query = sent.partition("?")
-    return Target(_decoded(sent_path)[1:], sent_path, query)
+    path = _decoded(sent_path)
+    composed = unicodedata.normalize("NFC", path)
+    return Target(composed, query, was_composed=composed == path)
 
 
 def _decoded(sent_path: str) -> str:
     if _BROKEN_ESCAPE.search(sent_path):
         raise BadTarget("it has a % that is not followed by two hexadecimal digits")
     try:
-        path = unquote_to_bytes(sent_path.encode("latin-1")).decode()
+        path = unquote_to_bytes(sent_path.encode("latin-1")).decode()[1:]
     except UnicodeError as error:
         raise BadTarget("it is not UTF-8") from error
     if _FORBIDDEN.search(path):
         raise BadTarget("it has a control character or a backslash")
-    if any(segment in (".", "..") for segment in path.split("/")):
+    *folders, last = path.split("/")
+    if "" in folders:
+        raise BadTarget("it has an empty segment (//)")
+    if any(segment in (".", "..") for segment in (*folders, last)):
         raise BadTarget("it has a segment that is . or ..")
     return path

@@ -4,9 +4,9 @@ import os
 from dataclasses import dataclass
 from typing import TypedDict
 
-from django.db import DatabaseError, connection
-
 from apps.delivery.node import Node
+from apps.delivery.release import LiveRelease
+from apps.observability.database import DatabaseProbe
 
 
 class ChannelState(TypedDict):
@@ -17,9 +17,12 @@ class ChannelState(TypedDict):
 
 
 class Readiness(TypedDict):
+    """What `/-/readyz` says. `faults`: channel → why its pointer is not followed."""
+
     status: str
     pid: int
     channels: dict[str, ChannelState]
+    faults: dict[str, str]
     storage: str
     database: str
 
@@ -32,34 +35,26 @@ class Health:
     report: Readiness
 
 
-def readiness(node: Node) -> Health:
+def readiness(node: Node, database: DatabaseProbe) -> Health:
     """Say whether this process can serve visitors: a release is loaded and storage answers.
 
-    The database is named and does not count, since no visitor's request needs it.
+    The database is named and does not count, since no visitor's request needs it. Nor does a channel
+    whose pointer is broken, while it goes on with what it had.
     """
-    channels: dict[str, ChannelState] = {
-        channel: {"release": live.number, "sequence": live.sequence, "digest": live.digest, "tag": live.tag}
-        for channel, live in sorted(node.live.items())
-    }
-    storage = "; ".join(sorted(set(node.faults.values())))
-    is_ready = bool(channels) and not storage
+    storage_fault = node.storage_fault
+    is_ready = bool(node.live) and not storage_fault
     return Health(
         is_ready,
         {
             "status": "ready" if is_ready else "not ready",
             "pid": os.getpid(),
-            "channels": channels,
-            "storage": f"down: {storage}" if storage else "up",
-            "database": _database(),
+            "channels": {channel: _state(live) for channel, live in sorted(node.live.items())},
+            "faults": dict(sorted(node.faults.items())),
+            "storage": f"down: {storage_fault}" if storage_fault else "up",
+            "database": database.state(),
         },
     )
 
 
-def _database() -> str:
-    """Ask the database for nothing; settings bound how long a connection may take."""
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except DatabaseError as error:
-        return f"down: {str(error).strip().splitlines()[0]}"
-    return "up"
+def _state(live: LiveRelease) -> ChannelState:
+    return {"release": live.number, "sequence": live.sequence, "digest": live.digest, "tag": live.tag}

@@ -1,23 +1,28 @@
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from apps.delivery.node import current_node
+from apps.observability.database import DatabaseProbe
 from apps.observability.health import readiness
 
+_NOT_KEPT = {"Cache-Control": "no-store"}
+_database = DatabaseProbe()
 
+
+@csrf_exempt  # it takes no POST at all, and says so with 405
 @require_safe
-@never_cache
 def healthz(request: HttpRequest) -> HttpResponse:
     """Answer, which says that the process does: 200, `ok`."""
-    return HttpResponse("ok\n", content_type="text/plain; charset=utf-8")
+    return HttpResponse("ok\n", content_type="text/plain; charset=utf-8", headers=_NOT_KEPT)
 
 
+@csrf_exempt
 @require_safe
-@never_cache
 def readyz(request: HttpRequest) -> HttpResponse:
     """Say as JSON what this process serves: 200 if it can serve visitors, 503 if not."""
     node = current_node()
     node.follow()
-    health = readiness(node)
-    return JsonResponse(dict(health.report), status=200 if health.is_ready else 503)
+    health = readiness(node, _database)
+    status = 200 if health.is_ready else 503
+    return JsonResponse(dict(health.report), status=status, headers=_NOT_KEPT)
