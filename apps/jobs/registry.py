@@ -30,9 +30,14 @@ def handler(kind: str) -> Callable[[Handler], Handler]:
 def handler_of(kind: str) -> Handler:
     """Return the function for jobs of `kind`. Raises `UnknownKind`."""
     if kind not in _handlers:
-        known = ", ".join(sorted(_handlers)) or "none"
+        known = ", ".join(kinds()) or "none"
         raise UnknownKind(
             f"No handler is registered for jobs of kind {kind!r}.",
             next_step=f"These kinds are known: {known}.",
         )
     return _handlers[kind]
+
+
+def kinds() -> list[str]:
+    """Return the kinds that have a handler, in order."""
+    return sorted(_handlers)
