@@ -41,7 +41,7 @@ def channel_page(request: HttpRequest, channel: Channel) -> HttpResponse:
         return _show_channel(request, channel, form, status=refused(request, refusal))
     messages.success(
         request,
-        f"{channel} asks for {counted(count, 'approval')} from now on. Before: {before}; set it back below.",
+        f"From now on {channel} asks for {counted(count, 'approval')}. Before: {before}; set it back below.",
     )
     return HttpResponseRedirect(request.get_full_path())
 

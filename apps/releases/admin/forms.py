@@ -35,6 +35,14 @@ class BriefForm(forms.ModelForm[Release]):
         owner.queryset = User.objects.filter(is_active=True).order_by("first_name", "last_name", "username")
         owner.empty_label = "Nobody yet"
 
+    def clean(self) -> dict[str, Any]:
+        """Give lines the ends that they have everywhere else; browsers send CR LF."""
+        typed = super().clean() or self.cleaned_data
+        return {
+            name: value.replace("\r\n", "\n") if isinstance(value, str) else value
+            for name, value in typed.items()
+        }
+
     @property
     def purpose(self) -> list[forms.BoundField]:
         """The fields that must be there before a review."""

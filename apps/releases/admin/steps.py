@@ -49,7 +49,7 @@ def _discard(release: Release, typed: QueryDict, actor: User) -> str:
     number = typed.get("change", "")
     change = get_object_or_404(changes_of(release), pk=number if number.isdecimal() else 0)
     drafts.discard_change(change=change, actor=actor)
-    return f"{change.asset.path} is as it was before. To have the change back, import its folder once more."
+    return f"The change of {change.asset.path} is out. To have it back, import its folder once more."
 
 
 _STEPS: dict[str, Callable[[Release, QueryDict, User], str]] = {

@@ -1,0 +1,116 @@
+"""The staff's pages in a browser: no violation of accessibility rules or of the content security policy."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.contrib.staticfiles import finders
+from playwright.sync_api import Browser, Page, Route, sync_playwright
+
+from apps.accounts.models import User
+from apps.releases.models import Release
+from apps.releases.services import publishing, review
+from tests.releases.conftest import MakeRelease, put
+from tests.staff import staff_client
+
+pytestmark = pytest.mark.browser
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A page as Django gave it: the browser gets it without a server, which would need its own database."""
+
+    address: str
+    content: bytes
+    headers: dict[str, str]
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        if os.environ.get("REQUIRE_REAL_PARTS"):
+            pytest.fail("Chromium is missing and REQUIRE_REAL_PARTS is set.")
+        pytest.skip("Chromium is missing.")
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+
+
+@pytest.fixture
+def answers(
+    approved: Release, make_release: MakeRelease, editor: User, manager: User, other_manager: User
+) -> list[Answer]:
+    """Every page of releases and channels, in the states that have most on them."""
+    publishing.publish(release=approved, actor=manager)
+    draft = make_release(put("css/site.css", "a {\n  color: red\n}\n"), expected_result="", title="x" * 120)
+    waiting = review.submit(release=make_release(put("js/new.js", "1")), actor=editor)
+    ready = review.submit(release=make_release(put("a.html", "<p>")), actor=editor)
+    review.approve(release=ready, digest=ready.manifest_id or "", actor=manager)
+    release, channel = "/admin/releases/release/", f"/admin/releases/channel/{approved.channel_id}/"
+    pages = {
+        other_manager: [
+            "/admin/",
+            release,
+            f"{release}{waiting.pk}/change/",
+            f"{release}{ready.pk}/publish/",
+            f"{release}{ready.pk}/history/",
+            "/admin/releases/channel/",
+            f"{channel}change/",
+            f"{channel}roll-back/1/",
+        ],
+        editor: [f"{release}{draft.pk}/change/", f"{release}{draft.pk}/changes/{draft.changes.get().pk}/"],
+    }
+    return [answer_of(user, address) for user, addresses in pages.items() for address in addresses]
+
+
+def answer_of(user: User, address: str) -> Answer:
+    response = staff_client(user).get(address)
+    assert response.status_code == 200, address
+    return Answer(address, response.content, dict(response.headers))
+
+
+class Door:
+    """Answers the browser: with the pages, and with the static files that they name."""
+
+    def __init__(self, answers: list[Answer]) -> None:
+        self.answers = {answer.address: answer for answer in answers}
+
+    def __call__(self, route: Route) -> None:
+        path = urlsplit(route.request.url).path
+        if answer := self.answers.get(path):
+            route.fulfill(body=answer.content, headers=answer.headers)
+        elif found := finders.find(path.removeprefix("/static/")):
+            route.fulfill(path=Path(str(found)))
+        else:
+            route.fulfill(status=404)
+
+
+def faults_of(page: Page, address: str) -> list[str]:
+    """Open a page; return what is wrong with it, in words."""
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.goto(f"http://localhost{address}")
+    if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+        said.append("it scrolls sideways")
+    said += [
+        f"{found['id']} {found['nodes'][0]['target']}" for found in Axe().run(page).response["violations"]
+    ]
+    return said
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (360, "dark")])
+def test_every_page_can_be_used_by_everybody_and_obeys_its_policy(
+    answers: list[Answer], browser: Browser, width: int, scheme: Literal["light", "dark"]
+) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    context.route("**/*", Door(answers))
+
+    faults = {answer.address: faults_of(context.new_page(), answer.address) for answer in answers}
+
+    assert {address: said for address, said in faults.items() if said} == {}
