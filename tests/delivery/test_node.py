@@ -1,0 +1,271 @@
+"""The node: it follows the pointers, and nothing that is wrong with one takes away what is served."""
+
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from apps.delivery.node import Node, current_node
+from tests.delivery.conftest import SITE
+from tests.serving import Published
+
+
+@pytest.fixture
+def node(published: Published) -> Node:
+    """A node that serves release 1."""
+    node = Node({"localhost": "production", "[::1]": "production", "staging.example.com": "staging"})
+    node.refresh()
+    assert node.live["production"].number == 1
+    return node
+
+
+def number(node: Node) -> int:
+    return node.live["production"].number
+
+
+def test_a_new_pointer_is_followed(node: Node, published: Published) -> None:
+    published.publish(2, SITE | {"ten.txt": b"new"})
+    node.refresh()
+    live = node.live["production"]
+    assert (live.number, live.sequence, live.tag) == (2, 2, "production-2")
+    assert live.digest == published.pointers[2]["digest"] == live.reader.digest
+    assert not node.faults
+
+
+def test_a_release_that_is_answered_from_stays_readable_after_the_switch(
+    node: Node, published: Published
+) -> None:
+    before = node.live["production"]
+    published.publish(2, {"index.html": b"new"})
+    node.refresh()
+    assert before.reader.lookup("ten.txt")
+    assert not node.live["production"].reader.lookup("ten.txt")
+
+
+def test_a_pointer_that_did_not_change_is_not_opened_again(node: Node) -> None:
+    before = node.live["production"]
+    node.refresh()
+    assert node.live["production"] is before
+
+
+def test_an_earlier_publication_is_followed_and_said_aloud(
+    node: Node, published: Published, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A restored backup counts: storage says what is served, and it has really changed."""
+    restored = published.pointer.read_bytes()
+    published.publish(2, {"index.html": b"new"})
+    node.refresh()
+    published.write(restored)
+    node.refresh()
+    assert number(node) == 1
+    assert "goes back from publication 2 to 1" in caplog.text
+
+
+def without_manifest(pointer: Path) -> None:
+    words = json.loads(pointer.read_text())
+    words["manifest"]["name"] = "manifests/none.sqlite"
+    pointer.write_text(json.dumps(words))
+
+
+def with_other(key: str, value: object) -> Callable[[Path], None]:
+    def change(pointer: Path) -> None:
+        pointer.write_text(json.dumps(json.loads(pointer.read_text()) | {key: value}))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        Path.unlink,
+        lambda pointer: pointer.write_bytes(b""),
+        lambda pointer: pointer.write_bytes(pointer.read_bytes()[:50]),
+        lambda pointer: pointer.write_bytes(b"\xff\xfe"),
+        lambda pointer: pointer.write_bytes(b"[1]"),
+        without_manifest,
+        with_other("digest", "0" * 64),
+        with_other("format", 2),
+        with_other("channel", "staging"),
+        with_other("manifest", {"name": "manifests/1.sqlite", "sha256": "0" * 64, "size": 5}),
+        with_other("published_at", "yesterday"),
+    ],
+    ids=[
+        "gone",
+        "empty",
+        "half",
+        "no text",
+        "no pointer",
+        "no manifest",
+        "digest",
+        "format",
+        "channel",
+        "size",
+        "date",
+    ],
+)
+def test_a_broken_pointer_leaves_what_is_served_and_is_logged_once(
+    node: Node, published: Published, damage: Callable[[Path], object], caplog: pytest.LogCaptureFixture
+) -> None:
+    published.publish(2, SITE)
+    damage(published.pointer)
+    for _ in range(3):
+        node.refresh()
+    assert number(node) == 1
+    assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == 1
+    assert "it goes on with production-1" in caplog.text
+    assert "production" in node.faults
+    published.point_at(2)
+    node.refresh()
+    assert number(node) == 2
+    assert not node.faults
+
+
+def test_a_damaged_manifest_is_not_served(node: Node, published: Published) -> None:
+    published.publish(2, SITE)
+    manifest = published.folder / "manifests" / "2.sqlite"
+    manifest.write_bytes(b"\0" * manifest.stat().st_size)
+    node.refresh()
+    assert number(node) == 1
+    assert "not a readable manifest" in node.faults["production"]
+
+
+def test_a_channel_without_publications_is_no_fault(node: Node) -> None:
+    assert "staging" not in node.live
+    assert not node.faults
+    assert not node.storage_fault
+
+
+def test_one_channels_fault_is_not_anothers(node: Node, published: Published) -> None:
+    staging = Published(published.folder, "staging")
+    staging.publish(9, {"index.html": b"next"})
+    published.write(b"broken")
+    node.refresh()
+    assert node.live["staging"].number == 9
+    assert set(node.faults) == {"production"}
+
+
+def test_storage_that_is_gone_is_named_and_what_is_served_stays(node: Node, published: Published) -> None:
+    away = published.folder.rename(published.folder.with_name("away"))
+    node.refresh()
+    assert node.storage_fault == f"{published.folder} is not there"
+    assert number(node) == 1
+    away.rename(published.folder)
+    node.refresh()
+    assert not node.storage_fault
+
+
+def test_a_pointer_that_is_a_folder_is_storage_down(node: Node, published: Published) -> None:
+    published.pointer.unlink()
+    published.pointer.mkdir()
+    node.refresh()
+    assert "Is a directory" in node.storage_fault
+    assert number(node) == 1
+
+
+def test_storage_that_hangs_is_named(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    node.follow()
+    assert not node.storage_fault
+    later = time.monotonic() + 100
+    monkeypatch.setattr("apps.delivery.node.time.monotonic", lambda: later)
+    monkeypatch.setattr(Node, "refresh", lambda self: None)
+    assert "has not answered for" in node.storage_fault
+
+
+@pytest.mark.parametrize(
+    ("host", "channel"),
+    [
+        ("localhost", "production"),
+        ("LocalHost:8000", "production"),
+        ("localhost.", "production"),
+        ("[::1]:8000", "production"),
+        ("[::1]", "production"),
+        ("staging.example.com", "staging"),
+        ("example.com", None),
+        ("", None),
+        ("localhost@example.com", None),
+    ],
+)
+def test_a_host_has_a_channel(node: Node, host: str, channel: str | None) -> None:
+    assert node.channel_of(host) == channel
+
+
+def test_a_star_is_every_other_host(published: Published) -> None:
+    node = Node({"*": "production", "staging.example.com": "staging"})
+    node.refresh()
+    assert node.release_for("anything.example.com")
+    assert node.release_for("staging.example.com") is None
+    assert Node({"localhost": "production"}).release_for("elsewhere") is None
+
+
+def test_a_thread_follows_what_is_published(published: Published) -> None:
+    node = current_node()
+    node.follow()
+    node.follow()
+    assert len([thread for thread in threading.enumerate() if thread.name == "assetsite-pointers"]) >= 1
+    published.publish(2, SITE)
+    deadline = time.monotonic() + 30
+    while number(node) != 2:
+        assert time.monotonic() < deadline
+
+
+def test_who_comes_while_the_first_look_is_taken_waits_for_it(
+    published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, is_looking, may_end = Node({"*": "production"}), threading.Event(), threading.Event()
+    refresh = Node.refresh
+
+    def slow(self: Node) -> None:
+        is_looking.set()
+        assert may_end.wait(30)
+        refresh(self)
+
+    monkeypatch.setattr(Node, "refresh", slow)
+    found: list[object] = []
+
+    def ask() -> None:
+        node.follow()
+        found.append(node.release_for(""))
+
+    first, second = threading.Thread(target=node.follow), threading.Thread(target=ask)
+    first.start()
+    assert is_looking.wait(30)
+    second.start()
+    may_end.set()
+    first.join()
+    second.join()
+    assert found == [node.live["production"]]
+
+
+def test_a_forked_process_opens_the_manifest_for_itself(published: Published) -> None:
+    node = current_node()
+    node.follow()
+    before = node.live["production"]
+    node._process = os.getpid() + 1  # as it looks to a child
+    node.follow()
+    assert node.live["production"] is not before
+
+
+def test_the_thread_outlives_what_nobody_expected(
+    published: Published, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    node = Node({"*": "production"})
+    came_back = threading.Event()
+    refresh, calls = Node.refresh, iter(range(100))
+
+    def failing(self: Node) -> None:
+        if next(calls) == 1:
+            raise RuntimeError("a storage's library")
+        refresh(self)
+        if self.live and threading.current_thread().name == "assetsite-pointers":
+            came_back.set()
+
+    monkeypatch.setattr(Node, "refresh", failing)
+    monkeypatch.setattr("apps.delivery.node.PAUSE_SECONDS", 0.01)
+    node.follow()
+    assert came_back.wait(30)
+    assert "could not be looked at" in caplog.text
