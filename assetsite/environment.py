@@ -3,7 +3,8 @@
 import os
 import secrets
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,24 +57,37 @@ def parse_channel_hosts(text: str) -> dict[str, str]:
     return channels
 
 
+def data_folder(text: str) -> Path:
+    """Return the absolute path of the folder, which is there now. Raises `ImproperlyConfigured`."""
+    folder = Path(text).resolve()
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def kept_secret(file: Path) -> str:
-    """Return the secret in `file`; the first call makes both, readable by this user only.
+    """Return the secret in `file`; the first call makes it, readable by this user only.
 
     Raises `ImproperlyConfigured` where the folder cannot be written.
     """
-    try:
+    with _writing(file.parent):
         if not file.exists():
             _make_secret(file)
         return file.read_text().strip()
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise ImproperlyConfigured(
-            f"DATA_DIR {file.parent} cannot be written: {error.strerror}. Give this user the right to write "
-            "there, or set DATA_DIR to another folder."
+            f"DATA_DIR {folder} cannot be written: {error.strerror}. Let this user write there, "
+            "or set DATA_DIR to another folder."
         ) from error
 
 
 def _make_secret(file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
     made = Path(name)
     with os.fdopen(handle, "w") as stream:

@@ -5,12 +5,12 @@ from urllib.parse import urlsplit
 
 import environ
 
-from assetsite.environment import kept_secret, parse_bind, parse_channel_hosts, storage_backend
+from assetsite.environment import data_folder, kept_secret, parse_bind, parse_channel_hosts, storage_backend
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 
-DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "data"))).resolve()
+DATA_DIR = data_folder(env.str("DATA_DIR", default=str(BASE_DIR / "data")))
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or kept_secret(DATA_DIR / "secret.key")
 

@@ -1,11 +1,14 @@
-"""What every test starts from: a storage of its own, and people of each role."""
+"""What every test starts from: a storage of its own, people of each role, and a browser."""
 
-from collections.abc import Callable
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import Group
 from django.core.files.storage import storages
+from playwright.sync_api import Browser, sync_playwright
 from pytest_django.fixtures import Settings
 
 from apps.accounts.models import User
@@ -72,3 +75,23 @@ def other_manager(make_user: MakeUser) -> User:
 @pytest.fixture
 def administrator(make_user: MakeUser) -> User:
     return make_user("ann", Role.ADMINISTRATOR)
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    """A real Chromium, headless.
+
+    One a test: while Playwright runs, its event loop does, and Django refuses the database beside one.
+    """
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        if os.environ.get("REQUIRE_REAL_PARTS") == "1":
+            pytest.fail("Chromium is missing, and REQUIRE_REAL_PARTS=1 asks for it.")
+        pytest.skip("Chromium is missing (apt install chromium).")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=chromium,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"],
+        )
+        yield started
+        started.close()

@@ -1,6 +1,7 @@
 """The release that a new site begins with: a folder, imported and published in one go."""
 
 import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,14 +10,14 @@ from django.db import transaction
 
 from apps.accounts.models import User
 from apps.assets import store
-from apps.imports.services import Progress, import_directory
+from apps.imports.progress import shown_on
+from apps.imports.services import import_directory
 from apps.releases.models import Channel, Publication, Release
 from apps.releases.selectors import channel_named, live_publication
 from apps.releases.services.drafts import edit_release
 from apps.releases.services.publishing import publish
 from apps.releases.services.review import submit
 from assetsite.launch.exceptions import CannotStart
-from assetsite.launch.progress import show_nothing
 
 CHANNEL = "production"
 SAMPLE = settings.BASE_DIR / "sample"
@@ -28,7 +29,7 @@ ROLLBACK_NOTE = (
 
 
 def publish_first_release(
-    directory: Path | None, *, actor: User, say: Callable[[str], None], progress: Progress = show_nothing
+    directory: Path | None, *, actor: User, say: Callable[[str], None]
 ) -> Publication | None:
     """Import and publish `directory` (or the sample) where production has no publication yet.
 
@@ -46,18 +47,20 @@ def publish_first_release(
         return None
     say(f"Importing {directory or 'the sample site'} …")
     with transaction.atomic():
-        release = _import(directory or SAMPLE, channel, actor, progress)
+        release = _import(directory or SAMPLE, channel, actor)
         publication = publish(release=release, actor=actor)
     say(f"Published release {release.pk} on {CHANNEL}.")
     return publication
 
 
-def _import(folder: Path, channel: Channel, actor: User, progress: Progress) -> Release:
+def _import(folder: Path, channel: Channel, actor: User) -> Release:
     """Return the folder as an approved release: the first one needs nobody else's word."""
     name = folder.resolve().name
-    outcome = import_directory(
-        source=folder, title=f"First release: {name}", channel=channel, actor=actor, progress=progress
-    )
+    title = f"First release: {name}"
+    with shown_on(sys.stderr) as progress:
+        outcome = import_directory(
+            source=folder, title=title, channel=channel, actor=actor, progress=progress
+        )
     release = outcome.release
     if release is None:
         raise CannotStart(

@@ -6,7 +6,14 @@ from django.core.exceptions import ImproperlyConfigured
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assetsite.environment import Bind, kept_secret, parse_bind, parse_channel_hosts, storage_backend
+from assetsite.environment import (
+    Bind,
+    data_folder,
+    kept_secret,
+    parse_bind,
+    parse_channel_hosts,
+    storage_backend,
+)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +97,7 @@ def test_a_storage_that_is_not_known_is_refused(url: str, tmp_path: Path) -> Non
 
 
 def test_a_secret_is_made_once_and_is_for_one_user_only(tmp_path: Path) -> None:
-    file = tmp_path / "new" / "secret.key"
+    file = data_folder(str(tmp_path / "new" / "data")) / "secret.key"
     secret = kept_secret(file)
     assert len(secret) >= 50
     assert kept_secret(file) == secret
@@ -113,3 +120,11 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ImproperlyConfigured, match=r"DATA_DIR .*file cannot be written"):
         kept_secret(tmp_path / "file" / "secret.key")
+    with pytest.raises(ImproperlyConfigured, match=r"DATA_DIR .*file/data cannot be written"):
+        data_folder(str(tmp_path / "file" / "data"))
+
+
+def test_a_folder_is_made_and_its_path_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert data_folder("a/b") == tmp_path / "a" / "b"
+    assert (tmp_path / "a" / "b").is_dir()

@@ -1,13 +1,11 @@
 """What the shipped rules' headers do in a real browser (docs/adr/0010)."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from apps.caching.defaults import DEFAULT_RULES
 from apps.caching.evaluation import evaluate
@@ -64,17 +62,6 @@ def site() -> Iterator[str]:
         Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        if os.environ.get("REQUIRE_REAL_PARTS"):
-            pytest.fail("Chromium is missing and REQUIRE_REAL_PARTS is set.")
-        pytest.skip("Chromium is missing.")
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
 
 
 def ran_as(browser: Browser, address: str) -> str | None:

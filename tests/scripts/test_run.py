@@ -1,5 +1,6 @@
 """`scripts/run` as a stranger meets it: a first start, a second one, and starts that were cut off."""
 
+import json
 import os
 import re
 import signal
@@ -106,6 +107,18 @@ def test_a_site_whose_supervisor_was_killed_starts_again_at_once(site: Site) -> 
     with site.running() as said:
         assert "Assetsite is running." in said
         assert site.get("/").status == 200
+
+
+def test_with_the_database_down_a_site_that_was_live_starts_and_serves_visitors(site: Site) -> None:
+    with site.running():
+        pass
+    site.database_url = "postgres://nobody@127.0.0.1:1/gone"
+    with site.running() as said:
+        assert "The database does not answer" in said
+        assert site.get("/").status == 200
+        ready = json.loads(site.get("/-/readyz").body)
+        assert ready["status"] == "ready"
+        assert ready["database"].startswith("down")
 
 
 @pytest.mark.parametrize("moment", ["Preparing", "Importing", "first blob", "Published", "server"])

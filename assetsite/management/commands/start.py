@@ -18,7 +18,6 @@ from assetsite.launch.first_release import CHANNEL, has_pointer, publish_first_r
 from assetsite.launch.lock import take_lock
 from assetsite.launch.preparation import check_data_folder, check_doors, give_access, prepare
 from assetsite.launch.processes import Supervisor, server, worker
-from assetsite.launch.progress import Counter
 
 
 class Command(BaseCommand):
@@ -68,7 +67,7 @@ class Command(BaseCommand):
         """
         try:
             administrator = prepare(self.stdout.write)
-            publish_first_release(directory, actor=administrator, say=self.stdout.write, progress=Counter())
+            publish_first_release(directory, actor=administrator, say=self.stdout.write)
         except OperationalError as error:
             reason = str(error).strip()
             if not has_pointer():
