@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
+from django.db import OperationalError
 
+from apps.accounts.exceptions import DatabaseFailed
 from apps.accounts.models import User
 from apps.accounts.selectors import acting_user
 from apps.refusals import Refusal
@@ -17,7 +19,8 @@ class ServiceCommand(BaseCommand):
     """A command that calls a service and prints what came out of it.
 
     With `--json` it prints one JSON document on standard output and nothing else there. A `Refusal`
-    is printed (as JSON too, if asked) and ends it with status 1.
+    is printed (as JSON too, if asked) and ends it with status 1. So does a database that is down, full
+    or not to be written to: services write in one transaction, so nothing has changed then.
     """
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -33,6 +36,8 @@ class ServiceCommand(BaseCommand):
             outcome = self.run(**options)
         except Refusal as refusal:
             self._refuse(refusal)
+        except OperationalError as error:
+            self._refuse(DatabaseFailed(error))
         if self.is_json:
             self.stdout.write(json.dumps(outcome, ensure_ascii=False, default=str))
 

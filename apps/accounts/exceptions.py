@@ -33,3 +33,16 @@ class OwnAccount(AccountRefusal):
 
 class LastAdministrator(AccountRefusal):
     code = "last_administrator"
+
+
+class DatabaseFailed(AccountRefusal):
+    """The database is down, full, locked for too long, or may not be written to."""
+
+    code = "database_failed"
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(
+            f"The database did not do it: {str(error).strip()}. Nothing was changed.",
+            next_step="Look whether it answers, has room and may be written to by this user "
+            "(DATABASE_URL; without one, SQLite in DATA_DIR), then run the same command again.",
+        )
