@@ -166,6 +166,11 @@ class Gunicorn:
     public_port: int = field(default_factory=free_port)
     staff_port: int = field(default_factory=free_port)
 
+    @property
+    def storage(self) -> Path:
+        """The folder that `Published` writes to."""
+        return self.data / "storage"
+
     def __enter__(self) -> Self:
         self.log = self.data / "gunicorn.log"
         with self.log.open("wb") as output:
@@ -194,21 +199,32 @@ class Gunicorn:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
-    def ask(self, target: str, *, method: str = "GET", port: int | None = None, **headers: str) -> Answer:
+    def ask(
+        self,
+        target: str,
+        *,
+        method: str = "GET",
+        port: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
         """Send one request over a connection of its own; the target goes out as it is."""
-        lines = {"host": "localhost", "connection": "close", **headers}
-        head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in lines.items())
+        fields = {"host": "localhost", "connection": "close", **(headers or {})}
+        head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         raw = self.exchange(f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode("latin-1"), port=port)
         return read_answer(raw, method)
 
     def exchange(self, sent: bytes, *, port: int | None = None) -> bytes:
         """Send bytes and return everything that comes back until the server closes."""
-        with socket.create_connection(("127.0.0.1", port or self.public_port), timeout=30) as connection:
+        with self.connect(port=port) as connection:
             connection.sendall(sent)
             received = b""
             while piece := connection.recv(1 << 16):
                 received += piece
             return received
+
+    def connect(self, *, port: int | None = None) -> socket.socket:
+        """Open a connection, to the public door unless `port` is another's."""
+        return socket.create_connection(("127.0.0.1", port or self.public_port), timeout=30)
 
     def ready(self) -> dict[str, Any]:
         """Return what one of the workers says of itself."""
