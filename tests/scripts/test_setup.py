@@ -181,6 +181,13 @@ def test_with_a_uv_but_no_python_uv_is_asked_for_one(checkout: Checkout) -> None
     assert checkout.calls[-1] == "uv python install 3.13"
 
 
+def test_where_uv_is_can_be_asked(checkout: Checkout) -> None:
+    assert checkout.setup("--uv").returncode == 1
+    checkout.add("python3", GOOD_PYTHON)
+    assert checkout.setup("--uv").stdout == ".uv/bin/uv\n"
+    assert not (checkout.root / ".venv").exists()
+
+
 def test_the_real_scripts_name_no_registry() -> None:
     locks = [settings.BASE_DIR / name for name in ("requirements.lock", "requirements-dev.lock")]
     for file in [*sorted((settings.BASE_DIR / "scripts").iterdir()), *locks]:
