@@ -85,7 +85,7 @@ class ReleaseAdmin(ReadByPages, admin.ModelAdmin[Release]):
         except (UnknownRelease, ValueError, OverflowError) as error:
             raise Http404(str(error)) from error
 
-    @admin.display(description="number", ordering="pk")
+    @admin.display(description="no.", ordering="pk")
     def number(self, release: Release) -> int:
         return release.pk
 
