@@ -69,6 +69,12 @@ class BaseMoved(ReleaseRefusal):
     code = "base_moved"
 
 
+class ApprovalsMissing(ReleaseRefusal):
+    """The channel asks for more approvals by now than the release was approved with."""
+
+    code = "approvals_missing"
+
+
 class AlreadyLive(ReleaseRefusal):
     code = "already_live"
 

@@ -229,6 +229,12 @@ def approvals_needed(channel: Channel) -> int:
     return channel.required_approvals if channel.publications.exists() else 0
 
 
+def approvals_of(release: Release) -> int:
+    """Count the approvals that hold: of the digest it has now, by people who are not among its authors."""
+    approvals = release.approvals.filter(manifest=release.manifest_id)
+    return approvals.exclude(approver__in=authors_of(release)).count()
+
+
 def authors_of(release: Release) -> set[int]:
     """Return the ids of everybody whose work is in `release`: creator, owner, authors of its changes."""
     authors = set(release.changes.order_by().values_list("author", flat=True).distinct())

@@ -1,10 +1,12 @@
 """Sites in processes of their own, on SQLite and on PostgreSQL."""
 
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.db import connection
+from pytest_django import DjangoDbBlocker
 
 from tests.acceptance.site import Site
 
@@ -52,16 +54,15 @@ def site(tmp_path: Path, database_url: str) -> Site:
 
 
 @pytest.fixture
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def database_url(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
     """An empty database of the vendor that the suite runs on: "" is a new SQLite file in DATA_DIR."""
     if connection.vendor == "sqlite":
         yield ""
         return
-    settings = connection.settings_dict
-    name = f"story_{request.node.name[:20]}_{abs(hash(tmp_path)) % 10**8}".lower().replace("[", "_")
-    with connection._nodb_cursor() as cursor:
-        cursor.execute(f'CREATE DATABASE "{name}"')
+    settings, name = connection.settings_dict, f"story_{secrets.token_hex(8)}"
     host = settings["OPTIONS"].get("host") or settings["HOST"]
+    with django_db_blocker.unblock(), connection._nodb_cursor() as cursor:
+        cursor.execute(f'CREATE DATABASE "{name}"')
     yield f"postgres://{settings['USER']}@/{name}?host={host}"
-    with connection._nodb_cursor() as cursor:
+    with django_db_blocker.unblock(), connection._nodb_cursor() as cursor:
         cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')

@@ -127,7 +127,7 @@ def test_a_folder_becomes_a_release_that_one_click_takes_back(
         ben.roll_back("The headlines cannot be read.")
         assert_serves(site, FIRST, release=1)
         for words in ("ben", "Spring", "admin"):
-            expect(ben.page.get_by_role("table").first).to_contain_text(words)
+            expect(ben.page.get_by_role("main")).to_contain_text(words)
 
 
 def assert_looks_right(browser: Browser, site: Site) -> None:

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import pytest
-from apps.assets.intake import take_in
 
 from apps.accounts.models import User
+from apps.assets.intake import take_in
 from apps.caching.services import ensure_default_rules
 from apps.releases.contents import ChangeInput, PutChange, RemoveChange
 from apps.releases.models import Channel, Release

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 
 from apps.accounts.exceptions import Forbidden
@@ -8,6 +10,8 @@ from apps.releases.models import Change, Channel, Release
 from apps.releases.selectors import change_counts
 from apps.releases.services import drafts, review
 from tests.releases.conftest import FIRST_SITE, MakeRelease, put, remove
+
+Attempt = Callable[[], object]
 
 
 def changes_of(release: Release) -> list[tuple[str, str]]:
@@ -100,11 +104,12 @@ def test_only_a_draft_is_changed(spring: Release, editor: User) -> None:
     change = spring.changes.first()
     assert change
     review.submit(release=spring, actor=editor)
-    for attempt in (
+    attempts: tuple[Attempt, ...] = (
         lambda: drafts.edit_release(release=spring, actor=editor, title="Other"),
         lambda: drafts.apply_changes(release=spring, changes=[put("b.css", "b")], actor=editor),
         lambda: drafts.discard_change(change=change, actor=editor),
-    ):
+    )
+    for attempt in attempts:
         with pytest.raises(ReleaseClosed, match="in review"):
             attempt()
     assert spring.changes.count() == 3
@@ -113,12 +118,13 @@ def test_only_a_draft_is_changed(spring: Release, editor: User) -> None:
 def test_a_viewer_changes_nothing(spring: Release, production: Channel, viewer: User) -> None:
     change = spring.changes.first()
     assert change
-    for attempt in (
+    attempts: tuple[Attempt, ...] = (
         lambda: drafts.create_release(title="Mine", channel=production, changes=[], actor=viewer),
         lambda: drafts.edit_release(release=spring, actor=viewer, title="Other"),
         lambda: drafts.apply_changes(release=spring, changes=[], actor=viewer),
         lambda: drafts.discard_change(change=change, actor=viewer),
-    ):
+    )
+    for attempt in attempts:
         with pytest.raises(Forbidden, match="Ask an editor"):
             attempt()
 

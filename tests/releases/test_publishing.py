@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,11 @@ from apps.assets import store
 from apps.audit.models import AuditEntry
 from apps.releases.exceptions import (
     AlreadyLive,
+    ApprovalsMissing,
     BaseMoved,
     ManifestMissing,
     ReasonMissing,
+    StaleDigest,
     UnknownPublication,
     WrongApprovals,
     WrongChannel,
@@ -24,7 +27,7 @@ from apps.releases.services import channels, pointers, publishing, review
 from tests.releases.conftest import MakeRelease, put
 
 State = Release.State
-OnCommit = Callable[..., object]
+OnCommit = Callable[..., AbstractContextManager[object]]
 
 
 def pointer(channel: Channel) -> dict[str, object]:
@@ -78,6 +81,24 @@ def test_a_first_publication_needs_no_approval_and_the_next_one_does(
     review.submit(release=spring, actor=editor)
     with pytest.raises(WrongState, match="in review and cannot be published"):
         publishing.publish(release=spring, actor=manager)
+
+
+def test_approvals_are_counted_anew_when_a_channel_asks_for_more(
+    approved: Release, manager: User, other_manager: User, administrator: User, editor: User
+) -> None:
+    channels.set_required_approvals(channel=approved.channel, count=2, actor=administrator)
+    with pytest.raises(ApprovalsMissing, match="asks for 2 approvals by now"):
+        publishing.publish(release=approved, actor=manager)
+    review.reopen(release=approved, actor=editor)
+    submitted = review.submit(release=approved, actor=editor)
+    review.approve(release=submitted, digest=submitted.manifest_id or "", actor=other_manager)
+    assert publishing.publish(release=submitted, actor=manager).sequence == 2
+
+
+def test_only_the_digest_that_was_looked_at_is_published(approved: Release, manager: User) -> None:
+    with pytest.raises(StaleDigest, match="no longer has the digest 000000000000"):
+        publishing.publish(release=approved, actor=manager, digest="0" * 64)
+    assert publishing.publish(release=approved, actor=manager, digest=approved.manifest_id).sequence == 2
 
 
 def test_each_publication_has_a_name_of_its_own(approved: Release, live: Release, manager: User) -> None:

@@ -14,6 +14,7 @@ from apps.releases.exceptions import (
     WrongState,
 )
 from apps.releases.models import Release
+from apps.releases.selectors import approvals_of
 from apps.releases.services import channels, drafts, publishing, review
 from tests.releases.conftest import MakeRelease, put, served
 
@@ -99,7 +100,7 @@ def test_a_changed_release_is_approved_anew(approved: Release, editor: User, man
     drafts.apply_changes(release=approved, changes=[put("more.css", "m")], actor=editor)
     submitted = review.submit(release=approved, actor=editor)
     assert submitted.state == State.IN_REVIEW
-    assert review.approvals_of(submitted) == 0
+    assert approvals_of(submitted) == 0
     review.approve(release=submitted, digest=submitted.manifest_id or "", actor=manager)
     approved.refresh_from_db()
     assert approved.state == State.APPROVED
@@ -109,7 +110,19 @@ def test_an_approval_holds_where_the_content_is_the_same_again(approved: Release
     """The digest is what was approved: reopening without a change leaves nothing new to look at."""
     review.reopen(release=approved, actor=editor)
     submitted = review.submit(release=approved, actor=editor)
-    assert review.approvals_of(submitted) == 1
+    assert (approvals_of(submitted), submitted.state) == (1, State.APPROVED)
+
+
+def test_an_approval_by_who_becomes_its_owner_holds_no_longer(
+    approved: Release, editor: User, manager: User, other_manager: User
+) -> None:
+    review.reopen(release=approved, actor=editor)
+    drafts.edit_release(release=approved, actor=editor, owner=manager)
+    submitted = review.submit(release=approved, actor=editor)
+    assert (approvals_of(submitted), submitted.state) == (0, State.IN_REVIEW)
+    review.approve(release=submitted, digest=submitted.manifest_id or "", actor=other_manager)
+    approved.refresh_from_db()
+    assert approved.state == State.APPROVED
 
 
 def test_a_rejection_needs_its_reason_and_can_be_answered(

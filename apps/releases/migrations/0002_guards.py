@@ -20,8 +20,12 @@ TRANSITIONS = (
 NOT_A_DRAFT = "(SELECT state FROM releases_release WHERE id = {row}.release_id) <> 'draft'"
 LIVE_BEFORE = "EXISTS (SELECT 1 FROM releases_publication WHERE channel_id = NEW.channel_id)"
 ENOUGH_APPROVALS = """
-    (SELECT count(*) FROM releases_approval
-     WHERE release_id = {release} AND manifest_id = NEW.manifest_id)
+    (SELECT count(*) FROM releases_approval AS approval
+     JOIN releases_release AS approved ON approved.id = approval.release_id
+     WHERE approval.release_id = {release} AND approval.manifest_id = NEW.manifest_id
+     AND approval.approver_id NOT IN (approved.created_by_id, approved.owner_id)
+     AND NOT EXISTS (SELECT 1 FROM releases_change
+                     WHERE release_id = {release} AND author_id = approval.approver_id))
     >= (SELECT required_approvals FROM releases_channel WHERE id = NEW.channel_id)
 """
 CONTENT = ("manifest_id", "base_id", "base_manifest_id", "channel_id", "created_by_id", "owner_id")

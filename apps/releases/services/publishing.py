@@ -9,15 +9,23 @@ from apps.accounts.permissions import require
 from apps.audit.services import record
 from apps.releases.exceptions import (
     AlreadyLive,
+    ApprovalsMissing,
     BaseMoved,
     ReasonMissing,
+    StaleDigest,
     UnknownPublication,
     WrongChannel,
     WrongState,
 )
 from apps.releases.files import manifest_file
 from apps.releases.models import Channel, Manifest, Publication, Release
-from apps.releases.selectors import conflicting_paths, live_publication, publication_before
+from apps.releases.selectors import (
+    approvals_needed,
+    approvals_of,
+    conflicting_paths,
+    live_publication,
+    publication_before,
+)
 from apps.releases.services.pointers import write_pointer
 from apps.releases.transitions import NEXT_STEPS, State, move
 
@@ -25,11 +33,13 @@ _NAMED_CONFLICTS = 20
 
 
 @transaction.atomic
-def publish(*, release: Release, actor: User) -> Publication:
+def publish(*, release: Release, actor: User, digest: str | None = None) -> Publication:
     """Make an approved release what its channel serves; return the publication.
 
-    Once the transaction is committed the channel's pointer is written to storage, from which every
-    delivery process follows. Raises `Forbidden`, `WrongState`, `BaseMoved`, `ManifestMissing`.
+    With `digest` (hex), the one that was looked at, only if the release still has it. Once the
+    transaction is committed the channel's pointer is written to storage, from which every delivery
+    process follows. Raises `Forbidden`, `WrongState`, `StaleDigest`, `ApprovalsMissing`,
+    `BaseMoved`, `ManifestMissing`.
     """
     require(actor, "releases.publish_release", to=f"publish release {release.pk}")
     channel = Channel.objects.select_for_update().get(pk=release.channel_id)
@@ -39,6 +49,12 @@ def publish(*, release: Release, actor: User) -> Publication:
         raise WrongState(
             f"Release {release.pk} is {now.label} and cannot be published.", next_step=NEXT_STEPS[now]
         )
+    if digest not in (None, release.manifest_id):
+        raise StaleDigest(
+            f"Release {release.pk} no longer has the digest {str(digest)[:12]}.",
+            next_step="Look at what it holds now.",
+        )
+    _refuse_missing_approvals(release, channel)
     refuse_if_base_moved(release)
     manifest_file(release.manifest)
     live = live_publication(channel)
@@ -122,6 +138,15 @@ def refuse_if_base_moved(release: Release) -> None:
         f"{f'release {release.base_id}' if release.base_id else 'an empty channel'}. {both}",
         next_step="Begin again on what is live: import the folder once more, and review that release.",
     )
+
+
+def _refuse_missing_approvals(release: Release, channel: Channel) -> None:
+    given, needed = approvals_of(release), approvals_needed(channel)
+    if given < needed:
+        raise ApprovalsMissing(
+            f"{channel} asks for {needed} approvals by now, and release {release.pk} has {given}.",
+            next_step="Take it back to draft and submit it again; approvals of the same digest still count.",
+        )
 
 
 def _goal(channel: Channel, live: Publication | None, to: int | None) -> Publication:

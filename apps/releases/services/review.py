@@ -14,7 +14,7 @@ from apps.releases.exceptions import (
     WrongState,
 )
 from apps.releases.models import Approval, Channel, Release
-from apps.releases.selectors import approvals_needed, authors_of, missing_brief
+from apps.releases.selectors import approvals_needed, approvals_of, authors_of, missing_brief
 from apps.releases.services.building import build
 from apps.releases.services.publishing import refuse_if_base_moved
 from apps.releases.transitions import NEXT_STEPS, State, move
@@ -40,9 +40,10 @@ def submit(*, release: Release, actor: User) -> Release:
         )
     move(release, State.IN_REVIEW, step="submitted", manifest=manifest, submitted_at=timezone.now())
     needed = approvals_needed(release.channel)
-    if needed == 0:
+    if approvals_of(release) >= needed:
         move(release, State.APPROVED, step="approved")
-    waits = f"it waits for {needed} approval(s)" if needed else "no approval is asked for, so it may go live"
+    approvals = f"{needed} approval{'s' if needed > 1 else ''}"
+    waits = f"it waits for {approvals}" if needed else "no approval is asked for, so it may go live"
     record(
         actor=actor,
         action="release.submit",
@@ -136,11 +137,6 @@ def refuse_own_work(release: Release, actor: User) -> None:
             f"{actor} owns release {release.pk} or has added to it, and cannot approve it.",
             next_step=f"Ask somebody else who may: {who_may('releases.approve_release')}.",
         )
-
-
-def approvals_of(release: Release) -> int:
-    """Count the approvals that hold: those of the digest that the release has now."""
-    return release.approvals.filter(manifest=release.manifest_id).count()
 
 
 def _locked(release: Release) -> Release:
