@@ -310,7 +310,10 @@ def test_a_staff_door_on_the_same_port_of_another_address_is_apart(tmp_path: Pat
 
 def test_a_staff_door_on_a_unix_socket_is_apart(tmp_path: Path) -> None:
     path = tmp_path / "staff.sock"
-    server = Gunicorn(tmp_path, workers=1, environment={"STAFF_BIND": f"unix:{path}"})
+    database = f"sqlite:///{tmp_path / 'assetsite.sqlite3'}"
+    server = Gunicorn(
+        tmp_path, workers=1, environment={"STAFF_BIND": f"unix:{path}", "DATABASE_URL": database}
+    )
     Published(server.storage).publish(1, SITE)
     with server:
         assert server.ask("/admin/", headers={"host": f"127.0.0.1:{server.staff_port}"}).status == 404
@@ -319,6 +322,7 @@ def test_a_staff_door_on_a_unix_socket_is_apart(tmp_path: Path) -> None:
             connection.connect(str(path))
             connection.sendall(b"GET /admin/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             assert connection.recv(1000).startswith(b"HTTP/1.1 302 ")
+        assert server.ready()["database"] == "up"
 
 
 def test_a_damaged_blob_is_503_and_the_rest_is_served(tmp_path: Path) -> None:

@@ -59,7 +59,10 @@ def test_healthz_says_that_the_process_answers(client: Client) -> None:
     assert not response.cookies
 
 
-def test_readyz_says_what_is_served(db: None, client: Client, published: Published) -> None:
+def test_readyz_says_what_is_served(
+    client: Client, published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(Database(lambda: None), monkeypatch)
     response = client.get("/-/readyz")
     assert response.status_code == 200
     assert response.headers["cache-control"] == "no-store"
