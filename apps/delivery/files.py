@@ -31,21 +31,24 @@ def node_folder() -> Path:
 
 def open_blob(digest: str, size: int) -> BinaryIO:
     """Open a blob for reading. Raises `OSError`, a `FileFault` where it has another size."""
-    file = local_file(store.blob_name(digest), sha256=digest).open("rb")
+    file = local_file(store.blob_name(digest), sha256=digest, size=size).open("rb")
     if os.fstat(file.fileno()).st_size != size:
         file.close()
         raise FileFault(f"blob {digest} does not have its {size} bytes")
     return file
 
 
-def local_file(name: str, *, sha256: str) -> Path:
-    """Return the file that holds `name` of the storage. Raises `OSError` where it cannot be had."""
+def local_file(name: str, *, sha256: str, size: int) -> Path:
+    """Return the file that holds `name` of the storage. Raises `OSError` where it cannot be had.
+
+    What was fetched is fetched again where it has not its `size` any more.
+    """
     local = store.local_path(name)
     if local is not None:
         return local
     kept = node_folder() / name
-    if not kept.exists():
-        _fetch_once(name, kept, sha256)
+    if not _is_whole(kept, size):
+        _fetch_once(name, kept, sha256, size)
     return kept
 
 
@@ -62,12 +65,19 @@ def kept(name: str) -> bytes | None:
     return file.read_bytes() if file.exists() else None
 
 
-def _fetch_once(name: str, kept: Path, sha256: str) -> None:
+def _is_whole(kept: Path, size: int) -> bool:
+    try:
+        return kept.stat().st_size == size
+    except FileNotFoundError:
+        return False
+
+
+def _fetch_once(name: str, kept: Path, sha256: str, size: int) -> None:
     """Fetch a file, or wait for who is fetching it already."""
     with _fetching_guard:
         lock = _fetching.setdefault(name, Lock())
     with lock:
-        if not kept.exists():
+        if not _is_whole(kept, size):
             _fetch(name, kept, sha256)
     with _fetching_guard:
         _fetching.pop(name, None)
@@ -91,5 +101,7 @@ def _fetch(name: str, kept: Path, sha256: str) -> None:
 
 
 def _give_name(unfinished: Path, file: Path) -> None:
+    with unfinished.open("rb") as written:
+        os.fsync(written.fileno())  # else a power cut could leave the name and not the bytes
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished.replace(file)

@@ -12,7 +12,7 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 from apps.delivery.bodies import PIECE_BYTES, Body, open_body
 from apps.delivery.node import current_node
 from apps.delivery.respond import Headers, Request, Response, plain, respond
-from apps.delivery.target import split_form
+from apps.delivery.target import host_fault, split_form
 from apps.refusals import Refusal
 
 logger = logging.getLogger(__name__)
@@ -24,16 +24,20 @@ RETRY = {"retry-after": "5"}
 
 
 class Published:
-    """What the public door has for one target, behind WhiteNoise's interface of a static file."""
+    """What the public door has for one target, behind WhiteNoise's interface of a static file.
 
-    def __init__(self, target: str) -> None:
+    `fault` says what is wrong with the request itself, None if nothing is.
+    """
+
+    def __init__(self, target: str, fault: str | None = None) -> None:
         self.target = target
+        self.fault = fault
 
     def get_response(self, method: str, request_headers: Mapping[str, Any]) -> "Answer":
         """Answer with the live release of the host. `request_headers` is a WSGI environment."""
         request = Request(method, self.target, dict(_headers(request_headers)))
         try:
-            response = _respond(request)
+            response = _for_method(method, _bad(self.fault)) if self.fault else _respond(request)
             return Answer(response, open_body(response))
         except (OSError, sqlite3.Error, Refusal):
             logger.exception("%s cannot be served: storage does not have it as it should.", self.target)
@@ -62,9 +66,10 @@ class DeliveryMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]
             response: HttpResponse = super().__call__(request)
             return response
         target = _target(request)
-        if split_form(target)[1].startswith(DJANGOS_FOLDERS):
+        fault = host_fault(request.META.get("HTTP_HOST"), protocol=request.META["SERVER_PROTOCOL"])
+        if split_form(target)[1].startswith(DJANGOS_FOLDERS) and not fault:
             return self.get_response(request)
-        return self.serve(Published(target), request)
+        return self.serve(Published(target, fault), request)
 
     @staticmethod
     def serve(static_file: Any, request: HttpRequest) -> HttpResponse:
@@ -74,6 +79,10 @@ class DeliveryMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]
         # Django would write a line for every 404 that a visitor meets.
         response._has_been_logged = True  # type: ignore[attr-defined]
         return response
+
+
+def _bad(fault: str) -> Response:
+    return plain(400, f"This request cannot be read: {fault}.")
 
 
 def _respond(request: Request) -> Response:

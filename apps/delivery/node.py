@@ -192,7 +192,7 @@ def current_node() -> Node:
 
 def _open(pointer: Pointer) -> LiveRelease:
     """Open the manifest that a pointer names. Raises `OSError` or `ManifestFault` where it is another."""
-    file = local_file(pointer.manifest_name, sha256=pointer.manifest_sha256)
+    file = local_file(pointer.manifest_name, sha256=pointer.manifest_sha256, size=pointer.manifest_size)
     if not file.is_file() or file.stat().st_size != pointer.manifest_size:
         raise FileFault(f"{pointer.manifest_name} is missing from storage, or damaged")
     reader = ManifestReader(file)

@@ -176,7 +176,9 @@ def _spans(request: Request, selected: _Selected, now: int) -> list[Span] | None
     condition = request.headers.get("if-range")
     if condition is not None and not if_range_holds(condition, selected.validators, now=now):
         return None
-    return parse_range(asked, selected.size)
+    spans = parse_range(asked, selected.size)
+    # Content-Encoding beside multipart/byteranges reads as if the parts as a whole were coded.
+    return None if spans and len(spans) > 1 and "content-encoding" in selected.headers else spans
 
 
 def _partial(selected: _Selected, spans: list[Span]) -> Response:

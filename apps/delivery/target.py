@@ -8,6 +8,9 @@ from urllib.parse import quote, unquote_to_bytes
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\\]")
 _ABSOLUTE = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
+_HOST = re.compile(
+    r"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?",
+)
 _UNESCAPED = "/:@!$&'()*+,;=~"  # RFC 3986 section 3.3: what a path may hold as it is
 
 
@@ -48,15 +51,28 @@ def split_form(sent: str) -> tuple[str | None, str]:
     return absolute[1].rpartition("@")[2], rest if rest.startswith("/") else f"/{rest}"
 
 
+def host_fault(host: str | None, *, protocol: str) -> str | None:
+    """Return why a request with this Host header is answered with 400, None if it is not.
+
+    HTTP/1.1 asks for the header, and any version for a host with an optional port and nothing else
+    (RFC 9112 section 3.2, RFC 3986 section 3.2.2).
+    """
+    if host is None:
+        return None if protocol == "HTTP/1.0" else "it has no Host header"
+    return None if _HOST.fullmatch(host) else "its Host header is not a host"
+
+
 def parse_target(sent: str) -> Target:
     """Read a target in origin-form or absolute-form (RFC 9112 section 3.2), given as Latin-1.
 
     Raises `BadTarget` for broken escapes, bytes that are no UTF-8, control characters, a backslash,
-    and a segment that is empty, `.` or `..`, whether it was escaped or not.
+    a fragment, and a segment that is empty, `.` or `..`, whether it was escaped or not.
     """
     _, sent = split_form(sent)
     if not sent.startswith("/"):
         raise BadTarget("the target is no path")
+    if "#" in sent:
+        raise BadTarget("it has a fragment (#), which is for the browser; in a name it is %23")
     sent_path, _, query = sent.partition("?")
     path = _decoded(sent_path)
     composed = unicodedata.normalize("NFC", path)

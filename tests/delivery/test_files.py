@@ -85,7 +85,7 @@ def test_many_that_ask_at_once_fetch_once(
 
     def ask() -> None:
         all_there.wait(30)
-        assert local_file(name, sha256=sha256(LARGE)).read_bytes() == LARGE
+        assert local_file(name, sha256=sha256(LARGE), size=len(LARGE)).read_bytes() == LARGE
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
@@ -93,6 +93,16 @@ def test_many_that_ask_at_once_fetch_once(
     for thread in threads:
         thread.join()
     assert elsewhere.opened.count(name) == 1
+
+
+@pytest.mark.parametrize("left", [b"", TEN[:3]])
+def test_what_was_kept_and_is_not_whole_any_more_is_fetched_again(
+    node: Node, tmp_path: Path, left: bytes
+) -> None:
+    open_blob(sha256(TEN), len(TEN)).close()
+    (tmp_path / "node" / store.blob_name(sha256(TEN))).write_bytes(left)
+    with open_blob(sha256(TEN), len(TEN)) as stream:
+        assert stream.read() == TEN
 
 
 def test_what_is_damaged_elsewhere_is_not_kept(node: Node, elsewhere: Elsewhere, tmp_path: Path) -> None:

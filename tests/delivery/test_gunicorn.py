@@ -128,6 +128,23 @@ def test_every_worker_switches_under_load_without_a_mixed_or_torn_answer(
     assert set().union(*(visitor.served for visitor in visitors)) == {1, 2, 3, 4, 5}
 
 
+def test_a_pointer_that_flips_a_hundred_times_never_tears_an_answer(
+    switching: tuple[Gunicorn, Published, list[Visitor]],
+) -> None:
+    server, published, visitors = switching
+    wait_until_all_serve(server, 1)
+    published.publish(2, of_release(2))
+    for flip in range(100):
+        published.point_at(1 + flip % 2)
+        server.ready()  # takes as long as a few visits, so that looks at the pointer fall in between
+    wait_until_all_serve(server, 2)
+    for visitor in visitors:
+        visitor.stop()
+    assert [visitor.faults for visitor in visitors] == [[]] * 4
+    assert sum(visitor.broken for visitor in visitors) == 0
+    assert set().union(*(visitor.served for visitor in visitors)) == {1, 2}
+
+
 def test_a_worker_that_is_killed_takes_nothing_with_it_that_cannot_be_asked_for_again(
     switching: tuple[Gunicorn, Published, list[Visitor]],
 ) -> None:
@@ -228,12 +245,33 @@ def test_a_target_is_judged_as_it_was_sent(server: Gunicorn, target: str) -> Non
         "Host: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked",
         "Host: localhost\r\nContent-Length: 5\r\nContent-Length: 6",
         "Host: localhost\r\nContent-Length: +5",
+        "Host: localhost\r\nContent-Length: 5\r\nContent-Length: 5",
+        "Host: localhost\r\nContent-Length: 0_5",
+        "Host: localhost\r\nTransfer-Encoding: chunked, identity",
+        "Host: localhost\r\nTransfer-Encoding : chunked",
+        "Host: localhost\r\nA: b\rc",
+        "Host: localhost\nA: b",
         "Host : localhost",
         "Host: localhost\r\nA: b\r\n c",
         "Host: localhost\r\nA\0: b",
         "Host: localhost\r\nTransfer-Encoding: xchunked",
     ],
-    ids=["two hosts", "cl+te", "two cl", "cl sign", "space", "fold", "nul", "te"],
+    ids=[
+        "two hosts",
+        "cl+te",
+        "two cl",
+        "cl sign",
+        "equal cl",
+        "cl underscore",
+        "te list",
+        "te space",
+        "cr",
+        "lf",
+        "space",
+        "fold",
+        "nul",
+        "te",
+    ],
 )
 def test_rfc_9112_what_could_smuggle_a_request_is_refused_and_the_connection_closed(
     server: Gunicorn, head: str

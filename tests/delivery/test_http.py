@@ -288,6 +288,10 @@ class TestRanges:
         assert (reply.body, reply.headers["content-encoding"]) == (STYLE_GZIP[:4], "gzip")
         assert reply.headers["content-range"].endswith(f"/{len(STYLE_GZIP)}")
 
+    def test_14_6_several_ranges_of_a_coding_get_the_whole(self, ask: Ask) -> None:
+        reply = ask("/css/site.css", accept_encoding="gzip", range="bytes=0-3,5-6")
+        assert (reply.status, reply.body, reply.headers["content-encoding"]) == (200, STYLE_GZIP, "gzip")
+
     def test_13_1_5_if_range_with_the_same_tag_gets_the_part(self, ask: Ask) -> None:
         assert ask("/ten.txt", range="bytes=0-1", if_range=TEN_TAG).status == 206
 
@@ -361,6 +365,8 @@ class TestPaths:
             "ten.txt",
             "*",
             "localhost:80",
+            "/ten.txt#end",
+            "/docs?page=2#end",
         ],
     )
     def test_15_5_1_what_is_no_path_is_400_and_not_kept(self, ask: Ask, target: str) -> None:

@@ -119,8 +119,29 @@ def test_what_fails_behind_the_public_door_is_plain(
     assert response.content == b"Something went wrong here. The operator's log says what.\n"
 
 
-def test_a_host_that_is_no_host_is_refused_in_plain_words(published: Published) -> None:
-    assert ask_middleware("/", host="a b").status == 404
+@pytest.mark.parametrize(
+    "host", ["a b", "localhost, other", "me@localhost", "localhost/", "localhost:x", "[::1"]
+)
+@pytest.mark.parametrize("target", ["/", "/-/healthz", "http://localhost/"])
+def test_rfc_9112_3_2_a_host_that_is_no_host_is_refused_in_plain_words(
+    published: Published, caplog: pytest.LogCaptureFixture, target: str, host: str
+) -> None:
+    reply = ask_middleware(target, host=host)
+    assert (reply.status, reply.headers["cache-control"]) == (400, "no-store")
+    assert ask_middleware(target, host=host, method="HEAD").body == b""
+    assert not errors_in(caplog)
+
+
+@pytest.mark.parametrize("path", ["/", "/-/healthz"])
+def test_rfc_9112_3_2_http_1_1_has_to_name_a_host(
+    published: Published, settings: Settings, path: str
+) -> None:
+    settings.CHANNEL_HOSTS = {"*": "production"}
+    assert CLIENT.get(path).status_code == 400
+    assert CLIENT.get(path, SERVER_PROTOCOL="HTTP/1.0").status_code == 200
+
+
+def test_the_staff_door_refuses_a_host_that_is_none() -> None:
     assert staff_client().get("/admin/", headers={"host": "a b"}).status_code == 400
 
 

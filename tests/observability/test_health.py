@@ -130,7 +130,8 @@ def test_a_broken_pointer_is_named_and_the_process_stays_ready(
 def test_health_is_only_read(client: Client, path: str) -> None:
     strict = Client(enforce_csrf_checks=True)
     strict.defaults = client.defaults
-    assert strict.post(path).status_code == 405
+    response = strict.post(path)
+    assert (response.status_code, response.headers["cache-control"]) == (405, "no-store")
 
 
 def test_a_database_that_hangs_is_asked_once_and_waited_for_shortly(monkeypatch: pytest.MonkeyPatch) -> None:
