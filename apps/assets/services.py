@@ -14,7 +14,7 @@ from apps.jobs.services import enqueue
 # Rows in one INSERT: four values each at most, so below every limit on values in a statement.
 _ROWS_AT_ONCE = 5_000
 _JOB_BLOBS = 200
-_JOB_BYTES = 32 << 20
+_JOB_BYTES = 8 << 20
 
 type _VersionKey = tuple[int, str, str]
 """What is unique about a version: asset, digest, media type."""
@@ -56,8 +56,8 @@ def ensure_versions(contents: Sequence[Content], *, actor: User) -> dict[str, As
 def enqueue_encoding(digests: Iterable[str]) -> list[Job]:
     """Queue jobs that prepare content codings for these blobs, where that has not been tried; return them.
 
-    A job has at most 200 blobs and about 32 MB, so that none keeps others waiting for long. The same
-    digests make the same jobs, which are done once.
+    A job has at most 200 blobs and about 8 MiB, so that neither other jobs nor a worker that is to end
+    wait for long. The same digests make the same jobs, which are done once.
     """
     jobs = []
     for part in _split(blobs_to_encode(digests)):

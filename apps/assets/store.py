@@ -219,13 +219,13 @@ def temporary_folder() -> Path:
 def remove_unfinished(*, older_than_seconds: float = 0) -> list[Path]:
     """Remove what interrupted work left in the temporary folder; return what was removed.
 
-    To be called when nothing writes, or with an age that no writer reaches.
+    A file's name says which process writes it: while that runs, the file stays.
     """
     removed = []
     newest = time.time() - older_than_seconds
     for file in temporary_folder().glob(TEMPORARY_PREFIX + "*"):
         with suppress(FileNotFoundError):
-            if file.stat().st_mtime <= newest:
+            if file.stat().st_mtime <= newest and not _is_being_written(file):
                 file.unlink()
                 removed.append(file)
     return removed
@@ -240,11 +240,25 @@ class _Finished:
     sha256: str
 
 
+def _is_being_written(file: Path) -> bool:
+    """Say whether the process that a temporary file is named after runs, and is not this one."""
+    process = file.name.removeprefix(TEMPORARY_PREFIX).partition("-")[0]
+    if not process.isdigit() or int(process) == os.getpid():
+        return False
+    try:
+        os.kill(int(process), 0)  # no signal: only asks
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # it runs as somebody else
+    return True
+
+
 def _new_temporary_file() -> Path:
     folder = temporary_folder()
     with _refusing(folder):
         _make_folders(folder)
-        handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=folder)
+        handle, name = tempfile.mkstemp(prefix=f"{TEMPORARY_PREFIX}{os.getpid()}-", dir=folder)
     os.close(handle)
     return Path(name)
 

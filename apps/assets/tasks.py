@@ -63,7 +63,7 @@ def _encode_some(blobs: Sequence[Blob], log: JobLog) -> list[str]:
                 missing.append(blob.digest)
     _record(done, kept)
     saved = ", ".join(f"{kind.value} {sum(e.coding == kind for e in kept)}" for kind in Representation.Coding)
-    log.write(f"Tried {len(done)} blobs; worth keeping: {saved}.")
+    log.write(f"Blobs tried: {len(done)}; codings kept: {saved}.")
     return missing
 
 

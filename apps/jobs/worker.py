@@ -5,7 +5,7 @@ import threading
 from types import FrameType
 from typing import Any
 
-from django.db import DatabaseError, close_old_connections, connections
+from django.db import DatabaseError, connections
 from django.tasks import DEFAULT_TASK_BACKEND_ALIAS
 from django_tasks_db.management.commands.db_worker import Worker
 from django_tasks_db.models import DBTaskResult
@@ -45,11 +45,16 @@ class JobWorker(Worker):
         self._stopping.set()
 
     def run(self) -> None:
-        """Run tasks until a signal comes; in a batch, until there are none."""
+        """Run tasks until a signal comes; in a batch, until there are none.
+
+        A connection that broke meanwhile shows at the next look for work, and is then replaced.
+        """
         while self.running:
             try:
                 did_work = self.run_next()
             except DatabaseError:
+                if self.batch:
+                    raise
                 logger.warning("The database does not answer; trying again.", exc_info=True)
                 connections.close_all()
                 self._stopping.wait(_DATABASE_PAUSE_SECONDS)
@@ -61,7 +66,6 @@ class JobWorker(Worker):
 
     def run_next(self) -> bool:
         """Run the next task that is ready; return whether there was one."""
-        close_old_connections()
         task = self._claim_next()
         if task is not None:
             self.run_task(task)

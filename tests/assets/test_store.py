@@ -27,12 +27,15 @@ settings.configure(STORAGES={"blobs": folder})
 django.setup()
 from apps.assets import store
 from apps.assets.exceptions import StorageFull
-resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
 store.put_blob([b"x" * 100])
 try:
     store.put_blob([b"y" * 60, b"z" * 60])
 except StorageFull as refusal:
     print(refusal)
+finally:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 """
 
 

@@ -101,7 +101,7 @@ def test_an_interrupted_job_goes_on_where_it_was(add_file: AddFile, monkeypatch:
 
     again.refresh_from_db()
     assert again.state == Job.State.SUCCEEDED
-    assert "Tried 1 blobs" in again.log
+    assert "Blobs tried: 1;" in again.log
     assert Representation.objects.count() == 9
 
 

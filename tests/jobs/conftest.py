@@ -4,7 +4,7 @@ from unittest import mock
 
 import pytest
 
-from apps.jobs import registry, worker
+from apps.jobs import registry
 from apps.jobs.log import JobLog
 
 
@@ -26,9 +26,3 @@ def handler() -> Iterator[Handler]:
     handler = Handler()
     with mock.patch.dict(registry._handlers, {"tests.work": handler}):
         yield handler
-
-
-@pytest.fixture(autouse=True)
-def kept_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep a worker from closing the connection that holds the test's transaction."""
-    monkeypatch.setattr(worker, "close_old_connections", lambda: None)

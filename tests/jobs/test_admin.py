@@ -99,7 +99,7 @@ def test_the_list_takes_as_many_queries_for_many_jobs_as_for_one(viewer: User, f
 def test_an_administrator_runs_a_failed_job_again(administrator: User, failed: Job, place: str) -> None:
     client = staff_client(administrator)
     address = LIST if place == "list" else f"{LIST}{failed.pk}/change/"
-    prefix = "" if place == "list" else "change_form-"
+    prefix = "" if place == "list" else "CHANGE_FORM-"
     assert "Run again" in _page(client, address)
 
     response = client.post(

@@ -102,14 +102,29 @@ class TestWorker:
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         monkeypatch.setattr(worker, "_DATABASE_PAUSE_SECONDS", 0)
-        mine = JobWorker(interval_seconds=0.1, is_batch=True)
-        answers = mock.Mock(side_effect=[OperationalError("database is locked"), False])
+        mine = JobWorker(interval_seconds=0)
+        faults = iter([OperationalError("database is locked")])
 
-        with mock.patch.object(mine, "run_next", answers), mock.patch.object(worker, "connections"):
+        def look() -> bool:
+            if fault := next(faults, None):
+                raise fault
+            mine.shutdown(signal.SIGTERM, None)
+            return False
+
+        with mock.patch.object(mine, "run_next", look), mock.patch.object(worker, "connections"):
             mine.run()
 
-        assert answers.call_count == 2
+        assert not mine.running
         assert "does not answer" in caplog.text
+
+    def test_a_batch_does_not_wait_for_a_database_that_does_not_answer(self) -> None:
+        mine = JobWorker(interval_seconds=0.1, is_batch=True)
+
+        with (
+            mock.patch.object(mine, "run_next", side_effect=OperationalError("away")),
+            pytest.raises(OperationalError),
+        ):
+            mine.run()
 
 
 class TestCommand:
