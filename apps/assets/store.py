@@ -242,8 +242,8 @@ class _Finished:
 
 def _is_being_written(file: Path) -> bool:
     """Say whether the process that a temporary file is named after runs, and is not this one."""
-    process = file.name.removeprefix(TEMPORARY_PREFIX).partition("-")[0]
-    if not process.isdigit() or int(process) == os.getpid():
+    process, dash, _ = file.name.removeprefix(TEMPORARY_PREFIX).partition("-")
+    if not (dash and process.isdigit()) or int(process) == os.getpid():
         return False
     try:
         os.kill(int(process), 0)  # no signal: only asks
