@@ -44,7 +44,7 @@ _COMPRESSIBLE = {
     "model/gltf-binary",
 }
 
-# Brotli's best quality handles about half a megabyte a second, its ninth about ten.
+# Brotli's best quality takes over a second for a megabyte, its ninth a twentieth of that.
 _SLOW_BROTLI_BYTES = 1 << 20
 # RFC 9659: a zstd content coding needs a window of at most 8 MB, else browsers refuse it.
 _ZSTD_WINDOW_LOG = 23
