@@ -2,7 +2,9 @@
 
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from django.db import connection
@@ -56,13 +58,21 @@ def site(tmp_path: Path, database_url: str) -> Site:
 @pytest.fixture
 def database_url(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
     """An empty database of the vendor that the suite runs on: "" is a new SQLite file in DATA_DIR."""
+    with new_database(django_db_blocker) as url:
+        yield url
+
+
+@contextmanager
+def new_database(blocker: DjangoDbBlocker, *, copy_of: str = "") -> Iterator[str]:
+    """Give the URL of a database of its own, empty or a copy of another URL's; "" on SQLite."""
     if connection.vendor == "sqlite":
         yield ""
         return
     settings, name = connection.settings_dict, f"story_{secrets.token_hex(8)}"
     host = settings["OPTIONS"].get("host") or settings["HOST"]
-    with django_db_blocker.unblock(), connection._nodb_cursor() as cursor:
-        cursor.execute(f'CREATE DATABASE "{name}"')
+    template = urlsplit(copy_of).path.strip("/") or "template1"
+    with blocker.unblock(), connection._nodb_cursor() as cursor:
+        cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     yield f"postgres://{settings['USER']}@/{name}?host={host}"
-    with django_db_blocker.unblock(), connection._nodb_cursor() as cursor:
+    with blocker.unblock(), connection._nodb_cursor() as cursor:
         cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')

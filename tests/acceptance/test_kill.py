@@ -6,14 +6,15 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from pytest_django.plugin import DjangoDbBlocker
 
-from tests.acceptance.conftest import FIRST, SECOND, write_folder
+from tests.acceptance.conftest import FIRST, SECOND, new_database, write_folder
 from tests.acceptance.site import PASSWORD, PROJECT
 
 pytestmark = pytest.mark.acceptance
@@ -127,18 +128,19 @@ def prepare(folder: Path, database_url: str) -> Desk:
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    return prepare(tmp_path_factory.mktemp("prepared"), "")
+def prepared(
+    tmp_path_factory: pytest.TempPathFactory, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[Desk]:
+    with new_database(django_db_blocker) as url:
+        yield prepare(tmp_path_factory.mktemp("prepared"), url)
 
 
 @pytest.fixture
-def desk(tmp_path: Path, request: pytest.FixtureRequest, database_url: str) -> Desk:
-    """A site of its own for each test: a copy on SQLite, made anew on PostgreSQL."""
-    if connection.vendor != "sqlite":
-        return prepare(tmp_path, database_url)
-    prepared: Desk = request.getfixturevalue("prepared")
+def desk(tmp_path: Path, prepared: Desk, django_db_blocker: DjangoDbBlocker) -> Iterator[Desk]:
+    """A copy of the prepared site for each test: its folder, and its database."""
     shutil.copytree(prepared.data, tmp_path / "data")
-    return Desk(tmp_path / "data", "")
+    with new_database(django_db_blocker, copy_of=prepared.database_url) as url:
+        yield Desk(tmp_path / "data", url)
 
 
 @pytest.mark.parametrize(

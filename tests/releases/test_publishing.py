@@ -8,6 +8,7 @@ import pytest
 from apps.accounts.exceptions import Forbidden
 from apps.accounts.models import User
 from apps.assets import store
+from apps.assets.exceptions import StorageFull
 from apps.audit.models import AuditEntry
 from apps.releases.exceptions import (
     AlreadyLive,
@@ -231,11 +232,12 @@ def test_a_pointer_that_was_not_written_is_written_by_the_reconciler(
     assert pointers.reconcile() == []
 
 
+@pytest.mark.parametrize("fault", [OSError(5, "I/O error"), StorageFull("The disk is full.")])
 def test_storage_that_refuses_a_pointer_leaves_the_publication_and_is_tried_again(
-    live: Release, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    live: Release, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, fault: Exception
 ) -> None:
     def full(name: str, content: bytes) -> None:
-        raise OSError(28, "No space left on device")
+        raise fault
 
     with monkeypatch.context() as broken:
         broken.setattr(store, "replace", full)

@@ -20,7 +20,7 @@ def build(release: Release) -> Manifest:
     """Write the manifest of `release`: its base's with its changes and cache rules; return it.
 
     Content that was built before has a manifest already, which is returned. Raises `ManifestMissing`
-    where the base's file is gone, `OSError` where the disk is full; nothing is left behind then.
+    where the base's file is gone, `StorageFull` where the disk is; nothing is left behind then.
     """
     base = manifest_file(release.base_manifest) if release.base_manifest else None
     newest = _newest_representation()

@@ -10,6 +10,7 @@ import logging
 from django.db import transaction
 
 from apps.assets import store
+from apps.assets.exceptions import AssetRefusal
 from apps.releases.models import Channel, Publication
 from apps.releases.selectors import first_published_at, live_publication
 
@@ -54,7 +55,8 @@ def write_pointer(channel: Channel) -> bool:
     """Make storage say what the database says of `channel`; return whether that took a write.
 
     The channel is locked meanwhile: of two writers the later one writes what is newest, so a pointer
-    never goes back. Raises `OSError` where storage refuses; `reconcile` tries again.
+    never goes back. Raises `OSError` or `AssetRefusal` where
+    storage refuses; `reconcile` tries again.
     """
     Channel.objects.select_for_update().get(pk=channel.pk)
     live = live_publication(channel)
@@ -77,6 +79,6 @@ def reconcile() -> list[str]:
         try:
             if live and not is_current(live) and write_pointer(channel):
                 lines.append(f"The pointer of {channel} now names publication {live.sequence} ({live.tag}).")
-        except OSError:
+        except (OSError, AssetRefusal):
             logger.exception("The pointer of %s could not be written; it is tried again.", channel)
     return lines
