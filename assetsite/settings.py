@@ -169,4 +169,10 @@ LOGGING = {
         },
     },
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {
+        # Django gives its own logger a level, past which the root's would not count.
+        "django": {"level": env.str("LOG_LEVEL", default="INFO")},
+        # Two lines for each job say less than the job's own row.
+        "django.tasks": {"level": "WARNING"},
+    },
 }
