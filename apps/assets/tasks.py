@@ -12,7 +12,6 @@ from apps.assets.encoding import MAX_ENCODED_BYTES, encoded, is_compressible, is
 from apps.assets.exceptions import BlobDamaged
 from apps.assets.models import Blob, Representation
 from apps.assets.selectors import blobs_to_encode, media_types_of
-from apps.assets.signals import blobs_encoded
 from apps.jobs.log import JobLog
 from apps.jobs.registry import handler
 
@@ -39,7 +38,6 @@ def encode(payload: dict[str, Any], log: JobLog) -> None:
     missing: list[str] = []
     for blobs in batched(blobs_to_encode(digests), _BLOBS_AT_ONCE):
         missing += _encode_some(blobs, log)
-    blobs_encoded.send(sender=encode, digests=digests)
     if missing:
         raise BlobDamaged(
             f"Storage lacks {len(missing)} blobs: {', '.join(missing)}.",

@@ -90,10 +90,10 @@ def _respond(request: Request) -> Response:
     node.follow()
     authority, _ = split_form(request.target)
     host = request.headers.get("host", "") if authority is None else authority
-    channel = node.channel_of(host)
-    release = node.live.get(channel) if channel else None
+    release = node.release_for(host)
     if release is not None:
         return respond(request, release, now=int(time.time()))
+    channel = node.channel_of(host)
     return _for_method(request.method, _nothing_live(channel) if channel else _unknown_host(host))
 
 

@@ -8,7 +8,6 @@ from apps.assets import encoding, store, tasks
 from apps.assets.models import Blob, Representation
 from apps.assets.selectors import representations_of
 from apps.assets.services import enqueue_encoding
-from apps.assets.signals import blobs_encoded
 from apps.jobs import services as jobs
 from apps.jobs.models import Job
 from tests.assets.conftest import AddFile
@@ -130,23 +129,6 @@ def test_a_blob_that_storage_lacks_is_named_and_the_others_are_done(add_file: Ad
     assert "Restore them" in job.error
     assert Blob.objects.get(pk=there.digest).is_encoded
     assert not Blob.objects.get(pk=gone.digest).is_encoded
-
-
-def test_who_wants_to_know_is_told_at_the_end(add_file: AddFile) -> None:
-    css = add_file("site.css", CSS)
-    heard: list[list[str]] = []
-
-    def hear(sender: object, *, digests: list[str], **kwargs: object) -> None:
-        assert Blob.objects.get(pk=css.digest).is_encoded
-        heard.append(digests)
-
-    blobs_encoded.connect(hear)
-    try:
-        _encode(css.digest)
-    finally:
-        blobs_encoded.disconnect(hear)
-
-    assert heard == [[css.digest]]
 
 
 def test_jobs_reach_a_worker_after_the_commit(
