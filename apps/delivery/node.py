@@ -18,7 +18,7 @@ from django.conf import settings
 
 from apps.assets import store
 from apps.delivery.files import FileFault, keep, kept, local_file
-from apps.delivery.pointer import BrokenPointer, Pointer, parse_pointer
+from apps.delivery.pointer import BrokenPointer, Pointer, StoredManifest, parse_pointer
 from apps.delivery.release import LiveRelease
 from apps.refusals import Refusal
 from apps.releases.manifest import ManifestFault, ManifestReader
@@ -192,13 +192,10 @@ def current_node() -> Node:
 
 def _open(pointer: Pointer) -> LiveRelease:
     """Open the manifest that a pointer names. Raises `OSError` or `ManifestFault` where it is another."""
-    file = local_file(pointer.manifest_name, sha256=pointer.manifest_sha256, size=pointer.manifest_size)
-    if not file.is_file() or file.stat().st_size != pointer.manifest_size:
-        raise FileFault(f"{pointer.manifest_name} is missing from storage, or damaged")
-    reader = ManifestReader(file)
+    reader = _open_manifest(pointer.manifest)
     if reader.meta.get("digest") != pointer.digest:
         reader.close()
-        raise ManifestFault(f"{pointer.manifest_name} is not the manifest {pointer.digest}")
+        raise ManifestFault(f"{pointer.manifest.name} is not the manifest {pointer.digest}")
     return LiveRelease(
         channel=pointer.channel,
         sequence=pointer.sequence,
@@ -208,7 +205,16 @@ def _open(pointer: Pointer) -> LiveRelease:
         released_at=pointer.released_at,
         published_at=pointer.published_at,
         reader=reader,
+        options=pointer.options,
+        retained=_open_manifest(pointer.retained) if pointer.retained else None,
     )
+
+
+def _open_manifest(stored: StoredManifest) -> ManifestReader:
+    file = local_file(stored.name, sha256=stored.sha256, size=stored.size)
+    if not file.is_file() or file.stat().st_size != stored.size:
+        raise FileFault(f"{stored.name} is missing from storage, or damaged")
+    return ManifestReader(file)
 
 
 def _follow(reference: weakref.ref[Node]) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from apps.caching.rules import HeaderSet
+from apps.delivery.pointer import USUAL_OPTIONS, ChannelOptions
 from apps.releases.manifest import Entry, ManifestReader
 
 
@@ -11,7 +12,8 @@ class LiveRelease:
     """What a channel serves now.
 
     `released_at` is when the release first went live there, `published_at` when the channel was last
-    switched to it: later than that after a roll back. Both count seconds since 1970.
+    switched to it: later than that after a roll back. Both count seconds since 1970. `retained` holds
+    the fingerprinted names of earlier publications, which pages of theirs may still ask for.
     """
 
     channel: str
@@ -22,6 +24,8 @@ class LiveRelease:
     released_at: int
     published_at: int
     reader: ManifestReader
+    options: ChannelOptions = USUAL_OPTIONS
+    retained: ManifestReader | None = None
 
     def last_modified(self, entry: Entry) -> int:
         """Return when the content of `entry` first went live, in seconds since 1970."""
