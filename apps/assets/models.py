@@ -2,21 +2,28 @@ from django.conf import settings
 from django.db import models
 
 
+class Effort(models.IntegerChoices):
+    """How hard it was tried to make content codings small."""
+
+    NONE = 0, "not tried"
+    FAST = 1
+    BEST = 2
+
+
 class Blob(models.Model):
     """Bytes named by their SHA-256. The bytes lie in storage (`store`), written once."""
 
     digest = models.CharField(primary_key=True, max_length=64, help_text="SHA-256, lower-case hex")
     size_bytes = models.PositiveBigIntegerField()
     created_at = models.DateTimeField(auto_now_add=True)
-    is_encoded = models.BooleanField(
-        default=False, help_text="Content codings have been tried; those worth keeping are representations."
+    effort = models.PositiveSmallIntegerField(
+        choices=Effort,
+        default=Effort.NONE,
+        help_text="How hard content codings have been tried; those worth keeping are representations.",
     )
 
     class Meta:
         default_permissions = ("view",)
-        indexes = (
-            models.Index(fields=("created_at",), condition=models.Q(is_encoded=False), name="blob_to_encode"),
-        )
         constraints = (
             models.CheckConstraint(
                 condition=models.Q(digest__regex=r"^[0-9a-f]{64}$"), name="blob_digest_is_sha256"
@@ -28,7 +35,11 @@ class Blob(models.Model):
 
 
 class Representation(models.Model):
-    """A content coding of a blob, itself kept as a blob, that is worth sending instead of it."""
+    """A content coding of a blob, itself kept as a blob, that is worth sending instead of it.
+
+    A smaller one takes its place as a new row, and ids are given in the order of commits
+    (`services.keep_codings`): what has a higher id than any that a reader knows is news to it.
+    """
 
     class Coding(models.TextChoices):
         ZSTD = "zstd"
@@ -38,6 +49,7 @@ class Representation(models.Model):
     blob = models.ForeignKey(Blob, on_delete=models.CASCADE, related_name="representations")
     coding = models.CharField(max_length=8, choices=Coding)
     encoded = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
+    effort = models.PositiveSmallIntegerField(choices=Effort, default=Effort.BEST)
 
     class Meta:
         default_permissions = ("view",)

@@ -4,7 +4,7 @@ from itertools import batched
 from django.db import connection
 from django.db.models import Q
 
-from apps.assets.models import Asset, AssetVersion, Blob, Representation
+from apps.assets.models import Asset, AssetVersion, Blob, Effort, Representation
 
 # Values in one statement: far below SQLite's limit (32,766 before 3.32 was 999; 250,000 in most builds).
 VALUES_AT_ONCE = 5_000
@@ -34,10 +34,21 @@ def media_types_of(digests: Sequence[str]) -> dict[str, set[str]]:
     return found
 
 
-def blobs_to_encode(digests: Iterable[str]) -> Iterator[Blob]:
-    """Yield those of these blobs whose content codings have not been tried, by digest."""
+def newest_representation() -> int:
+    """Return the id of the newest content coding, 0 where there is none."""
+    return Representation.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+
+
+def representations_since(number: int) -> Iterator[Representation]:
+    """Yield the content codings newer than the one with this id, with their encoded blobs, oldest first."""
+    newer = Representation.objects.filter(pk__gt=number).select_related("encoded").order_by("pk")
+    yield from newer.iterator(chunk_size=VALUES_AT_ONCE)
+
+
+def blobs_to_encode(digests: Iterable[str], effort: Effort) -> Iterator[Blob]:
+    """Yield those of these blobs whose content codings have not been tried so hard yet, by digest."""
     for some in batched(sorted(set(digests)), VALUES_AT_ONCE):
-        yield from Blob.objects.filter(digest__in=some, is_encoded=False).order_by("digest")
+        yield from Blob.objects.filter(digest__in=some, effort__lt=effort).order_by("digest")
 
 
 def path_begins_with(prefix: str, *, field: str = "path") -> Q:

@@ -1,20 +1,23 @@
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from itertools import batched
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from apps.accounts.models import User
 from apps.assets.intake import Content
-from apps.assets.models import Asset, AssetVersion, Blob
-from apps.assets.selectors import VALUES_AT_ONCE, assets_by_path, blobs_to_encode
+from apps.assets.models import Asset, AssetVersion, Blob, Effort, Representation
+from apps.assets.selectors import VALUES_AT_ONCE, assets_by_path, blobs_to_encode, representations_of
+from apps.assets.store import StoredBlob
 from apps.jobs.models import Job
 from apps.jobs.services import enqueue
 
 # Rows in one INSERT: four values each at most, so below every limit on values in a statement.
 _ROWS_AT_ONCE = 5_000
-_JOB_BLOBS = 200
-_JOB_BYTES = 8 << 20
+# A job's blobs and bytes at most: some seconds of work at the fast effort, up to 20 at the best.
+_JOB_LIMITS = {Effort.FAST: (1_000, 32 << 20), Effort.BEST: (200, 8 << 20)}
+_JOB_KINDS = {Effort.FAST: "assets.encode_fast", Effort.BEST: "assets.encode"}
 
 type _VersionKey = tuple[int, str, str]
 """What is unique about a version: asset, digest, media type."""
@@ -56,14 +59,64 @@ def ensure_versions(contents: Sequence[Content], *, actor: User) -> dict[str, As
 def enqueue_encoding(digests: Iterable[str]) -> list[Job]:
     """Queue jobs that prepare content codings for these blobs, where that has not been tried; return them.
 
-    A job has at most 200 blobs and about 8 MiB, so that neither other jobs nor a worker that is to end
-    wait for long. The same digests make the same jobs, which are done once.
+    First those of a fast effort, which workers also take first, then those of the best. A job is bounded
+    in blobs and bytes, so that neither other jobs nor a worker that is to end wait for long. The same
+    digests make the same jobs, which are done once.
     """
+    wanted = set(digests)
     jobs = []
-    for part in _split(blobs_to_encode(digests)):
-        key = sha256("".join(part).encode()).hexdigest()
-        jobs.append(enqueue(kind="assets.encode", key=f"assets.encode:{key}", payload={"digests": part}))
+    for effort, kind in _JOB_KINDS.items():
+        for part in _split(blobs_to_encode(wanted, effort), *_JOB_LIMITS[effort]):
+            key = sha256("".join(part).encode()).hexdigest()
+            jobs.append(enqueue(kind=kind, key=f"{kind}:{key}", payload={"digests": part}))
     return jobs
+
+
+@dataclass(frozen=True, slots=True)
+class NewCoding:
+    """A content coding of a blob (SHA-256 in hex) that is worth keeping, in storage already."""
+
+    blob: str
+    coding: Representation.Coding
+    encoded: StoredBlob
+
+
+@transaction.atomic
+def keep_codings(codings: Iterable[NewCoding], *, tried: Sequence[str], effort: Effort) -> None:
+    """Record the codings that were made of the blobs `tried`, with `effort`.
+
+    Of two for the same blob and coding the smaller one stays, and the earlier where they are alike, so
+    it may be said twice and in any order. Bytes that were beaten stay in storage: manifests name them.
+    The job is the record of it, so there is no audit entry.
+    """
+    _lock_codings()
+    known = {(r.blob_id, r.coding): r for found in representations_of(tried).values() for r in found}
+    kept, beaten = [], []
+    for new in codings:
+        present = known.get((new.blob, new.coding))
+        if present is None or new.encoded.size_bytes < present.encoded.size_bytes:
+            kept.append(new)
+            beaten += [present.pk] if present else []
+    sizes = {new.encoded.digest: new.encoded.size_bytes for new in kept}
+    rows = [Blob(digest=digest, size_bytes=sizes[digest], effort=Effort.BEST) for digest in sorted(sizes)]
+    Blob.objects.bulk_create(rows, ignore_conflicts=True)
+    Representation.objects.filter(pk__in=beaten).delete()
+    Representation.objects.bulk_create(
+        Representation(blob_id=new.blob, coding=new.coding, encoded_id=new.encoded.digest, effort=effort)
+        for new in kept
+    )
+    Blob.objects.filter(digest__in=tried, effort__lt=effort).update(effort=effort)
+
+
+def _lock_codings() -> None:
+    """Let one transaction at a time write content codings, so that they commit in the order of their ids.
+
+    SQLite has one writer anyway. PostgreSQL gives ids out before the commit: without the lock, a reader
+    that knows number 11 would never look for a number 10 that was committed after it.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"LOCK TABLE {Representation._meta.db_table} IN SHARE ROW EXCLUSIVE MODE")
 
 
 @transaction.atomic
@@ -93,12 +146,12 @@ def _known_blobs(digests: Iterable[str]) -> set[str]:
     return known
 
 
-def _split(blobs: Iterable[Blob]) -> Iterator[list[str]]:
+def _split(blobs: Iterable[Blob], most_blobs: int, most_bytes: int) -> Iterator[list[str]]:
     """Yield the digests of `blobs` in groups that are small enough for a job."""
     group: list[str] = []
     size_bytes = 0
     for blob in blobs:
-        if group and (len(group) >= _JOB_BLOBS or size_bytes + blob.size_bytes > _JOB_BYTES):
+        if group and (len(group) >= most_blobs or size_bytes + blob.size_bytes > most_bytes):
             yield group
             group, size_bytes = [], 0
         group.append(blob.digest)

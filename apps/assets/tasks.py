@@ -1,43 +1,44 @@
-"""Content codings, prepared in the background (see `encoding`)."""
+"""Content codings, prepared in the background (see `encoding`): fast ones first, then the best."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import batched
 from typing import Any
-
-from django.db import transaction
 
 from apps.assets import store
 from apps.assets.encoding import MAX_ENCODED_BYTES, encoded, is_compressible, is_worth_keeping
 from apps.assets.exceptions import BlobDamaged
-from apps.assets.models import Blob, Representation
-from apps.assets.selectors import blobs_to_encode, media_types_of
+from apps.assets.models import Blob, Effort, Representation
+from apps.assets.selectors import blobs_to_encode, media_types_of, representations_of
+from apps.assets.services import NewCoding, keep_codings
 from apps.jobs.log import JobLog
 from apps.jobs.registry import handler
 
 _BLOBS_AT_ONCE = 32
 
-
-@dataclass(frozen=True, slots=True)
-class _Encoding:
-    """A content coding of a blob that is worth keeping, on its way into storage."""
-
-    blob: Blob
-    coding: Representation.Coding
-    encoded: store.StoredBlob
+type _Sizes = dict[Representation.Coding, int]
+"""Bytes of the content codings that a blob has."""
 
 
-@handler("assets.encode")
+@handler("assets.encode_fast")
+def encode_fast(payload: dict[str, Any], log: JobLog) -> None:
+    """Do what `encode` does, with little effort, so that visitors soon get something smaller."""
+    _encode(payload["digests"], log, Effort.FAST)
+
+
+@handler("assets.encode", priority=-10)
 def encode(payload: dict[str, Any], log: JobLog) -> None:
     """Try the content codings for the blobs of `payload["digests"]`, keep what saves 5 %.
 
     Every 32 blobs it is recorded what was done, and blobs that are done are passed over: interrupted,
     it goes on where it was. Raises `BlobDamaged` at its end where storage lacks a blob.
     """
-    digests: list[str] = payload["digests"]
+    _encode(payload["digests"], log, Effort.BEST)
+
+
+def _encode(digests: Sequence[str], log: JobLog, effort: Effort) -> None:
     missing: list[str] = []
-    for blobs in batched(blobs_to_encode(digests), _BLOBS_AT_ONCE):
-        missing += _encode_some(blobs, log)
+    for blobs in batched(blobs_to_encode(digests, effort), _BLOBS_AT_ONCE):
+        missing += _encode_some(blobs, log, effort)
     if missing:
         raise BlobDamaged(
             f"Storage lacks {len(missing)} blobs: {', '.join(missing)}.",
@@ -45,22 +46,28 @@ def encode(payload: dict[str, Any], log: JobLog) -> None:
         )
 
 
-def _encode_some(blobs: Sequence[Blob], log: JobLog) -> list[str]:
+def _encode_some(blobs: Sequence[Blob], log: JobLog, effort: Effort) -> list[str]:
     """Encode some blobs and record it; return the digests of those that storage lacks."""
-    media_types = media_types_of([blob.digest for blob in blobs])
-    done: list[Blob] = []
-    kept: list[_Encoding] = []
+    digests = [blob.digest for blob in blobs]
+    media_types, known = media_types_of(digests), representations_of(digests)
+    done: list[str] = []
+    found: list[NewCoding] = []
     missing: list[str] = []
     with store.writing() as batch:
         for blob in blobs:
             try:
                 if _is_worth_trying(blob, media_types[blob.digest], log):
-                    kept += _encodings(blob, batch)
-                done.append(blob)
+                    sizes = {
+                        Representation.Coding(r.coding): r.encoded.size_bytes for r in known[blob.digest]
+                    }
+                    found += _codings(blob, batch, sizes, effort)
+                done.append(blob.digest)
             except FileNotFoundError:
                 missing.append(blob.digest)
-    _record(done, kept)
-    saved = ", ".join(f"{kind.value} {sum(e.coding == kind for e in kept)}" for kind in Representation.Coding)
+    keep_codings(found, tried=done, effort=effort)
+    saved = ", ".join(
+        f"{kind.value} {sum(e.coding == kind for e in found)}" for kind in Representation.Coding
+    )
     log.write(f"Blobs tried: {len(done)}; codings kept: {saved}.")
     return missing
 
@@ -76,26 +83,15 @@ def _is_worth_trying(blob: Blob, media_types: set[str], log: JobLog) -> bool:
     return True
 
 
-def _encodings(blob: Blob, batch: store.Batch) -> list[_Encoding]:
-    kept = []
+def _codings(blob: Blob, batch: store.Batch, known: _Sizes, effort: Effort) -> list[NewCoding]:
+    """Add to `batch` the codings of a blob that are worth keeping and smaller than those it has."""
+    found = []
     for coding in Representation.Coding:
         with store.open_blob(blob.digest) as source:
-            stored = batch.add(encoded(coding, source, size_bytes=blob.size_bytes))
-        if is_worth_keeping(encoded_bytes=stored.size_bytes, size_bytes=blob.size_bytes):
-            kept.append(_Encoding(blob, coding, stored))
+            stored = batch.add(encoded(coding, source, size_bytes=blob.size_bytes, effort=effort))
+        is_smaller = coding not in known or stored.size_bytes < known[coding]
+        if is_smaller and is_worth_keeping(encoded_bytes=stored.size_bytes, size_bytes=blob.size_bytes):
+            found.append(NewCoding(blob.digest, coding, stored))
         else:
             batch.take_out(stored.digest)
-    return kept
-
-
-@transaction.atomic
-def _record(done: Sequence[Blob], kept: Sequence[_Encoding]) -> None:
-    """Write what was found; what another run wrote meanwhile stands."""
-    sizes = {each.encoded.digest: each.encoded.size_bytes for each in kept}
-    rows = [Blob(digest=digest, size_bytes=sizes[digest], is_encoded=True) for digest in sorted(sizes)]
-    Blob.objects.bulk_create(rows, ignore_conflicts=True)
-    representations = [
-        Representation(blob=each.blob, coding=each.coding, encoded_id=each.encoded.digest) for each in kept
-    ]
-    Representation.objects.bulk_create(representations, ignore_conflicts=True)
-    Blob.objects.filter(digest__in=[blob.digest for blob in done]).update(is_encoded=True)
+    return found

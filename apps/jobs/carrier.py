@@ -19,9 +19,9 @@ from apps.jobs.tasks import run_job
 _OPEN = (TaskResultStatus.READY, TaskResultStatus.RUNNING)
 
 
-def hand_over(job_id: int) -> None:
-    """Send a worker the message to run a job."""
-    run_job.enqueue(job_id)
+def hand_over(job_id: int, *, priority: int = 0) -> None:
+    """Send a worker the message to run a job; those of a higher priority (-100 to 100) are taken first."""
+    run_job.using(priority=priority).enqueue(job_id)
 
 
 def carried_jobs() -> set[int]:

@@ -9,10 +9,13 @@ from apps.jobs.log import JobLog
 type Handler = Callable[[dict[str, Any], JobLog], None]
 
 _handlers: dict[str, Handler] = {}
+_priorities: dict[str, int] = {}
 
 
-def handler(kind: str) -> Callable[[Handler], Handler]:
+def handler(kind: str, *, priority: int = 0) -> Callable[[Handler], Handler]:
     """Register the decorated function for jobs of `kind`, named like `assets.encode`.
+
+    Of the jobs that wait, those of the highest priority (-100 to 100) are run first, oldest first.
 
     It gets the job's payload and log. It may be interrupted anywhere and called again with the same
     payload, so it has to come to the same effect from wherever it was left. What it raises makes the
@@ -22,6 +25,7 @@ def handler(kind: str) -> Callable[[Handler], Handler]:
     def register(function: Handler) -> Handler:
         if _handlers.setdefault(kind, function) is not function:
             raise ValueError(f"Jobs of kind {kind} have two handlers.")
+        _priorities[kind] = priority
         return function
 
     return register
@@ -36,6 +40,11 @@ def handler_of(kind: str) -> Handler:
             next_step=f"These kinds are known: {known}.",
         )
     return _handlers[kind]
+
+
+def priority_of(kind: str) -> int:
+    """Return the priority of jobs of `kind`: 0 where nothing is registered for it."""
+    return _priorities.get(kind, 0)
 
 
 def kinds() -> list[str]:

@@ -13,7 +13,7 @@ from apps.audit.services import record
 from apps.jobs import carrier
 from apps.jobs.exceptions import NotFailed
 from apps.jobs.models import Job
-from apps.jobs.registry import handler_of
+from apps.jobs.registry import handler_of, priority_of
 from apps.jobs.running import run
 
 __all__ = ["enqueue", "requeue_abandoned", "retry", "run"]
@@ -105,7 +105,7 @@ def _hand_over_forgotten(*, before: datetime) -> list[Job]:
     carried = carrier.carried_jobs()
     forgotten = [job for job in queued if job.pk not in carried]
     for job in forgotten:
-        carrier.hand_over(job.pk)
+        carrier.hand_over(job.pk, priority=priority_of(job.kind))
     return forgotten
 
 
@@ -121,7 +121,7 @@ def _queue_again(job: Job, **fields: object) -> bool:
 
 
 def _hand_over_on_commit(job: Job) -> None:
-    transaction.on_commit(partial(carrier.hand_over, job.pk))
+    transaction.on_commit(partial(carrier.hand_over, job.pk, priority=priority_of(job.kind)))
 
 
 def _abandoned_text(job: Job) -> str:

@@ -149,6 +149,12 @@ def approved_releases() -> QuerySet[Release]:
     )
 
 
+def releases_waiting() -> QuerySet[Release]:
+    """Return the releases that have a manifest and were not live yet: in review or approved."""
+    states = (Release.State.IN_REVIEW, Release.State.APPROVED)
+    return Release.objects.select_related("manifest").filter(state__in=states).order_by("pk")
+
+
 def drafts_of(user: User) -> QuerySet[Release]:
     """Return the releases that `user` owns or began and has still to bring into review, newest first."""
     states = (Release.State.DRAFT, Release.State.REJECTED)

@@ -1,7 +1,7 @@
 """What the background worker does for releases, again and again; each is harmless to repeat."""
 
 from apps.jobs.schedule import every
-from apps.releases.services.building import refresh_live_manifests
+from apps.releases.services.building import refresh_manifests
 from apps.releases.services.pointers import reconcile
 
 
@@ -11,8 +11,8 @@ def reconcile_pointers() -> list[str]:
     return reconcile()
 
 
-@every(5, "releases.refresh_content_codings")
+@every(2, "releases.refresh_content_codings")
 def refresh_content_codings() -> list[str]:
-    """Let what is live profit from content codings made since it was built."""
-    lines = refresh_live_manifests()
+    """Let what is live, or waits to be, profit from content codings made since it was built."""
+    lines = refresh_manifests()
     return lines + reconcile() if lines else []

@@ -1,6 +1,8 @@
+import argparse
 import gzip
 import io
 import random
+from pathlib import Path
 
 import brotli  # type: ignore[import-untyped]
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.assets.encoding import encoded, is_compressible, is_worth_keeping
-from apps.assets.models import Representation
+from apps.assets.models import Effort, Representation
 
 CODINGS = [coding.value for coding in Representation.Coding]
 
@@ -22,14 +24,22 @@ def _decoded(coding: str, content: bytes) -> bytes:
     return gzip.decompress(content)
 
 
-def _encoded(coding: str, content: bytes) -> bytes:
-    return b"".join(encoded(coding, io.BytesIO(content), size_bytes=len(content)))
+def _encoded(coding: str, content: bytes, effort: Effort = Effort.BEST) -> bytes:
+    return b"".join(encoded(coding, io.BytesIO(content), size_bytes=len(content), effort=effort))
+
+
+@pytest.mark.parametrize("effort", [Effort.FAST, Effort.BEST])
+@pytest.mark.parametrize("coding", CODINGS)
+@given(content=st.binary(max_size=2000))
+def test_a_coding_gives_back_what_went_in(coding: str, effort: Effort, content: bytes) -> None:
+    assert _decoded(coding, _encoded(coding, content, effort)) == content
 
 
 @pytest.mark.parametrize("coding", CODINGS)
-@given(content=st.binary(max_size=2000))
-def test_a_coding_gives_back_what_went_in(coding: str, content: bytes) -> None:
-    assert _decoded(coding, _encoded(coding, content)) == content
+def test_more_effort_makes_a_text_smaller(coding: str) -> None:
+    text = Path(argparse.__file__).read_bytes()
+
+    assert len(_encoded(coding, text)) < len(_encoded(coding, text, Effort.FAST))
 
 
 @pytest.mark.parametrize("coding", CODINGS)

@@ -8,7 +8,7 @@ from pytest_django import DjangoAssertNumQueries
 from apps.accounts.models import User
 from apps.assets import selectors, services
 from apps.assets.intake import Content
-from apps.assets.models import Asset, AssetVersion, Blob, Representation
+from apps.assets.models import Asset, AssetVersion, Blob, Effort, Representation
 from apps.assets.selectors import media_types_of, path_begins_with, representations_of
 from apps.assets.services import enqueue_encoding, ensure_assets, ensure_versions
 from apps.jobs.models import Job
@@ -152,17 +152,27 @@ def test_a_prefix_finds_the_paths_that_begin_with_it_exactly(db: None) -> None:
 def test_encoding_is_queued_in_jobs_of_bounded_count_and_size(
     editor: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services, "_JOB_BLOBS", 3)
-    monkeypatch.setattr(services, "_JOB_BYTES", 100)
+    monkeypatch.setitem(services._JOB_LIMITS, Effort.FAST, (5, 1000))
+    monkeypatch.setitem(services._JOB_LIMITS, Effort.BEST, (3, 100))
     contents = [_content(f"{n}.css", size_bytes=60 if n < 2 else 1) for n in range(8)]
     ensure_versions(contents, actor=editor)
     sizes = {content.digest: content.size_bytes for content in contents}
 
     jobs = enqueue_encoding(sizes)
 
-    groups = [job.payload["digests"] for job in jobs]
-    assert sorted(chain.from_iterable(groups)) == sorted(sizes)
-    assert all(len(group) <= 3 and sum(sizes[digest] for digest in group) <= 100 for group in groups)
+    for kind, blobs, size_bytes in (("assets.encode_fast", 5, 1000), ("assets.encode", 3, 100)):
+        groups = [job.payload["digests"] for job in jobs if job.kind == kind]
+        assert sorted(chain.from_iterable(groups)) == sorted(sizes)
+        assert all(len(g) <= blobs and sum(sizes[digest] for digest in g) <= size_bytes for g in groups)
+
+
+def test_what_takes_little_effort_is_queued_first(editor: User) -> None:
+    ensure_versions([_content("a")], actor=editor)
+
+    assert [job.kind for job in enqueue_encoding([_content("a").digest])] == [
+        "assets.encode_fast",
+        "assets.encode",
+    ]
 
 
 def test_the_same_digests_are_the_same_jobs_whatever_their_order(editor: User) -> None:
@@ -172,11 +182,18 @@ def test_the_same_digests_are_the_same_jobs_whatever_their_order(editor: User) -
     first = enqueue_encoding(digests)
 
     assert enqueue_encoding(reversed(digests)) == first
-    assert Job.objects.count() == 1
+    assert Job.objects.count() == 2
 
 
 def test_what_has_been_tried_is_not_queued(editor: User) -> None:
     ensure_versions([_content("a")], actor=editor)
-    Blob.objects.update(is_encoded=True)
+    Blob.objects.update(effort=Effort.BEST)
 
     assert enqueue_encoding([_content("a").digest]) == []
+
+
+def test_what_has_been_tried_fast_is_queued_for_the_best(editor: User) -> None:
+    ensure_versions([_content("a")], actor=editor)
+    Blob.objects.update(effort=Effort.FAST)
+
+    assert [job.kind for job in enqueue_encoding([_content("a").digest])] == ["assets.encode"]

@@ -18,7 +18,11 @@ def _other(payload: dict[str, Any], log: JobLog) -> None:
 
 @pytest.fixture(autouse=True)
 def _nothing_registered() -> Any:
-    with mock.patch.dict(registry._handlers, clear=True), mock.patch.dict(schedule._scheduled, clear=True):
+    with (
+        mock.patch.dict(registry._handlers, clear=True),
+        mock.patch.dict(registry._priorities, clear=True),
+        mock.patch.dict(schedule._scheduled, clear=True),
+    ):
         yield
 
 
@@ -47,6 +51,13 @@ def test_an_unknown_kind_is_refused_with_those_that_are_known() -> None:
 
     assert "'tests.wrok'" in refusal.value.message
     assert "tests.work" in refusal.value.next_step
+
+
+def test_a_kind_has_a_priority_if_it_was_given_one() -> None:
+    registry.handler("tests.work", priority=-10)(_work)
+
+    assert registry.priority_of("tests.work") == -10
+    assert registry.priority_of("tests.unknown") == 0
 
 
 def test_a_scheduled_function_is_listed_with_its_period() -> None:

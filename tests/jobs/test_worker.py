@@ -8,8 +8,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
 from django_tasks_db.models import DBTaskResult
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from apps.jobs import carrier, worker
+from apps.jobs import carrier, registry, worker
 from apps.jobs.exceptions import JobLost
 from apps.jobs.heartbeat import beating
 from apps.jobs.models import Job
@@ -35,6 +36,24 @@ class TestWorker:
 
         assert handler.payloads == [{"number": 1}, {"number": 2}]
         assert set(Job.objects.values_list("state", flat=True)) == {Job.State.SUCCEEDED}
+
+    def test_jobs_of_a_higher_priority_are_taken_first(
+        self,
+        db: None,
+        handler: Handler,
+        django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    ) -> None:
+        with (
+            mock.patch.dict(registry._priorities, {"tests.work": -10}),
+            django_capture_on_commit_callbacks(execute=True),
+        ):
+            enqueue(kind="tests.work", key="patient", payload={"number": 1})
+        with django_capture_on_commit_callbacks(execute=True):
+            enqueue(kind="tests.work", key="urgent", payload={"number": 2})
+
+        JobWorker(interval_seconds=0.1, is_batch=True).run()
+
+        assert handler.payloads == [{"number": 2}, {"number": 1}]
 
     def test_looking_for_work_takes_no_lock(self, db: None) -> None:
         with mock.patch.object(worker, "exclusive_transaction") as lock:

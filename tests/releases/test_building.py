@@ -5,25 +5,31 @@ import pytest
 
 from apps.accounts.models import User
 from apps.assets import store
-from apps.assets.models import Blob, Representation
+from apps.assets.models import Effort, Representation
+from apps.assets.selectors import newest_representation
+from apps.assets.services import NewCoding, keep_codings
 from apps.caching.models import CacheRuleVersion
 from apps.releases.exceptions import ManifestMissing
 from apps.releases.manifest import diff
 from apps.releases.models import Manifest, Release
 from apps.releases.selectors import live_publication, manifest_reader_of, open_manifest
-from apps.releases.services import building, drafts, pointers, review
+from apps.releases.services import building, drafts, pointers, publishing, review
 from apps.releases.tasks import reconcile_pointers, refresh_content_codings
 from tests.releases.conftest import FIRST_SITE, MakeRelease, put, remove, served
 
 
-def encode(path: str, release: Release) -> None:
+def encode(path: str, release: Release, *, level: int = 9) -> None:
     """Keep a gzip coding of what `release` serves at `path`, as the background worker does."""
-    blob = Blob.objects.get(digest=served(release)[path])
-    coded = store.put_blob([gzip.compress(store.read_blob(blob.digest), mtime=0)])
-    encoded, _ = Blob.objects.get_or_create(
-        digest=coded.digest, defaults={"size_bytes": coded.size_bytes, "is_encoded": True}
-    )
-    Representation.objects.create(blob=blob, coding="gzip", encoded=encoded)
+    blob = served(release)[path]
+    coded = store.put_blob([gzip.compress(store.read_blob(blob), level, mtime=0)])
+    effort = Effort.BEST if level == 9 else Effort.FAST
+    keep_codings([NewCoding(blob, Representation.Coding.GZIP, coded)], tried=[blob], effort=effort)
+
+
+def live_manifest(release: Release) -> Manifest:
+    live = live_publication(release.channel)
+    assert live
+    return live.manifest
 
 
 def test_a_build_holds_the_base_with_the_changes(live: Release) -> None:
@@ -109,7 +115,7 @@ def test_content_codings_reach_what_is_live_without_a_new_digest(live: Release) 
     pointers.reconcile()
     encode("css/site.css", live)
     assert refresh_content_codings() == [
-        f"production now serves release {live.pk} with all its content codings.",
+        f"production now serves release {live.pk} with newer content codings.",
         f"The pointer of production now names publication 1 ({live.publications.get().tag}).",
     ]
     publication = live_publication(live.channel)
@@ -124,13 +130,52 @@ def test_content_codings_reach_what_is_live_without_a_new_digest(live: Release) 
     assert reconcile_pointers() == []
 
 
+def test_smaller_codings_take_the_places_of_those_that_are_live(live: Release) -> None:
+    encode("css/site.css", live, level=0)
+    assert building.refresh_manifests()
+    fast = open_manifest(live_manifest(live)).representations(served(live)["css/site.css"])
+
+    encode("css/site.css", live)
+    assert building.refresh_manifests() == [
+        f"production now serves release {live.pk} with newer content codings."
+    ]
+    best = open_manifest(live_manifest(live)).representations(served(live)["css/site.css"])
+    assert [coded.coding for coded in best] == [coded.coding for coded in fast] == ["gzip"]
+    assert best[0].size < fast[0].size
+    assert store.read_blob(fast[0].encoded)
+
+
+def test_what_waits_to_go_live_gets_its_codings_before(
+    live: Release, approved: Release, manager: User
+) -> None:
+    pointers.reconcile()
+    digest = approved.manifest_id
+    encode("img/new.svg", approved)
+    assert refresh_content_codings() == [f"Release {approved.pk} will go live with newer content codings."]
+
+    publishing.publish(release=approved, digest=digest, actor=manager)
+    reader = open_manifest(live_manifest(live))
+    assert [coded.coding for coded in reader.representations(served(approved)["img/new.svg"])] == ["gzip"]
+    assert refresh_content_codings() == []
+
+
 def test_codings_of_something_else_make_no_new_file(live: Release, spring: Release, editor: User) -> None:
     submitted = review.submit(release=spring, actor=editor)
     encode("img/new.svg", submitted)
-    assert building.refresh_live_manifests() == []
-    publication = live_publication(live.channel)
-    assert publication
-    assert publication.manifest.revision == 1
+    review.withdraw(release=submitted, actor=editor)
+    assert building.refresh_manifests() == []
+    assert live_manifest(live).revision == 1
+    assert live_manifest(live).newest_representation == newest_representation()
+
+
+def test_codings_that_the_base_lacks_are_made_up_for(
+    live: Release, make_release: MakeRelease, editor: User
+) -> None:
+    encode("css/site.css", live)
+    submitted = review.submit(release=make_release(put("new.css", "x")), actor=editor)
+    assert building.refresh_manifests()
+    reader = manifest_reader_of(Release.objects.get(pk=submitted.pk))
+    assert [coded.coding for coded in reader.representations(served(live)["css/site.css"])] == ["gzip"]
 
 
 def test_codings_that_are_there_already_are_built_in(

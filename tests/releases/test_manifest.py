@@ -132,15 +132,14 @@ def test_entries_come_in_order_and_below_a_prefix(tmp_path: Path) -> None:
 def test_content_codings_are_kept_beside_the_rows_and_leave_the_digest_alone(tmp_path: Path) -> None:
     digest = write(tmp_path / "m", {"a": ("a", SHORT), "b": ("b", SHORT)})
     with ManifestWriter(tmp_path / "coded", base=tmp_path / "m") as writer:
-        assert sorted(writer.blobs_without_representations()) == sorted([sha("a"), sha("b")])
         writer.add_representations(
             sha("a"), [Representation("gzip", sha("gz"), 20), Representation("br", sha("br"), 10)]
         )
-        assert list(writer.blobs_without_representations()) == [sha("b")]
         assert writer.finish(rules_digest="0" * 64) == digest
     with ManifestReader(tmp_path / "coded") as reader:
         assert [coded.coding for coded in reader.representations(sha("a"))] == ["br", "gzip"]
         assert reader.representations(sha("b")) == ()
+        assert reader.served_among({sha("b"), sha("c")}) == {sha("b")}
 
 
 def test_the_time_of_a_first_publication_is_kept_and_never_moved(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ import json
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -101,6 +101,12 @@ class ManifestReader:
             (bytes.fromhex(blob),),
         )
         return tuple(Representation(coding, encoded.hex(), size) for coding, encoded, size in rows)
+
+    def served_among(self, blobs: Collection[str]) -> set[str]:
+        """Return those of these blobs (hex) that some path serves: one pass over all paths."""
+        wanted = frozenset(map(bytes.fromhex, blobs))
+        served = self._db.execute("SELECT blob FROM entry")
+        return {blob.hex() for (blob,) in served if blob in wanted}
 
     def entries(self, *, prefix: str = "") -> Iterator[Entry]:
         """Yield the entries below `prefix` in the order of their paths."""

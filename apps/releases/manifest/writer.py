@@ -118,14 +118,6 @@ class ManifestWriter:
             Entry(p, blob.hex(), size, media, headers, rel) for p, blob, size, media, headers, rel in rows
         )
 
-    def blobs_without_representations(self) -> Iterator[str]:
-        """Yield each blob (hex) that is served and has no content coding in the file."""
-        rows = self._db.execute(
-            "SELECT DISTINCT blob FROM entry WHERE NOT EXISTS"
-            " (SELECT 1 FROM representation WHERE representation.blob = entry.blob)"
-        ).fetchall()
-        return (blob.hex() for (blob,) in rows)
-
     def finish(self, *, rules_digest: str) -> str:
         """Complete the file, sync it to disk and return the manifest's digest.
 

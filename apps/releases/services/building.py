@@ -1,19 +1,25 @@
+from itertools import batched
 from pathlib import Path
 
 from django.db import transaction
 
 from apps.assets import store
-from apps.assets.models import Representation as StoredRepresentation
-from apps.assets.selectors import representations_of
+from apps.assets.selectors import newest_representation, representations_of, representations_since
 from apps.caching.headers import HeaderCompiler
 from apps.caching.selectors import as_rules
 from apps.releases.files import manifest_file, manifest_name
 from apps.releases.manifest import ManifestReader, ManifestWriter, Representation
 from apps.releases.manifest.writer import file_sha256
 from apps.releases.models import Change, Channel, Manifest, Release
-from apps.releases.selectors import first_published_at, live_publication, open_manifest
+from apps.releases.selectors import (
+    first_published_at,
+    live_publication,
+    open_manifest,
+    releases_waiting,
+)
 
 _BLOBS_AT_ONCE = 2_000
+_NEWS_AT_ONCE = 100_000
 
 
 def build(release: Release) -> Manifest:
@@ -23,7 +29,8 @@ def build(release: Release) -> Manifest:
     where the base's file is gone, `StorageFull` where the disk is; nothing is left behind then.
     """
     base = manifest_file(release.base_manifest) if release.base_manifest else None
-    newest = _newest_representation()
+    # What the base's file holds is as old as that file; what changes is looked up below.
+    newest = release.base_manifest.newest_representation if release.base_manifest else newest_representation()
     with store.temporary_file() as file:
         with ManifestWriter(file, base=base) as writer:
             compiler = HeaderCompiler(as_rules(list(release.rules.all())))
@@ -46,20 +53,20 @@ def refresh_representations(manifest: Manifest) -> bool:
     The digest stays, since codings are derived. Running it twice, or in two places, is harmless: of
     two that try at once, one file becomes the manifest's.
     """
-    newest = _newest_representation()
+    newest = newest_representation()
     if newest == manifest.newest_representation:
         return False
-    has_new = False
+    news = _news_for(manifest)
+    if not news:
+        Manifest.objects.filter(pk=manifest.pk, revision=manifest.revision).update(
+            newest_representation=newest
+        )
+        return False
     with store.temporary_file() as file:
         with ManifestWriter(file, base=manifest_file(manifest)) as writer:
-            blobs = list(writer.blobs_without_representations())
-            for start in range(0, len(blobs), _BLOBS_AT_ONCE):
-                has_new |= _add_representations(writer, blobs[start : start + _BLOBS_AT_ONCE])
-            if has_new:
-                writer.finish(rules_digest=open_manifest(manifest).rules_digest)
-        if not has_new:
-            Manifest.objects.filter(pk=manifest.pk).update(newest_representation=newest)
-            return False
+            for blob, representations in news.items():
+                writer.add_representations(blob, representations)
+            writer.finish(rules_digest=open_manifest(manifest).rules_digest)
         renewed = Manifest(
             digest=manifest.digest, revision=manifest.revision + 1, newest_representation=newest
         )
@@ -75,19 +82,28 @@ def refresh_representations(manifest: Manifest) -> bool:
     )
 
 
-def refresh_live_manifests() -> list[str]:
-    """Bring the content codings of everything that is live up to date; return a line for each."""
+def refresh_manifests() -> list[str]:
+    """Bring new content codings to what is live, and to what waits to go live; return a line for each."""
     lines = []
     for channel in Channel.objects.all():
         live = live_publication(channel)
         if live and refresh_representations(live.manifest):
-            lines.append(f"{channel} now serves release {live.release_id} with all its content codings.")
-    return lines
+            lines.append(f"{channel} now serves release {live.release_id} with newer content codings.")
+    waiting = [r for r in releases_waiting() if r.manifest and refresh_representations(r.manifest)]
+    return lines + [f"Release {release.pk} will go live with newer content codings." for release in waiting]
 
 
-def _newest_representation() -> int:
-    newest = StoredRepresentation.objects.order_by("-pk").values_list("pk", flat=True).first()
-    return newest or 0
+def _news_for(manifest: Manifest) -> dict[str, list[Representation]]:
+    """Return the content codings that came since the file of `manifest`, of the blobs that it serves."""
+    reader = open_manifest(manifest)
+    news: dict[str, list[Representation]] = {}
+    for some in batched(representations_since(manifest.newest_representation), _NEWS_AT_ONCE):
+        served = reader.served_among({r.blob_id for r in some})
+        for r in some:
+            if r.blob_id in served:
+                coding = Representation(r.coding, r.encoded_id, r.encoded.size_bytes)
+                news.setdefault(r.blob_id, []).append(coding)
+    return news
 
 
 def _apply(writer: ManifestWriter, release: Release, compiler: HeaderCompiler) -> None:
@@ -112,12 +128,10 @@ def _apply(writer: ManifestWriter, release: Release, compiler: HeaderCompiler) -
         _add_representations(writer, put_blobs[start : start + _BLOBS_AT_ONCE])
 
 
-def _add_representations(writer: ManifestWriter, blobs: list[str]) -> bool:
-    found = representations_of(blobs)
-    for blob, representations in found.items():
+def _add_representations(writer: ManifestWriter, blobs: list[str]) -> None:
+    for blob, representations in representations_of(blobs).items():
         rows = [Representation(r.coding, r.encoded_id, r.encoded.size_bytes) for r in representations]
         writer.add_representations(blob, rows)
-    return any(found.values())
 
 
 def _recompile(writer: ManifestWriter, compiler: HeaderCompiler) -> None:
