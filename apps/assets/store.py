@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -74,22 +75,29 @@ class Batch:
         return len(self._files)
 
     def add(self, chunks: Iterable[bytes]) -> StoredBlob:
-        """Write bytes to a temporary file, hashing meanwhile; return what their name and size will be.
+        """Hash bytes and write them to a temporary file; return what their name and size will be.
 
+        Of what storage has already nothing is kept, and if it is small nothing is written meanwhile.
         Raises what `chunks` raises, `StorageFull`, `StorageNotWritable`; what was added before stays.
         """
+        digest = hashlib.sha256()
+        pieces = _hashing(chunks, digest)
+        held = list(_up_to(CHUNK_BYTES, pieces))
+        blob = StoredBlob(digest.hexdigest(), sum(map(len, held)))
+        is_whole = blob.size_bytes < CHUNK_BYTES
+        if is_whole and self._has(blob):
+            return blob
         file = _new_temporary_file()
         try:
-            blob = _write(file, chunks)
-            name = blob_name(blob.digest)
-            if blob.digest not in self._files and not is_stored(name, size_bytes=blob.size_bytes):
-                self._files[blob.digest] = _Finished(name, file, blob.digest)
-                self.size_bytes += blob.size_bytes
+            size_bytes = _write(file, chain(held, pieces))
+            if not is_whole and self._has(blob := StoredBlob(digest.hexdigest(), size_bytes)):
+                file.unlink()
                 return blob
         except BaseException:
             file.unlink(missing_ok=True)
             raise
-        file.unlink()
+        self._files[blob.digest] = _Finished(blob_name(blob.digest), file, blob.digest)
+        self.size_bytes += blob.size_bytes
         return blob
 
     def take_out(self, digest: str) -> None:
@@ -106,6 +114,9 @@ class Batch:
         """Remove the temporary files that are left."""
         for finished in self._files.values():
             finished.file.unlink(missing_ok=True)
+
+    def _has(self, blob: StoredBlob) -> bool:
+        return blob.digest in self._files or is_stored(blob_name(blob.digest), size_bytes=blob.size_bytes)
 
 
 @contextmanager
@@ -263,18 +274,33 @@ def _new_temporary_file() -> Path:
     return Path(name)
 
 
-def _write(file: Path, chunks: Iterable[bytes]) -> StoredBlob:
-    digest, size = hashlib.sha256(), 0
+def _hashing(chunks: Iterable[bytes], digest: "hashlib._Hash") -> Iterator[bytes]:
+    """Pass `chunks` on and into `digest`."""
+    for chunk in chunks:
+        digest.update(chunk)
+        yield chunk
+
+
+def _up_to(size_bytes: int, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Take from `chunks` what there is, or the first of them that have `size_bytes` together."""
+    taken = 0
+    while taken < size_bytes and (chunk := next(chunks, None)) is not None:
+        taken += len(chunk)
+        yield chunk
+
+
+def _write(file: Path, chunks: Iterable[bytes]) -> int:
+    """Write to `file`; return how many bytes."""
+    size = 0
     # Unbuffered, so that closing cannot fail on bytes that the disk has refused already.
     with io.FileIO(file, "wb") as target:
         for chunk in chunks:
-            digest.update(chunk)
             size += len(chunk)
             rest = memoryview(chunk)
             with _refusing(file.parent):
                 while rest:
                     rest = rest[target.write(rest) :]
-    return StoredBlob(digest.hexdigest(), size)
+    return size
 
 
 def _put(finished: Sequence[_Finished]) -> None:

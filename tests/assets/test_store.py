@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from unittest import mock
 
@@ -86,6 +87,27 @@ def test_bytes_that_are_stored_already_are_not_written_again(storage_folder: Pat
     after = (storage_folder / store.blob_name(digest)).stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert _names(storage_folder) == [store.blob_name(digest)]
+
+
+def test_small_bytes_that_are_known_are_not_written_even_for_a_moment() -> None:
+    store.put_blob([b"hello"])
+
+    with store.writing() as batch:
+        batch.add([b"new"])
+        with mock.patch.object(store, "_new_temporary_file", side_effect=AssertionError("a file was made")):
+            batch.add([b"hel", b"lo"])
+            batch.add([b"n", b"ew"])
+
+
+@pytest.mark.parametrize("size", [store.CHUNK_BYTES - 1, store.CHUNK_BYTES, 3 * store.CHUNK_BYTES + 1])
+def test_a_blob_of_any_size_is_whole_and_is_written_once(storage_folder: Path, size: int) -> None:
+    content = os.urandom(size)
+    cuts = (0, 1, size // 2, size)
+    for _ in range(2):
+        _put_together([content[a:b] for a, b in pairwise(cuts)], [content])
+
+    assert _names(storage_folder) == [store.blob_name(_digest(content))]
+    assert store.read_blob(_digest(content)) == content
 
 
 def test_a_blob_that_was_cut_short_since_is_replaced_and_reported(
