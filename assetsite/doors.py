@@ -9,11 +9,13 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse
 from django.http.request import split_domain_port, validate_host
 
 from assetsite.environment import Bind, parse_bind
 
+SOCKET_NAME = "assetsite.socket_name"  # key in an ASGI scope, set by our worker
 DOOR = "assetsite.door"  # key in the WSGI environment, which no header can set: those begin with HTTP_
 _EVERY_ADDRESS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
@@ -62,8 +64,11 @@ class StaffSocket:
 def door_of(environ: Mapping[str, Any], *, staff: StaffSocket) -> Door:
     """Say by which listener a request came in. Only the socket decides, never a header.
 
-    gunicorn hands over the connection; of other servers (runserver) their own port is known.
+    Our worker hands over the name of the connection's own end, gunicorn's others the connection; of other
+    servers (runserver) their own port is known.
     """
+    if SOCKET_NAME in environ:
+        return Door.STAFF if staff.is_own_name(environ[SOCKET_NAME]) else Door.PUBLIC
     connection = environ.get("gunicorn.socket")
     if connection is not None:
         return Door.STAFF if staff.is_own_name(connection.getsockname()) else Door.PUBLIC
@@ -82,7 +87,7 @@ class DoorMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if DOOR not in request.META:
-            request.META[DOOR] = door_of(request.META, staff=self.staff)
+            request.META[DOOR] = door_of(_connection_of(request), staff=self.staff)
         if request.META[DOOR] == Door.STAFF:
             host, _ = split_domain_port(request.get_host())
             if not validate_host(host, settings.STAFF_HOSTS):
@@ -94,6 +99,13 @@ class DoorMiddleware:
                 )
             request.urlconf = settings.STAFF_URLCONF
         return self.get_response(request)
+
+
+def _connection_of(request: HttpRequest) -> Mapping[str, Any]:
+    """Return what a server says of a request's connection."""
+    if isinstance(request, ASGIRequest) and SOCKET_NAME in request.scope:
+        return request.scope
+    return request.META
 
 
 def _addresses(bind: Bind) -> frozenset[str]:

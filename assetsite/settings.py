@@ -20,6 +20,9 @@ STAFF_BIND = env.str("STAFF_BIND", default="127.0.0.1:8001")
 WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=3)
 CHANNEL_HOSTS = parse_channel_hosts(env.str("CHANNEL_HOSTS", default="production=localhost,127.0.0.1,[::1]"))
 PREVIEW_DOMAIN = env.str("PREVIEW_DOMAIN", default="preview.localhost")
+GUNICORN_WORKER = env.str("GUNICORN_WORKER", default="delivery")  # or threads
+BODY_CACHE_BYTES = env.int("BODY_CACHE_BYTES", default=32 << 20)  # in each worker
+ACCESS_LOG = env.str("ACCESS_LOG", default="")  # a file, or - for standard output
 FORWARDED_ALLOW_IPS = env.str("FORWARDED_ALLOW_IPS", default="")
 STAFF_URL = env.str("STAFF_URL", default=f"http://localhost:{parse_bind(STAFF_BIND).port or 8001}")
 

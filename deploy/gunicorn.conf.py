@@ -1,6 +1,6 @@
 """gunicorn: one master, both doors. `scripts/run` starts it; docs/settings.md lists the environment.
 
-gunicorn --config deploy/gunicorn.conf.py assetsite.wsgi
+gunicorn --config deploy/gunicorn.conf.py
 """
 
 from pathlib import Path
@@ -10,8 +10,15 @@ from assetsite import settings
 
 bind = [settings.PUBLIC_BIND, settings.STAFF_BIND]
 workers = settings.WEB_CONCURRENCY
-worker_class = "gthread"
-threads = 8
+if settings.GUNICORN_WORKER == "threads":
+    # The plain way: gunicorn's own worker, and assets through Django's middleware.
+    wsgi_app = "assetsite.wsgi"
+    worker_class = "gthread"
+    threads = 8
+else:
+    wsgi_app = "assetsite.asgi"
+    worker_class = "assetsite.server.Worker"
+    asgi_lifespan = "off"  # Django does not speak it
 # Django is loaded once and shared, instead of once a worker: half the time and memory of a start.
 preload_app = True
 keepalive = 75

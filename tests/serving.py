@@ -175,7 +175,7 @@ class Gunicorn:
         self.log = self.data / "gunicorn.log"
         with self.log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py", "assetsite.wsgi"],
+                [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py"],
                 cwd=PROJECT,
                 env=self._environment(),
                 stdout=output,

@@ -35,7 +35,7 @@ def open_body(response: Response) -> Body | None:
         return BytesIO(b"".join(part for part in response.body if isinstance(part, bytes)))
     file = open_blob(blob.digest, blob.size)
     body = _body(file, response.body)
-    if sum(_length(part) for part in response.body) > SMALL_BYTES:
+    if sum(length_of(part) for part in response.body) > SMALL_BYTES:
         return body
     try:
         return BytesIO(b"".join(iter(body.read, b"")))
@@ -49,7 +49,8 @@ def _body(file: BinaryIO, parts: Sequence[bytes | BlobPart]) -> "FileSlice | Fil
     return FileParts(file, parts)
 
 
-def _length(part: bytes | BlobPart) -> int:
+def length_of(part: bytes | BlobPart) -> int:
+    """Return how many bytes a part of a body has."""
     return len(part) if isinstance(part, bytes) else part.length
 
 

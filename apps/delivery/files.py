@@ -29,6 +29,18 @@ def node_folder() -> Path:
     return Path(settings.DATA_DIR) / "node"
 
 
+def ready_blob(digest: str, size: int) -> Path | None:
+    """Return the file of a blob that is on this machine, None where it has to be fetched first."""
+    name = store.blob_name(digest)
+    file = store.local_path(name) or node_folder() / name
+    return file if store.local_path(name) is not None or _is_whole(file, size) else None
+
+
+def fetch_blob(digest: str, size: int) -> Path:
+    """Return the file of a blob, fetched if need be. Raises `OSError` where it cannot be had."""
+    return local_file(store.blob_name(digest), sha256=digest, size=size)
+
+
 def open_blob(digest: str, size: int) -> BinaryIO:
     """Open a blob for reading. Raises `OSError`, a `FileFault` where it has another size."""
     file = local_file(store.blob_name(digest), sha256=digest, size=size).open("rb")

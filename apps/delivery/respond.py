@@ -5,34 +5,23 @@ here but the manifest, so that every front door gives the same answer.
 """
 
 import hashlib
-from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from email.utils import formatdate
-from functools import lru_cache
 
-from apps.delivery.negotiation import IDENTITY, choose
-from apps.delivery.preconditions import Outcome, Validators, evaluate, if_range_holds
+from apps.delivery.preconditions import Outcome, evaluate, if_range_holds
 from apps.delivery.ranges import Span, Unsatisfiable, parse_range
-from apps.delivery.release import LiveRelease
+from apps.delivery.release import INDEX, PAGE, LiveRelease
+from apps.delivery.resource import BlobPart, Headers, Representation, Resource, spelled
 from apps.delivery.target import BadTarget, Target, parse_target
-from apps.releases.manifest import Entry
 
-type Headers = tuple[tuple[str, str], ...]
+__all__ = ["BlobPart", "Headers", "Request", "Response", "plain", "respond"]
 
 ALLOW = "GET, HEAD, OPTIONS"
-INDEX = "index.html"
-NOT_FOUND_PAGE = "404.html"
 NEVER_KEPT = "no-store"
 # A missing page may be there after the next publication, which purges; a cache shields us meanwhile.
 SHORT_SHARED = "public, max-age=0, s-maxage=10"
 # What a page asks for by name. Anything kept in its place would outlive the release that lacks it.
 _PARTS_OF_PAGES = (".css", ".js", ".mjs", ".map", ".json", ".wasm")
-# RFC 9110 section 15.4.5: a 304 says what a cache has to update, and nothing of the body it has.
-_NOT_IN_304 = frozenset(
-    {"accept-ranges", "content-encoding", "content-length", "content-type", "last-modified", "repr-digest"}
-)
-_SPELLED = {"etag": "ETag", "x-xss-protection": "X-XSS-Protection", "sourcemap": "SourceMap"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,35 +34,17 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class BlobPart:
-    """`length` bytes from `start` of the blob `digest` (SHA-256 in hex), which has `size` bytes."""
-
-    digest: str
-    size: int
-    start: int
-    length: int
-
-
-@dataclass(frozen=True, slots=True)
 class Response:
     """Status, headers as they go out (Date and Connection are the server's), and the body's parts.
 
-    The answer to a HEAD has the headers of the GET and no parts.
+    The answer to a HEAD has the headers of the GET and no parts. `hints` is the value of the Link
+    header of a 103 that may go out before (RFC 8297), "" for none.
     """
 
     status: int
     headers: Headers
     body: tuple[bytes | BlobPart, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Selected:
-    """The representation that a client gets: which bytes, and the headers of a 200."""
-
-    digest: str
-    size: int
-    validators: Validators
-    headers: dict[str, str]
+    hints: str = ""
 
 
 def respond(request: Request, release: LiveRelease, *, now: int) -> Response:
@@ -97,12 +68,12 @@ def plain(
         "x-content-type-options": "nosniff",
         **(more or {}),
     }
-    return Response(status, _spelled(headers), (body,))
+    return Response(status, spelled(headers), (body,))
 
 
 def _answer(request: Request, release: LiveRelease, now: int) -> Response:
     if request.method == "OPTIONS":
-        return Response(204, _spelled({"allow": ALLOW, "cache-control": NEVER_KEPT}))
+        return Response(204, spelled({"allow": ALLOW, "cache-control": NEVER_KEPT}))
     if request.method not in ("GET", "HEAD"):
         return plain(405, f"{request.method} is not possible here.", more={"allow": ALLOW})
     try:
@@ -113,62 +84,67 @@ def _answer(request: Request, release: LiveRelease, now: int) -> Response:
 
 
 def _find(request: Request, release: LiveRelease, target: Target, now: int) -> Response:
-    entry = release.reader.lookup(target.path + INDEX if target.is_folder else target.path)
-    if entry is not None and target.was_composed:
-        return _serve(request, release, entry, now)
-    if entry is not None:
+    """Look for a file, then for another address of one, then for a redirect of the release."""
+    resource = release.find(target.path + INDEX if target.is_folder else target.path)
+    if resource is None and release.options.clean_urls and not target.is_folder:
+        resource = release.find(target.path + PAGE)
+    elif resource is not None and release.options.clean_urls and _has_cleaner_address(release, target):
+        return _redirect(target.location(without=_superfluous(target)), release)
+    if resource is not None and target.was_composed:
+        return serve(request, release, resource, now)
+    if resource is not None:
         return _redirect(target.location(), release)
-    if not target.is_folder and release.reader.lookup(f"{target.path}/{INDEX}") is not None:
-        return _redirect(target.location(suffix="/"), release)
+    if location := _other_address(release, target):
+        return _redirect(location, release)
     return _not_found(request, release, target)
 
 
-def _serve(request: Request, release: LiveRelease, entry: Entry, now: int) -> Response:
-    selected = _select(request, release, entry)
+def _other_address(release: LiveRelease, target: Target) -> str:
+    """Return where a path is found with its slash, or without one that it should not have; "" if nowhere."""
+    if not target.is_folder:
+        return target.location(suffix="/") if release.find(f"{target.path}/{INDEX}") else ""
+    if target.path and release.options.clean_urls and release.find(target.path[:-1] + PAGE):
+        return target.location(without="/")
+    return ""
+
+
+def _superfluous(target: Target) -> str:
+    """Return the end of a path that its clean address does not have."""
+    name = target.path.rpartition("/")[2]
+    return INDEX if name == INDEX else PAGE
+
+
+def _has_cleaner_address(release: LiveRelease, target: Target) -> bool:
+    """Say whether a page is asked for by its file's name, which is not its clean address.
+
+    The clean address has to lead back to this very file: another one may have that path.
+    """
+    if not target.path.endswith(PAGE) or target.path == release.options.not_found_page:
+        return False
+    clean = target.path.removesuffix(_superfluous(target))
+    return not clean or clean.endswith("/") or release.find(clean) is None
+
+
+def serve(request: Request, release: LiveRelease, resource: Resource, now: int) -> Response:
+    """Answer a GET or HEAD of a resource (RFC 9110 section 13.2.2 for the order)."""
+    selected = resource.choose(request.headers.get("accept-encoding"))
     outcome = evaluate(request.headers, selected.validators)
     if outcome is Outcome.FAILED:
-        etag = selected.validators.etag
-        return plain(412, "This is not the version that was asked for.", more={"etag": etag})
+        return plain(412, "This is not the version that was asked for.", more={"etag": selected.etag})
     if outcome is Outcome.NOT_MODIFIED:
-        kept = {name: value for name, value in selected.headers.items() if name not in _NOT_IN_304}
-        return Response(304, _spelled(kept))
+        return Response(304, selected.not_modified)
     try:
         spans = _spans(request, selected, now)
     except Unsatisfiable:
         content_range = f"bytes */{selected.size}"
         return plain(416, "There are no such bytes.", more={"content-range": content_range})
     if spans is None:
-        whole = BlobPart(selected.digest, selected.size, 0, selected.size)
-        return Response(200, _spelled(selected.headers), (whole,))
+        hints = resource.link if release.options.early_hints else ""
+        return Response(200, selected.whole, selected.body, hints)
     return _partial(selected, spans)
 
 
-def _select(request: Request, release: LiveRelease, entry: Entry) -> _Selected:
-    """Choose the representation for the client, and make the headers of the whole of it."""
-    codings = {coded.coding: coded for coded in release.reader.representations(entry.blob)}
-    coding = choose(request.headers.get("accept-encoding"), tuple(codings))
-    digest, size = entry.blob, entry.size
-    if coding != IDENTITY:
-        digest, size = codings[coding].encoded, codings[coding].size
-    validators = Validators(f'"{digest}"', release.last_modified(entry), release.published_at)
-    header_set = release.header_set(entry)
-    headers = {
-        **dict(header_set.headers),
-        "content-length": str(size),
-        "etag": validators.etag,
-        "last-modified": formatdate(validators.last_modified, usegmt=True),
-        "accept-ranges": "bytes",
-        "repr-digest": f"sha-256=:{b64encode(bytes.fromhex(digest)).decode()}:",
-        **_names(release, header_set.rule),
-    }
-    if coding != IDENTITY:
-        headers["content-encoding"] = coding
-    if codings:
-        headers["vary"] = _with_accept_encoding(headers.get("vary"))
-    return _Selected(digest, size, validators, headers)
-
-
-def _spans(request: Request, selected: _Selected, now: int) -> list[Span] | None:
+def _spans(request: Request, selected: Representation, now: int) -> list[Span] | None:
     """Return the ranges to send, None for the whole; only GET has ranges (section 14.2)."""
     asked = request.headers.get("range")
     if asked is None or request.method != "GET":
@@ -178,19 +154,14 @@ def _spans(request: Request, selected: _Selected, now: int) -> list[Span] | None
         return None
     spans = parse_range(asked, selected.size)
     # Content-Encoding beside multipart/byteranges reads as if the parts as a whole were coded.
-    return None if spans and len(spans) > 1 and "content-encoding" in selected.headers else spans
+    return None if spans and len(spans) > 1 and selected.is_coded else spans
 
 
-def _partial(selected: _Selected, spans: list[Span]) -> Response:
+def _partial(selected: Representation, spans: list[Span]) -> Response:
     if len(spans) == 1:
         (span,) = spans
-        headers = {
-            **selected.headers,
-            "content-length": str(span.length),
-            "content-range": f"bytes {span.start}-{span.end - 1}/{selected.size}",
-        }
-        return Response(206, _spelled(headers), (_part(selected, span),))
-    boundary = hashlib.sha256(selected.validators.etag.encode()).hexdigest()[:32]
+        return Response(206, spelled(selected.partial(span.start, span.end)), (_part(selected, span),))
+    boundary = hashlib.sha256(selected.etag.encode()).hexdigest()[:32]
     body = tuple(_multipart(selected, spans, boundary))
     length = sum(len(part) if isinstance(part, bytes) else part.length for part in body)
     headers = {
@@ -198,10 +169,10 @@ def _partial(selected: _Selected, spans: list[Span]) -> Response:
         "content-type": f"multipart/byteranges; boundary={boundary}",
         "content-length": str(length),
     }
-    return Response(206, _spelled(headers), body)
+    return Response(206, spelled(headers), body)
 
 
-def _multipart(selected: _Selected, spans: list[Span], boundary: str) -> Iterator[bytes | BlobPart]:
+def _multipart(selected: Representation, spans: list[Span], boundary: str) -> Iterator[bytes | BlobPart]:
     """Yield the parts of a multipart/byteranges body (section 14.6)."""
     media_type = selected.headers["content-type"]
     for number, span in enumerate(spans):
@@ -213,14 +184,14 @@ def _multipart(selected: _Selected, spans: list[Span], boundary: str) -> Iterato
     yield f"\r\n--{boundary}--\r\n".encode()
 
 
-def _part(selected: _Selected, span: Span) -> BlobPart:
+def _part(selected: Representation, span: Span) -> BlobPart:
     return BlobPart(selected.digest, selected.size, span.start, span.length)
 
 
-def _redirect(location: str, release: LiveRelease) -> Response:
-    """Send to the one address that the path has (308 keeps the method, section 15.4.9)."""
+def _redirect(location: str, release: LiveRelease, *, status: int = 308) -> Response:
+    """Send to another address; by default to the one that the path has (308, section 15.4.9)."""
     more = {"location": location, **_names(release)}
-    return plain(308, f"It is at {location}", cache_control=SHORT_SHARED, more=more)
+    return plain(status, f"It is at {location}", cache_control=SHORT_SHARED, more=more)
 
 
 def _not_found(request: Request, release: LiveRelease, target: Target) -> Response:
@@ -230,33 +201,16 @@ def _not_found(request: Request, release: LiveRelease, target: Target) -> Respon
     """
     if target.path.endswith(_PARTS_OF_PAGES):
         return plain(404, "There is no such file.", more=_names(release))
-    page = release.reader.lookup(NOT_FOUND_PAGE)
+    page = release.find(release.options.not_found_page) if release.options.not_found_page else None
     if page is None:
         return plain(404, "There is no such page.", cache_control=SHORT_SHARED, more=_names(release))
-    selected = _select(request, release, page)
-    dropped = ("etag", "last-modified", "accept-ranges")
+    selected = page.choose(request.headers.get("accept-encoding"))
+    dropped = ("etag", "last-modified", "accept-ranges", "link")
     headers = {name: value for name, value in selected.headers.items() if name not in dropped}
     headers["cache-control"] = SHORT_SHARED
-    return Response(404, _spelled(headers), (BlobPart(selected.digest, selected.size, 0, selected.size),))
+    return Response(404, spelled(headers), selected.body)
 
 
-def _names(release: LiveRelease, rule: str = "") -> dict[str, str]:
-    """Name the release, and the rule, so that a header seen anywhere can be looked up."""
-    names = {"assetsite-release": str(release.number)}
-    return names | {"assetsite-rule": rule} if rule else names
-
-
-def _with_accept_encoding(vary: str | None) -> str:
-    if not vary:
-        return "Accept-Encoding"
-    fields = {field.strip().lower() for field in vary.split(",")}
-    return vary if fields & {"*", "accept-encoding"} else f"{vary}, Accept-Encoding"
-
-
-def _spelled(headers: Mapping[str, str]) -> Headers:
-    return tuple((_spell(name), value) for name, value in headers.items())
-
-
-@lru_cache(maxsize=256)
-def _spell(name: str) -> str:
-    return _SPELLED.get(name) or name.title()
+def _names(release: LiveRelease) -> dict[str, str]:
+    """Name the release, so that a header seen anywhere can be looked up."""
+    return {"assetsite-release": str(release.number)} if release.options.names_release else {}

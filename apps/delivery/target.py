@@ -34,9 +34,10 @@ class Target:
     def is_folder(self) -> bool:
         return not self.path or self.path.endswith("/")
 
-    def location(self, *, suffix: str = "") -> str:
-        """Return the target that names the path with `suffix` after it, and the same query."""
-        return f"/{quote(self.path + suffix, safe=_UNESCAPED)}{f'?{self.query}' if self.query else ''}"
+    def location(self, *, without: str = "", suffix: str = "") -> str:
+        """Return the target that names the path, `without` its end or with a `suffix`, and the same query."""
+        path = quote(self.path.removesuffix(without) + suffix, safe=_UNESCAPED)
+        return f"/{path}{f'?{self.query}' if self.query else ''}"
 
 
 def split_form(sent: str) -> tuple[str | None, str]:

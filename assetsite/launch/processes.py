@@ -77,7 +77,7 @@ class Child:
 def server() -> Child:
     """gunicorn with both doors."""
     conf = str(settings.BASE_DIR / "deploy" / "gunicorn.conf.py")
-    command = [sys.executable, "-m", "gunicorn", "--config", conf, "assetsite.wsgi"]
+    command = [sys.executable, "-m", "gunicorn", "--config", conf]
     return Child("the server", command, signal_if_orphaned=signal.SIGQUIT)
 
 

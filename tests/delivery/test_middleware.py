@@ -94,7 +94,7 @@ def test_a_blob_that_is_not_whole_is_503_and_logged(
 def test_a_manifest_that_cannot_be_read_any_more_is_503(published: Published) -> None:
     assert ask_middleware("/ten.txt").status == 200
     current_node().live["production"].reader.close()
-    assert ask_middleware("/ten.txt").status == 503
+    assert ask_middleware("/large.bin").status == 503
     assert ask_middleware("/ten.txt", method="HEAD").body == b""
 
 

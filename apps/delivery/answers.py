@@ -1,0 +1,60 @@
+"""What the public door answers, whichever server it is behind: the node's releases, and what is none."""
+
+import sqlite3
+import time
+
+from apps.delivery.node import current_node
+from apps.delivery.respond import Request, Response, plain, respond
+from apps.delivery.target import host_fault, split_form
+from apps.refusals import Refusal
+
+DJANGOS_FOLDERS = ("/-/", "/library/")
+RETRY = {"retry-after": "5"}
+STORAGE_FAULTS = (OSError, sqlite3.Error, Refusal)  # storage does not have something as it should
+
+
+def is_djangos(target: str) -> bool:
+    """Say whether a target is a page of Django's on the public door, rather than a published path."""
+    return split_form(target)[1].startswith(DJANGOS_FOLDERS)
+
+
+def answer(request: Request, *, protocol: str) -> Response:
+    """Answer with the live release of the request's host; `protocol` is such as `HTTP/1.1`."""
+    fault = host_fault(request.headers.get("host"), protocol=protocol)
+    if fault:
+        return _for_method(request.method, plain(400, f"This request cannot be read: {fault}."))
+    node = current_node()
+    node.follow()
+    authority, _ = split_form(request.target)
+    host = request.headers.get("host", "") if authority is None else authority
+    release = node.release_for(host)
+    if release is not None:
+        return respond(request, release, now=int(time.time()))
+    channel = node.channel_of(host)
+    return _for_method(request.method, _nothing_live(channel) if channel else _unknown_host(host))
+
+
+def unreadable(method: str) -> Response:
+    """Answer where storage does not have a file as it should: it may have it again in a moment."""
+    return _for_method(method, plain(503, "This file cannot be read just now.", more=RETRY))
+
+
+def _unknown_host(host: str) -> Response:
+    return plain(
+        404,
+        f"No channel is served under the name {host!r}."
+        " Set CHANNEL_HOSTS to give a channel this host, for example CHANNEL_HOSTS=production=*.",
+    )
+
+
+def _nothing_live(channel: str) -> Response:
+    return plain(
+        503,
+        f"Nothing has been published on {channel} yet."
+        " Import a folder (scripts/manage import FOLDER --title First), submit and publish it.",
+        more=RETRY,
+    )
+
+
+def _for_method(method: str, response: Response) -> Response:
+    return Response(response.status, response.headers) if method == "HEAD" else response

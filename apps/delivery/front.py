@@ -1,0 +1,102 @@
+"""What the connections of one worker share: the releases, the bodies at hand, the clock, the limits."""
+
+import asyncio
+import time
+from email.utils import formatdate
+from typing import Any, Protocol
+
+from django.conf import settings
+
+from apps.delivery.access_log import AccessLog
+from apps.delivery.body_cache import BodyCache
+from apps.delivery.node import Node, current_node
+from apps.delivery.recent import Recent
+from apps.delivery.release import LiveRelease
+
+TICK_SECONDS = 0.5
+HOSTS_KEPT = 1_000
+
+
+class Connection(Protocol):
+    """A connection, as far as its time is watched."""
+
+    @property
+    def since(self) -> float: ...
+    @property
+    def patience_seconds(self) -> float: ...
+    @property
+    def is_idle(self) -> bool: ...
+    def close(self) -> None: ...
+    def abort(self) -> None: ...
+
+
+class Front:
+    """One worker's front. `worker` is gunicorn's: it says when to stop, and how many requests it takes."""
+
+    def __init__(self, worker: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self.worker = worker
+        self.loop = loop
+        self.node: Node = current_node()
+        self.bodies = BodyCache(settings.BODY_CACHE_BYTES)
+        self.log = AccessLog(settings.ACCESS_LOG) if settings.ACCESS_LOG else None
+        self.idle_seconds = float(worker.cfg.keepalive)
+        self.stall_seconds = float(worker.cfg.timeout or 60)
+        self._watched: set[Connection] = set()
+        self._channels: Recent[bytes, str] = Recent(HOSTS_KEPT)
+        self.requests = 0
+        self.most_requests = worker.max_requests
+        self.clock = 0.0
+        self.date = b""
+        self.tick()
+
+    def release_at(self, host: bytes | None) -> LiveRelease | None:
+        """Return what is live under the Host header's value, if that host was asked for before."""
+        channel = self._channels.get(host) if host else None
+        return self.node.live.get(channel) if channel else None
+
+    def note_host(self, host: bytes) -> None:
+        """Know a host from now on, which has been found to be one."""
+        channel = self.node.channel_of(host.decode("latin-1"))
+        if channel is not None:
+            self._channels.put(host, channel)
+
+    def count(self) -> bool:
+        """Count a request; return whether the worker ends with it (gunicorn's max_requests)."""
+        self.requests += 1
+        if self.requests >= self.most_requests:
+            self.stop()
+        return not self.worker.alive
+
+    def stop(self) -> None:
+        """End this worker, which has answered as many requests as it may."""
+        self.worker.nr = self.requests
+        self.worker.alive = False
+
+    def watch(self, connection: Connection) -> None:
+        """Watch the time of a connection from now on."""
+        self._watched.add(connection)
+
+    def forget(self, connection: Connection) -> None:
+        """Watch a connection no more, which has ended or is somebody else's."""
+        self._watched.discard(connection)
+
+    def tick(self) -> None:
+        """Do, twice a second, what no request should have to: the clock, the Date header, the limits."""
+        self.clock = time.monotonic()
+        self.date = f"Date: {formatdate(usegmt=True)}\r\n\r\n".encode()
+        for connection in list(self._watched):
+            if self.clock - connection.since > connection.patience_seconds:
+                connection.abort()
+            elif not self.worker.alive and connection.is_idle:
+                connection.close()
+
+    async def keep_time(self) -> None:
+        """Tick until cancelled."""
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            self.tick()
+
+    def close(self) -> None:
+        """Write what is left of the access log."""
+        if self.log is not None:
+            self.log.close()

@@ -1,0 +1,179 @@
+"""What a path serves, made once: its representations, their headers, and the bytes that begin an answer.
+
+A `Resource` is shared by every request for it, so nothing in it changes after it was made. The front
+doors differ in what they send it with, never in what it says.
+"""
+
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import formatdate
+from functools import cached_property
+from http import HTTPStatus
+
+from apps.caching.rules import HeaderSet
+from apps.delivery.negotiation import IDENTITY, choose
+from apps.delivery.preconditions import Validators
+from apps.releases.manifest import Entry
+from apps.releases.manifest import Representation as Coded
+
+type Headers = tuple[tuple[str, str], ...]
+
+# RFC 9110 section 15.4.5: a 304 says what a cache has to update, and nothing of the body it has.
+_NOT_IN_304 = frozenset(
+    {"accept-ranges", "content-encoding", "content-length", "content-type", "last-modified", "repr-digest"}
+)
+_SPELLED = {"etag": "ETag", "x-xss-protection": "X-XSS-Protection", "sourcemap": "SourceMap"}
+
+
+@dataclass(frozen=True, slots=True)
+class BlobPart:
+    """`length` bytes from `start` of the blob `digest` (SHA-256 in hex), which has `size` bytes."""
+
+    digest: str
+    size: int
+    start: int
+    length: int
+
+
+class Representation:
+    """One coding of a resource: which blob it is, and what is said with it.
+
+    `headers` are those of a 200 by lower-case name, in the order in which they are sent. Date and
+    Connection are the server's.
+    """
+
+    def __init__(self, *, digest: str, size: int, headers: Mapping[str, str], validators: Validators) -> None:
+        self.digest = digest
+        self.size = size
+        self.headers = headers
+        self.validators = validators
+        self.etag = validators.etag
+        self.etag_bytes = validators.etag.encode()
+        self.is_coded = "content-encoding" in headers
+        self.body = (BlobPart(digest, size, 0, size),)
+
+    @cached_property
+    def whole(self) -> Headers:
+        """The headers of a 200."""
+        return spelled(self.headers)
+
+    @cached_property
+    def not_modified(self) -> Headers:
+        """The headers of a 304."""
+        return spelled({name: value for name, value in self.headers.items() if name not in _NOT_IN_304})
+
+    def partial(self, start: int, end: int) -> dict[str, str]:
+        """Return the headers of a 206 with the bytes from `start` up to, not including, `end`."""
+        return {
+            **self.headers,
+            "content-length": str(end - start),
+            "content-range": f"bytes {start}-{end - 1}/{self.size}",
+        }
+
+    @cached_property
+    def whole_head(self) -> bytes:
+        """How a 200 begins, up to where Date follows."""
+        return head(200, self.whole)
+
+    @cached_property
+    def not_modified_head(self) -> bytes:
+        """How a 304 begins, up to where Date follows."""
+        return head(304, self.not_modified)
+
+    @cached_property
+    def _partial_head(self) -> tuple[bytes, bytes]:
+        before, _, after = head(206, spelled(self.partial(0, 1))).partition(b"Content-Length: 1\r\n")
+        return before + b"Content-Length: ", after.rpartition(b"Content-Range: ")[
+            0
+        ] + b"Content-Range: bytes "
+
+    def partial_head(self, start: int, end: int) -> bytes:
+        """Return how a 206 with the bytes from `start` up to, not including, `end` begins."""
+        before, after = self._partial_head
+        return b"%b%d\r\n%b%d-%d/%d\r\n" % (before, end - start, after, start, end - 1, self.size)
+
+
+class Resource:
+    """What a path serves: the representations to choose from, and the rule that gave it its headers.
+
+    `link` is the value of its Link header: a page's critical assets; "" where there are none.
+    """
+
+    def __init__(
+        self,
+        entry: Entry,
+        codings: tuple[Coded, ...],
+        header_set: HeaderSet,
+        *,
+        last_modified: int,
+        current_since: int,
+        release: int | None,
+        link: str = "",
+    ) -> None:
+        self.rule = header_set.rule
+        self.link = link
+        self.last_modified = last_modified
+        self.current_since = current_since
+        names = {"assetsite-release": str(release), "assetsite-rule": header_set.rule} if release else {}
+        if not header_set.rule:
+            names.pop("assetsite-rule", None)
+        said = dict(header_set.headers)
+        if link:
+            said["link"] = f"{said['link']}, {link}" if "link" in said else link
+        if codings:
+            said["vary"] = _with_accept_encoding(said.get("vary"))
+        self._said, self._names = said, names
+        self.identity = self._representation(entry.blob, entry.size)
+        self.codings = {each.coding: self._coded(each) for each in codings}
+        self._names_in_order = tuple(self.codings)
+
+    def choose(self, accept: str | None) -> Representation:
+        """Return what a client gets that sent `accept` as its Accept-Encoding (None: it sent none)."""
+        if not self.codings or not accept:
+            return self.identity
+        if ";" in accept or "*" in accept:
+            coding = choose(accept, self._names_in_order)
+            return self.identity if coding == IDENTITY else self.codings[coding]
+        # Without weights the first that is named wins, and reading that takes a tenth of the time.
+        accepted = {name.strip(" \t") for name in accept.lower().replace("x-gzip", "gzip").split(",")}
+        for coding, representation in self.codings.items():
+            if coding in accepted:
+                return representation
+        return self.identity
+
+    def _coded(self, coded: Coded) -> Representation:
+        return self._representation(coded.encoded, coded.size, coding=coded.coding)
+
+    def _representation(self, digest: str, size: int, *, coding: str = IDENTITY) -> Representation:
+        validators = Validators(f'"{digest}"', self.last_modified, self.current_since)
+        headers = {
+            **self._said,
+            "content-length": str(size),
+            "etag": validators.etag,
+            "last-modified": formatdate(self.last_modified, usegmt=True),
+            "accept-ranges": "bytes",
+            "repr-digest": f"sha-256=:{b64encode(bytes.fromhex(digest)).decode()}:",
+            **self._names,
+        }
+        if coding != IDENTITY:
+            headers["content-encoding"] = coding
+        return Representation(digest=digest, size=size, headers=headers, validators=validators)
+
+
+def head(status: int, headers: Headers) -> bytes:
+    """Return the status line and header lines of an HTTP/1.1 answer, without the empty line."""
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{lines}".encode("latin-1")
+
+
+def spelled(headers: Mapping[str, str]) -> Headers:
+    """Return headers as they are usually written; `headers` have names in lower case."""
+    return tuple((_SPELLED.get(name) or name.title(), value) for name, value in headers.items())
+
+
+def _with_accept_encoding(vary: str | None) -> str:
+    if not vary:
+        return "Accept-Encoding"
+    fields = {field.strip().lower() for field in vary.split(",")}
+    return vary if fields & {"*", "accept-encoding"} else f"{vary}, Accept-Encoding"

@@ -1,0 +1,17 @@
+"""gunicorn's worker for this site: it knows which of the listeners is the staff's."""
+
+from apps.delivery.worker import DeliveryWorker, SocketName
+from assetsite import settings
+from assetsite.doors import StaffSocket
+from assetsite.environment import parse_bind
+
+
+class Worker(DeliveryWorker):
+    """Serves both doors."""
+
+    staff = StaffSocket.between(
+        staff=parse_bind(settings.STAFF_BIND), public=parse_bind(settings.PUBLIC_BIND)
+    )
+
+    def is_staff(self, socket_name: SocketName) -> bool:
+        return self.staff.is_own_name(socket_name)
