@@ -4,7 +4,7 @@ from itertools import batched
 from django.db import connection
 from django.db.models import Q
 
-from apps.assets.models import Asset, AssetVersion, Blob, Effort, Representation
+from apps.assets.models import AssetVersion, Blob, Effort, Representation
 
 # Values in one statement: far below SQLite's limit (32,766 before 3.32 was 999; 250,000 in most builds).
 VALUES_AT_ONCE = 5_000
@@ -60,11 +60,3 @@ def path_begins_with(prefix: str, *, field: str = "path") -> Q:
     if connection.vendor == "sqlite":
         return Q(**{f"{field}__gte": prefix, f"{field}__lt": prefix + _LAST_CODE_POINT})
     return Q(**{f"{field}__startswith": prefix})
-
-
-def assets_by_path(paths: Iterable[str]) -> dict[str, Asset]:
-    """Return the assets of these paths that there are, by path; any number of them."""
-    found: dict[str, Asset] = {}
-    for some in batched(paths, VALUES_AT_ONCE):
-        found.update((asset.path, asset) for asset in Asset.objects.filter(path__in=some).order_by())
-    return found

@@ -1,4 +1,4 @@
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import batched
@@ -6,9 +6,10 @@ from itertools import batched
 from django.db import connection, transaction
 
 from apps.accounts.models import User
+from apps.assets import rows
 from apps.assets.intake import Content
-from apps.assets.models import Asset, AssetVersion, Blob, Effort, Representation
-from apps.assets.selectors import VALUES_AT_ONCE, assets_by_path, blobs_to_encode, representations_of
+from apps.assets.models import Blob, Effort, Representation
+from apps.assets.selectors import VALUES_AT_ONCE, blobs_to_encode, representations_of
 from apps.assets.store import StoredBlob
 from apps.jobs.models import Job
 from apps.jobs.services import enqueue
@@ -19,13 +20,34 @@ _ROWS_AT_ONCE = 5_000
 _JOB_LIMITS = {Effort.FAST: (1_000, 32 << 20), Effort.BEST: (200, 8 << 20)}
 _JOB_KINDS = {Effort.FAST: "assets.encode_fast", Effort.BEST: "assets.encode"}
 
-type _VersionKey = tuple[int, str, str]
-"""What is unique about a version: asset, digest, media type."""
+# Rows that others have written are left as they are; the next statement sees them (READ COMMITTED).
+_NEW_ASSETS = """
+    INSERT INTO assets_asset (path, description, created_at)
+    SELECT value ->> 0, '', %s FROM {rows} AS given WHERE true
+    ON CONFLICT (path) DO NOTHING
+"""
+_ASSETS = """
+    SELECT asset.path, asset.id FROM {rows} AS given JOIN assets_asset AS asset ON asset.path = value ->> 0
+"""
+_NEW_VERSIONS = """
+    INSERT INTO assets_assetversion (asset_id, blob_id, media_type, created_by_id, created_at)
+    SELECT asset.id, value ->> 1, value ->> 2, %s, %s
+    FROM {rows} AS given JOIN assets_asset AS asset ON asset.path = value ->> 0
+    WHERE true
+    ON CONFLICT (asset_id, blob_id, media_type) DO NOTHING
+"""
+_VERSIONS = """
+    SELECT asset.path, version.id
+    FROM {rows} AS given
+    JOIN assets_asset AS asset ON asset.path = value ->> 0
+    JOIN assets_assetversion AS version
+        ON version.asset_id = asset.id AND version.blob_id = value ->> 1 AND version.media_type = value ->> 2
+"""
 
 
 @transaction.atomic
-def ensure_versions(contents: Sequence[Content], *, actor: User) -> dict[str, AssetVersion]:
-    """Make what lacks of blobs, assets and versions for `contents`; return the version of each path.
+def ensure_versions(contents: Sequence[Content], *, actor: User) -> dict[str, int]:
+    """Make what lacks of blobs, assets and versions for `contents`; return the id of each path's version.
 
     Any number of contents, in a few statements for each 5,000; of a path named twice the last counts.
     Two that run at once meet in the same rows. Rows are written in the order of their keys, so that
@@ -33,26 +55,13 @@ def ensure_versions(contents: Sequence[Content], *, actor: User) -> dict[str, As
     """
     by_path = {content.path: content for content in contents}
     _ensure_blobs(by_path.values())
-    assets = ensure_assets(by_path)
-    wanted = {path: (assets[path].pk, c.digest, c.media_type) for path, c in by_path.items()}
-    known = _versions(wanted.values())
-    lacking = sorted(set(wanted.values()) - known.keys())
-    rows = [
-        AssetVersion(asset_id=asset, blob_id=digest, media_type=media_type, created_by=actor)
-        for asset, digest, media_type in lacking
-    ]
-    # Where another has just written the same row, the update changes nothing and tells us its id.
-    AssetVersion.objects.bulk_create(
-        rows,
-        batch_size=_ROWS_AT_ONCE,
-        update_conflicts=True,
-        unique_fields=["asset", "blob", "media_type"],
-        update_fields=["media_type"],
-    )
-    known.update(zip(lacking, rows, strict=True))
-    versions = {path: known[key] for path, key in wanted.items()}
-    for path, version in versions.items():
-        version.asset = assets[path]
+    versions: dict[str, int] = {}
+    for some in batched(sorted(by_path), _ROWS_AT_ONCE):
+        given = [(path, by_path[path].digest, by_path[path].media_type) for path in some]
+        now = rows.now()
+        rows.write(_NEW_ASSETS, given, now)
+        rows.write(_NEW_VERSIONS, given, actor.pk, now)
+        versions.update(rows.read(_VERSIONS, given))
     return versions
 
 
@@ -120,23 +129,21 @@ def _lock_codings() -> None:
 
 
 @transaction.atomic
-def ensure_assets(paths: Iterable[str]) -> dict[str, Asset]:
-    """Make what lacks of assets for `paths`; return the asset of each. Any number, as `ensure_versions`."""
-    wanted = sorted(set(paths))
-    known = assets_by_path(wanted)
-    lacking = [path for path in wanted if path not in known]
-    rows = [Asset(path=path) for path in lacking]
-    Asset.objects.bulk_create(
-        rows, batch_size=_ROWS_AT_ONCE, update_conflicts=True, unique_fields=["path"], update_fields=["path"]
-    )
-    return known | dict(zip(lacking, rows, strict=True))
+def ensure_assets(paths: Iterable[str]) -> dict[str, int]:
+    """Make what lacks of assets for `paths`; return the id of each. Any number, as `ensure_versions`."""
+    assets: dict[str, int] = {}
+    for some in batched(sorted(set(paths)), _ROWS_AT_ONCE):
+        given = [(path,) for path in some]
+        rows.write(_NEW_ASSETS, given, rows.now())
+        assets.update(rows.read(_ASSETS, given))
+    return assets
 
 
 def _ensure_blobs(contents: Iterable[Content]) -> None:
     sizes = {content.digest: content.size_bytes for content in contents}
     lacking = sorted(sizes.keys() - _known_blobs(sizes))
-    rows = [Blob(digest=digest, size_bytes=sizes[digest]) for digest in lacking]
-    Blob.objects.bulk_create(rows, batch_size=_ROWS_AT_ONCE, ignore_conflicts=True)
+    new = [Blob(digest=digest, size_bytes=sizes[digest]) for digest in lacking]
+    Blob.objects.bulk_create(new, batch_size=_ROWS_AT_ONCE, ignore_conflicts=True)
 
 
 def _known_blobs(digests: Iterable[str]) -> set[str]:
@@ -158,15 +165,3 @@ def _split(blobs: Iterable[Blob], most_blobs: int, most_bytes: int) -> Iterator[
         size_bytes += blob.size_bytes
     if group:
         yield group
-
-
-def _versions(keys: Collection[_VersionKey]) -> dict[_VersionKey, AssetVersion]:
-    """Return the versions that there are of these keys.
-
-    Asked for by asset alone: given a list of digests too, SQLite would try each pair of the two.
-    """
-    found: dict[_VersionKey, AssetVersion] = {}
-    for assets in batched(sorted({asset for asset, _, _ in keys}), VALUES_AT_ONCE):
-        for version in AssetVersion.objects.filter(asset__in=assets).order_by():
-            found[version.asset_id, version.blob_id, version.media_type] = version
-    return found

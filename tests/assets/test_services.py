@@ -1,12 +1,16 @@
 import hashlib
+from collections.abc import Sequence
+from datetime import timedelta
 from itertools import chain
 from unittest import mock
 
 import pytest
+from django.db import DataError, connection, transaction
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from apps.accounts.models import User
-from apps.assets import selectors, services
+from apps.assets import services
 from apps.assets.intake import Content
 from apps.assets.models import Asset, AssetVersion, Blob, Effort, Representation
 from apps.assets.selectors import media_types_of, path_begins_with, representations_of
@@ -18,17 +22,23 @@ def _content(path: str, text: str = "", media_type: str = "text/css", size_bytes
     return Content(path, hashlib.sha256((text or path).encode()).hexdigest(), size_bytes, media_type)
 
 
-def _paths_and_versions(versions: dict[str, AssetVersion]) -> dict[str, tuple[str, str, str]]:
-    return {path: (v.asset.path, v.blob_id, v.media_type) for path, v in versions.items()}
+def _made(contents: Sequence[Content], actor: User) -> dict[str, AssetVersion]:
+    """Return the versions that `ensure_versions` names, by path."""
+    numbers = ensure_versions(contents, actor=actor)
+    found = AssetVersion.objects.select_related("asset", "created_by").in_bulk()
+    return {path: found[number] for path, number in numbers.items()}
 
 
 def test_contents_become_blobs_assets_and_versions(editor: User) -> None:
     contents = [_content("a.css"), _content("b.css"), _content("copy-of-a.css", "a.css")]
 
-    versions = ensure_versions(contents, actor=editor)
+    versions = _made(contents, editor)
 
-    assert _paths_and_versions(versions) == {c.path: (c.path, c.digest, "text/css") for c in contents}
+    made = {path: (v.asset.path, v.blob_id, v.media_type) for path, v in versions.items()}
+    assert made == {c.path: (c.path, c.digest, "text/css") for c in contents}
     assert {version.created_by for version in versions.values()} == {editor}
+    assert all(abs(timezone.now() - v.created_at) < timedelta(minutes=5) for v in versions.values())
+    assert all(abs(timezone.now() - v.asset.created_at) < timedelta(minutes=5) for v in versions.values())
     assert Blob.objects.count() == 2
     assert Asset.objects.count() == 3
 
@@ -36,56 +46,70 @@ def test_contents_become_blobs_assets_and_versions(editor: User) -> None:
 def test_the_same_contents_again_are_the_same_versions(editor: User, other_editor: User) -> None:
     contents = [_content("a.css"), _content("b.css")]
     first = ensure_versions(contents, actor=editor)
+    more = [*contents, _content("c.css")]
 
-    again = ensure_versions([*contents, _content("c.css")], actor=other_editor)
+    again = ensure_versions(more, actor=other_editor)
 
-    assert {path: again[path].pk for path in first} == {path: first[path].pk for path in first}
-    assert again["a.css"].created_by == editor
-    assert again["c.css"].created_by == other_editor
+    assert {path: again[path] for path in first} == first
+    assert _made(more, editor)["a.css"].created_by == editor
+    assert _made(more, editor)["c.css"].created_by == other_editor
+    assert (Asset.objects.count(), AssetVersion.objects.count()) == (3, 3)
 
 
 def test_an_earlier_content_comes_back_as_its_earlier_version(editor: User) -> None:
-    first = ensure_versions([_content("a.css", "one")], actor=editor)["a.css"]
-    second = ensure_versions([_content("a.css", "two")], actor=editor)["a.css"]
-    third = ensure_versions([_content("a.css", "one")], actor=editor)["a.css"]
+    first, second, third = (
+        ensure_versions([_content("a.css", text)], actor=editor)["a.css"] for text in ("one", "two", "one")
+    )
 
-    assert first.pk == third.pk != second.pk
+    assert first == third != second
 
 
 def test_the_same_bytes_of_another_type_are_another_version(editor: User) -> None:
-    text = ensure_versions([_content("a", "x", "text/plain")], actor=editor)["a"]
-    data = ensure_versions([_content("a", "x", "application/json")], actor=editor)["a"]
+    text, data = (
+        ensure_versions([_content("a", "x", media_type)], actor=editor)["a"]
+        for media_type in ("text/plain", "application/json")
+    )
 
-    assert text.pk != data.pk
-    assert text.blob_id == data.blob_id
+    assert text != data
+    assert Blob.objects.count() == 1
 
 
 def test_of_a_path_named_twice_the_last_counts(editor: User) -> None:
-    versions = ensure_versions([_content("a", "one"), _content("a", "two")], actor=editor)
+    ensure_versions([_content("a", "one"), _content("a", "two")], actor=editor)
 
-    assert versions["a"].blob_id == _content("a", "two").digest
-    assert AssetVersion.objects.count() == 1
+    assert AssetVersion.objects.get().blob_id == _content("a", "two").digest
 
 
 def test_no_contents_are_no_versions(editor: User) -> None:
     assert ensure_versions([], actor=editor) == {}
 
 
-def test_rows_that_another_writes_at_the_same_moment_are_shared(editor: User, other_editor: User) -> None:
+@pytest.mark.parametrize("path", ['it\'s "so" 100%s {rows}.css', "ä/中/\U0001f600.css", "null", "7"])
+def test_any_path_comes_back_as_it_was(editor: User, path: str) -> None:
+    versions = _made([_content("z", "x"), _content(path, "x")], editor)
+
+    assert versions[path].asset.path == path
+    assert Asset.objects.filter(path=path).exists()
+    assert ensure_assets([path]) == {path: Asset.objects.get(path=path).pk}
+
+
+def test_a_blob_that_another_writes_at_the_same_moment_is_shared(editor: User, other_editor: User) -> None:
     contents = [_content("a.css"), _content("b.css")]
     first = ensure_versions(contents, actor=editor)
 
     # What this one saw before the other's commit: nothing.
-    with (
-        mock.patch.object(services, "assets_by_path", return_value={}),
-        mock.patch.object(services, "_versions", return_value={}),
-        mock.patch.object(services, "_known_blobs", return_value=set()),
-    ):
-        second = ensure_versions(contents, actor=other_editor)
+    with mock.patch.object(services, "_known_blobs", return_value=set()):
+        assert ensure_versions(contents, actor=other_editor) == first
 
-    assert {path: v.pk for path, v in second.items()} == {path: v.pk for path, v in first.items()}
-    assert {path: v.asset.pk for path, v in second.items()} == {path: v.asset.pk for path, v in first.items()}
-    assert AssetVersion.objects.get(asset__path="a.css").created_by == editor
+
+@pytest.mark.parametrize(
+    "content",
+    [_content("a" * 1025 + ".css"), _content("a.css", media_type="x" * 128)],
+)
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="it does not count characters")
+def test_what_is_too_long_is_refused_and_not_cut(editor: User, content: Content) -> None:
+    with pytest.raises(DataError), transaction.atomic():
+        ensure_versions([content], actor=editor)
 
 
 def test_the_number_of_statements_grows_by_batches_and_not_by_contents(
@@ -93,25 +117,24 @@ def test_the_number_of_statements_grows_by_batches_and_not_by_contents(
     monkeypatch: pytest.MonkeyPatch,
     django_assert_max_num_queries: DjangoAssertNumQueries,
 ) -> None:
-    monkeypatch.setattr(selectors, "VALUES_AT_ONCE", 100)
     monkeypatch.setattr(services, "VALUES_AT_ONCE", 100)
+    monkeypatch.setattr(services, "_ROWS_AT_ONCE", 100)
     contents = [_content(f"{number}.css") for number in range(300)]
 
     with django_assert_max_num_queries(20):
         versions = ensure_versions(contents, actor=editor)
 
     assert len(versions) == 300
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(15):
         assert ensure_versions(contents, actor=editor).keys() == versions.keys()
 
 
 def test_assets_are_made_once(db: None) -> None:
     first = ensure_assets(["b", "a", "b"])
 
-    assert {path: asset.path for path, asset in first.items()} == {"a": "a", "b": "b"}
-    assert {path: asset.pk for path, asset in ensure_assets(["a", "b"]).items()} == {
-        path: asset.pk for path, asset in first.items()
-    }
+    assert first == {asset.path: asset.pk for asset in Asset.objects.all()}
+    assert first.keys() == {"a", "b"}
+    assert ensure_assets(["a", "b"]) == first
 
 
 def test_representations_come_with_their_encoded_blobs_in_bulk(

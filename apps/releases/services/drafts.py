@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.accounts.permissions import require
+from apps.assets import rows
 from apps.assets.paths import path_fault
 from apps.assets.services import ensure_assets, ensure_versions
 from apps.audit.services import record
@@ -27,6 +28,17 @@ BRIEF_FIELDS = (
     "noticed_at",
 )
 _ROWS_AT_ONCE = 5_000
+_PUTS = """
+    INSERT INTO releases_change
+        (release_id, asset_id, kind, version_id, replaced_blob_id, author_id, created_at)
+    SELECT %s, version.asset_id, 'put', version.id, value ->> 1, %s, %s
+    FROM {rows} AS given JOIN assets_assetversion AS version ON version.id = CAST(value ->> 0 AS bigint)
+"""
+_REMOVES = """
+    INSERT INTO releases_change
+        (release_id, asset_id, kind, version_id, replaced_blob_id, author_id, created_at)
+    SELECT %s, CAST(value ->> 0 AS bigint), 'remove', NULL, value ->> 1, %s, %s FROM {rows} AS given
+"""
 
 
 @transaction.atomic
@@ -166,28 +178,11 @@ def _write_batch(
     removes = [change.path for change in batch if isinstance(change, RemoveChange) and change.path in served]
     versions = ensure_versions(puts, actor=actor)
     assets = ensure_assets(removes)
-    rows = [
-        Change(
-            release=release,
-            asset_id=version.asset_id,
-            kind=Change.Kind.PUT,
-            version=version,
-            replaced_blob_id=served[path].blob if path in served else None,
-            author=actor,
-        )
-        for path, version in versions.items()
-    ]
-    rows += [
-        Change(
-            release=release,
-            asset=asset,
-            kind=Change.Kind.REMOVE,
-            replaced_blob_id=served[path].blob,
-            author=actor,
-        )
-        for path, asset in assets.items()
-    ]
-    Change.objects.bulk_create(rows, batch_size=_ROWS_AT_ONCE)
+    replaced = {path: entry.blob for path, entry in served.items()}
+    put_rows = [(version, replaced.get(path)) for path, version in versions.items()]
+    remove_rows = [(asset, replaced[path]) for path, asset in assets.items()]
+    rows.write(_PUTS, put_rows, release.pk, actor.pk, rows.now())
+    rows.write(_REMOVES, remove_rows, release.pk, actor.pk, rows.now())
 
 
 def _refuse_bad_paths(batch: Sequence[ChangeInput], seen: set[str]) -> None:
