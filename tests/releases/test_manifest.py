@@ -169,7 +169,9 @@ def test_other_rules_give_a_path_other_headers_and_another_digest(tmp_path: Path
     [
         "UPDATE entry SET blob = zeroblob(32) WHERE path = 'a'",
         "DELETE FROM entry WHERE path = 'b'",
-        "INSERT INTO entry SELECT '', blob, size, media_type, header_set, release FROM entry LIMIT 1",
+        "INSERT INTO entry SELECT '', blob, size, media_type, header_set, 1, '', NULL FROM entry LIMIT 1",
+        "INSERT INTO redirect VALUES ('old', '/new', 308, 1)",
+        "UPDATE entry SET fingerprint = '0123456789ab', named_header_set = header_set WHERE path = 'a'",
         "UPDATE header_set SET digest = zeroblob(32)",
         "DELETE FROM bucket",
         "UPDATE bucket SET digest = zeroblob(32)",
@@ -190,13 +192,13 @@ def test_what_is_no_manifest_is_named_and_refused(tmp_path: Path) -> None:
     sqlite3.connect(tmp_path / "other").executescript("CREATE TABLE t (a)").connection.close()
     write(tmp_path / "newer", {})
     with sqlite3.connect(tmp_path / "newer") as db:
-        db.execute("UPDATE meta SET value = '2' WHERE key = 'format'")
+        db.execute("UPDATE meta SET value = '3' WHERE key = 'format'")
     db.close()
     for name, words in (
         ("missing", "unable"),
         ("text", "not a database"),
         ("other", "Assetsite"),
-        ("newer", "2"),
+        ("newer", "3"),
     ):
         with pytest.raises(ManifestFault, match=rf"{name} is not a readable manifest.*{words}"):
             ManifestReader(tmp_path / name)

@@ -4,8 +4,8 @@ Pure Python: no Django and no network. `format` says what the file looks like an
 taken, `reader` looks things up, `writer` builds, `diff` compares. See docs/manifest.md.
 """
 
-from apps.releases.manifest.diff import Difference, diff
-from apps.releases.manifest.format import Entry, ManifestFault, Representation
+from apps.releases.manifest.diff import Difference, RedirectDifference, diff, diff_redirects
+from apps.releases.manifest.format import Entry, ManifestFault, Redirect, Representation
 from apps.releases.manifest.reader import ManifestReader
 from apps.releases.manifest.writer import ManifestWriter
 
@@ -15,6 +15,9 @@ __all__ = [
     "ManifestFault",
     "ManifestReader",
     "ManifestWriter",
+    "Redirect",
+    "RedirectDifference",
     "Representation",
     "diff",
+    "diff_redirects",
 ]

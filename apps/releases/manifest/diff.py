@@ -3,7 +3,7 @@ from dataclasses import dataclass
 from heapq import merge
 from itertools import groupby
 
-from apps.releases.manifest.format import LAST, Entry
+from apps.releases.manifest.format import LAST, Entry, Redirect
 from apps.releases.manifest.reader import ManifestReader
 
 
@@ -11,7 +11,7 @@ from apps.releases.manifest.reader import ManifestReader
 class Difference:
     """A path that two manifests do not serve alike: `old` or `new` is None where it is not served.
 
-    `is_content_changed` is False where only the headers differ.
+    `is_content_changed` is False where only the headers differ, or the fingerprinted name.
     """
 
     path: str
@@ -28,7 +28,7 @@ def diff(old: ManifestReader | None, new: ManifestReader | None) -> Iterator[Dif
     shared = set(old.buckets() if old else ()) & set(new.buckets() if new else ())
     rows = merge(_unshared(old, 0, shared), _unshared(new, 1, shared), key=lambda row: (row[2].path, row[0]))
     for path, group in groupby(rows, key=lambda row: row[2].path):
-        sides = {side: (headers, entry) for side, headers, entry in group}
+        sides = {side: (manner, entry) for side, manner, entry in group}
         if len(sides) == 2:
             yield from _compare(sides[0], sides[1])
         elif 0 in sides:
@@ -37,10 +37,32 @@ def diff(old: ManifestReader | None, new: ManifestReader | None) -> Iterator[Dif
             yield Difference(path, None, sides[1][1], is_content_changed=True)
 
 
+@dataclass(frozen=True, slots=True)
+class RedirectDifference:
+    """A redirect that two manifests do not share: `old` or `new` is None where there is none."""
+
+    source: str
+    old: Redirect | None
+    new: Redirect | None
+
+
+def diff_redirects(old: ManifestReader | None, new: ManifestReader | None) -> Iterator[RedirectDifference]:
+    """Yield the redirects in which two manifests differ, sorted by source; None stands for no manifest."""
+    before = {redirect.source: redirect for redirect in old.redirects()} if old else {}
+    after = {redirect.source: redirect for redirect in new.redirects()} if new else {}
+    for source in sorted({*before, *after}):
+        if before.get(source) != after.get(source):
+            yield RedirectDifference(source, before.get(source), after.get(source))
+
+
+# What is served beside the content: the headers, and the fingerprinted name with its own.
+type _Manner = tuple[str, str, str]
+
+
 def _unshared(
     reader: ManifestReader | None, side: int, shared: set[tuple[str, bytes]]
-) -> Iterator[tuple[int, str, Entry]]:
-    """Yield (side, header set digest, entry) for the rows of the buckets that the other side lacks."""
+) -> Iterator[tuple[int, _Manner, Entry]]:
+    """Yield (side, manner, entry) for the rows of the buckets that the other side lacks."""
     if reader is None:
         return
     buckets = reader.buckets()
@@ -48,10 +70,15 @@ def _unshared(
         if bucket not in shared:
             following = buckets[place + 1][0] if place + 1 < len(buckets) else LAST
             for entry in reader.range(bucket[0], following):
-                yield side, reader.header_sets[entry.header_set].digest, entry
+                yield side, _manner(reader, entry), entry
 
 
-def _compare(before: tuple[str, Entry], after: tuple[str, Entry]) -> Iterator[Difference]:
+def _manner(reader: ManifestReader, entry: Entry) -> _Manner:
+    named = reader.header_sets[entry.named_header_set].digest if entry.fingerprint else ""
+    return reader.header_sets[entry.header_set].digest, entry.fingerprint, named
+
+
+def _compare(before: tuple[_Manner, Entry], after: tuple[_Manner, Entry]) -> Iterator[Difference]:
     old, new = before[1], after[1]
     is_content_changed = old.blob != new.blob
     if is_content_changed or before[0] != after[0]:

@@ -11,31 +11,36 @@ from urllib.parse import quote
 from apps.caching.rules import HeaderSet
 from apps.releases.manifest.format import (
     APPLICATION_ID,
+    ENTRY_SQL,
     FIRST_BUCKET,
-    FORMAT,
+    FIRST_FORMAT,
+    FORMATS,
     LAST,
     Entry,
     ManifestFault,
+    Redirect,
     Representation,
     bucket_rows,
+    entry_of,
     manifest_digest,
+    read_redirects,
+    redirects_digest,
     row_digest,
 )
-
-_ENTRY = """
-    SELECT entry.path, entry.blob, entry.size, media_type.name, entry.header_set, entry.release
-    FROM entry JOIN media_type ON media_type.id = entry.media_type
-"""
-
-
-def _entry(row: tuple[str, bytes, int, str, int, int]) -> Entry:
-    path, blob, size, media_type, header_set, release = row
-    return Entry(path, blob.hex(), size, media_type, header_set, release)
 
 
 def _close_all(connections: list[sqlite3.Connection]) -> None:
     while connections:
         connections.pop().close()
+
+
+def _sources_for(path: str, depth: int) -> list[str]:
+    """Return the sources of redirects that `path` may meet, the first of them to be preferred."""
+    wildcards = ["*"] if depth >= 0 else []
+    place = -1
+    while len(wildcards) <= depth and (place := path.find("/", place + 1)) >= 0:
+        wildcards.append(path[: place + 1] + "*")
+    return list(dict.fromkeys([path, *reversed(wildcards)]))
 
 
 class ManifestReader:
@@ -56,6 +61,10 @@ class ManifestReader:
         try:
             self._check_format()
             self.meta: dict[str, str] = dict(self._db.execute("SELECT key, value FROM meta"))
+            self._entries_sql = ENTRY_SQL[self.meta["format"]]
+            self._lookup_sql = self._entries_sql + "WHERE entry.path = ?"
+            self._has_links = self._has_rows("page_link")
+            self._redirect_depth = self._deepest_wildcard() if self._has_rows("redirect") else None
             self.header_sets: dict[int, HeaderSet] = dict(self._read_header_sets())
             self.released: dict[int, int] = dict(self._db.execute("SELECT release, at FROM released"))
         except (sqlite3.Error, ValueError) as error:
@@ -86,8 +95,8 @@ class ManifestReader:
 
     def lookup(self, path: str) -> Entry | None:
         """Return the entry of `path` (no leading slash), or None."""
-        row = self._db.execute(_ENTRY + "WHERE entry.path = ?", (path,)).fetchone()
-        return _entry(row) if row else None
+        row = self._db.execute(self._lookup_sql, (path,)).fetchone()
+        return entry_of(row) if row else None
 
     def lookup_many(self, paths: list[str]) -> dict[str, Entry]:
         """Return the entries of those `paths` that there are."""
@@ -119,9 +128,71 @@ class ManifestReader:
     def range(self, first: str, following: str = LAST) -> Iterator[Entry]:
         """Yield the entries from `first` up to, not including, `following`, in order."""
         rows = self._db.execute(
-            _ENTRY + "WHERE entry.path >= ? AND entry.path < ? ORDER BY entry.path", (first, following)
+            self._entries_sql + "WHERE entry.path >= ? AND entry.path < ? ORDER BY entry.path",
+            (first, following),
         )
-        return map(_entry, rows)
+        return map(entry_of, rows)
+
+    def redirect_for(self, path: str) -> Redirect | None:
+        """Return the redirect that `path` (decoded, no leading slash) meets, or None.
+
+        One of exactly this path comes before wildcards, a longer wildcard before a shorter one. That a
+        file is served at `path` is for the caller to see first.
+        """
+        if self._redirect_depth is None:
+            return None
+        sources = _sources_for(path, self._redirect_depth)
+        marks = ", ".join("?" * len(sources))
+        rows = self._db.execute(
+            f"SELECT source, target, status FROM redirect WHERE source IN ({marks})",  # noqa: S608 - marks
+            sources,
+        )
+        found = {row[0]: row for row in rows}
+        return next((Redirect(*found[source]) for source in sources if source in found), None)
+
+    def redirects(self, *, prefix: str = "") -> Iterator[Redirect]:
+        """Yield the redirects whose source begins with `prefix`, in the order of their sources."""
+        return iter(()) if self._redirect_depth is None else read_redirects(self._db, prefix=prefix)
+
+    @property
+    def has_redirects(self) -> bool:
+        return self._redirect_depth is not None
+
+    @property
+    def has_fingerprints(self) -> bool:
+        """Whether it was built with fingerprinted names."""
+        return self.meta.get("fingerprints") == "1"
+
+    def link_of(self, path: str) -> str:
+        """Return the value of the Link header that the page at `path` is sent with, or ""."""
+        if not self._has_links:
+            return ""
+        row = self._db.execute("SELECT value FROM page_link WHERE path = ?", (path,)).fetchone()
+        return row[0] if row else ""
+
+    def original_of(self, path: str) -> tuple[str, int] | None:
+        """Return (blob, size) of what was uploaded to `path` where what is served was rewritten."""
+        if self._is_first_format:
+            return None
+        row = self._db.execute("SELECT blob, size FROM original WHERE path = ?", (path,)).fetchone()
+        return (row[0].hex(), row[1]) if row else None
+
+    def references_of(self, source: str) -> list[str]:
+        """Return the paths that the content of `source` refers to, sorted, be they served or not."""
+        return self._references("SELECT target FROM reference WHERE source = ? ORDER BY target", source)
+
+    def references_to(self, target: str) -> list[str]:
+        """Return the paths whose content refers to `target`, sorted."""
+        return self._references("SELECT source FROM reference WHERE target = ? ORDER BY source", target)
+
+    def missing_references(self) -> Iterator[tuple[str, str]]:
+        """Yield (source, target) of every reference to a path that is not served, in order."""
+        if self._is_first_format:
+            return iter(())
+        return self._db.execute(
+            "SELECT source, target FROM reference WHERE NOT EXISTS"
+            " (SELECT 1 FROM entry WHERE entry.path = reference.target) ORDER BY source, target"
+        )
 
     def verify(self) -> None:
         """Compute every digest again from the rows; raise `ManifestFault` at the first that differs."""
@@ -150,17 +221,40 @@ class ManifestReader:
             raise ManifestFault(f"{self.file}: its first bucket is missing")
         ends = [first for first, _ in buckets[1:]] + [LAST]
         for (first, digest), end in zip(buckets, ends, strict=True):
-            if row_digest(bucket_rows(self._db, first, end)) != digest:
+            rows = bucket_rows(self._db, first, end, file_format=self.meta["format"])
+            if row_digest(rows) != digest:
                 raise ManifestFault(f"{self.file}: the rows from {first!r} on are not what was built")
-        if manifest_digest(digest for _, digest in buckets) != self.digest:
+        redirects = redirects_digest(self.redirects())
+        if manifest_digest((digest for _, digest in buckets), redirects) != self.digest:
             raise ManifestFault(f"{self.file}: its digest is not the digest of its rows")
 
     def _check_format(self) -> None:
         if self._db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
             raise ValueError("it is a SQLite file, but not of Assetsite")
         found = self._db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
-        if found != (FORMAT,):
-            raise ValueError(f"its format is {found and found[0]}, this program reads {FORMAT}")
+        if not found or found[0] not in FORMATS:
+            raise ValueError(f"its format is {found and found[0]}, this program reads {', '.join(FORMATS)}")
+
+    @property
+    def _is_first_format(self) -> bool:
+        return self.meta["format"] == FIRST_FORMAT
+
+    def _has_rows(self, table: str) -> bool:
+        if self._is_first_format:
+            return False
+        found = self._db.execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone()  # noqa: S608 - ours
+        return bool(found[0])
+
+    def _deepest_wildcard(self) -> int:
+        """Return how many slashes a wildcard's source has at most, so that a lookup tries no deeper."""
+        deepest = self._db.execute(
+            "SELECT max(length(source) - length(replace(source, '/', ''))) FROM redirect"
+            " WHERE source = '*' OR source LIKE '%/*'"
+        ).fetchone()[0]
+        return -1 if deepest is None else int(deepest)
+
+    def _references(self, sql: str, path: str) -> list[str]:
+        return [] if self._is_first_format else [found for (found,) in self._db.execute(sql, (path,))]
 
     def _read_header_sets(self) -> Iterator[tuple[int, HeaderSet]]:
         rows = self._db.execute("SELECT id, digest, rule, rule_version, headers FROM header_set")

@@ -13,15 +13,23 @@ from typing import Self
 from apps.caching.rules import HeaderSet
 from apps.releases.manifest.format import (
     APPLICATION_ID,
+    ENTRY_SQL,
     FIRST_BUCKET,
+    FIRST_FORMAT,
     FORMAT,
     LAST,
     SCHEMA,
+    SCHEMA_SINCE_2,
+    UPGRADE,
     Entry,
     ManifestFault,
+    Redirect,
     Representation,
     bucket_rows,
+    entry_of,
     manifest_digest,
+    read_redirects,
+    redirects_digest,
     row_digest,
     starts_bucket,
 )
@@ -45,9 +53,11 @@ class ManifestWriter:
         self._db.execute("PRAGMA synchronous = OFF")
         self._db.execute("PRAGMA cache_size = -65536")
         if base is None:
-            self._db.executescript(SCHEMA)
+            self._db.executescript(SCHEMA + SCHEMA_SINCE_2)
             self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            self._set_meta("format", FORMAT)
+        elif self._meta("format") == FIRST_FORMAT:
+            self._db.executescript(UPGRADE)
+        self._set_meta("format", FORMAT)
         self._db.execute("BEGIN")
         self._media_types: dict[str, int] = {
             name: number for number, name in self._db.execute("SELECT id, name FROM media_type")
@@ -57,6 +67,7 @@ class ManifestWriter:
         }
         self._is_new = base is None
         self._touched: set[str] = set()
+        self._has_derived = base is not None and self._has_any("original", "reference", "page_link")
 
     def __enter__(self) -> Self:
         return self
@@ -67,11 +78,24 @@ class ManifestWriter:
         self._db.close()
 
     def put(
-        self, path: str, *, blob: str, size: int, media_type: str, header_set: HeaderSet, release: int
+        self,
+        path: str,
+        *,
+        blob: str,
+        size: int,
+        media_type: str,
+        header_set: HeaderSet,
+        release: int,
+        fingerprint: str = "",
+        named_header_set: HeaderSet | None = None,
     ) -> None:
-        """Make `path` serve `blob` (SHA-256 in hex) of `size` bytes under `header_set`."""
+        """Make `path` serve `blob` (SHA-256 in hex) of `size` bytes under `header_set`.
+
+        With a `fingerprint` it is served under the fingerprinted name as well, with `named_header_set`.
+        What was derived from the content before goes.
+        """
         self._db.execute(
-            "INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 path,
                 bytes.fromhex(blob),
@@ -79,23 +103,74 @@ class ManifestWriter:
                 self._media_type_id(media_type),
                 self._header_set_id(header_set),
                 release,
+                fingerprint,
+                self._named_id(fingerprint, named_header_set),
             ),
         )
+        self._forget_derived(path)
         self._touch(path)
 
     def remove(self, path: str) -> bool:
         """Take `path` out; return False where it was not there."""
         removed = self._db.execute("DELETE FROM entry WHERE path = ?", (path,)).rowcount > 0
         if removed:
+            self._forget_derived(path)
             self._touch(path)
         return removed
 
-    def set_header_set(self, entry: Entry, header_set: HeaderSet) -> None:
+    def set_header_set(
+        self, entry: Entry, header_set: HeaderSet, named_header_set: HeaderSet | None = None
+    ) -> None:
         """Give a path other headers; its content stays that of the release which brought it."""
         number = self._header_set_id(header_set)
-        if number != entry.header_set:
-            self._db.execute("UPDATE entry SET header_set = ? WHERE path = ?", (number, entry.path))
+        named = self._named_id(entry.fingerprint, named_header_set)
+        if (number, named or 0) != (entry.header_set, entry.named_header_set):
+            self._db.execute(
+                "UPDATE entry SET header_set = ?, named_header_set = ? WHERE path = ?",
+                (number, named, entry.path),
+            )
             self._touch(entry.path)
+
+    def put_redirect(self, redirect: Redirect, *, release: int) -> None:
+        """Let a path that is not served lead to another; one of the same source is replaced."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO redirect VALUES (?, ?, ?, ?)",
+            (redirect.source, redirect.target, redirect.status, release),
+        )
+
+    def remove_redirect(self, source: str) -> bool:
+        """Take the redirect of `source` out; return False where there was none."""
+        return self._db.execute("DELETE FROM redirect WHERE source = ?", (source,)).rowcount > 0
+
+    def set_original(self, path: str, *, blob: str, size: int) -> None:
+        """Note what was uploaded to `path`, where what it serves was made from that."""
+        self._has_derived = True
+        self._db.execute(
+            "INSERT OR REPLACE INTO original VALUES (?, ?, ?)", (path, bytes.fromhex(blob), size)
+        )
+
+    def put_references(self, source: str, targets: Iterable[str]) -> None:
+        """Note the paths that the content of `source` refers to, in place of those noted before."""
+        self._has_derived = True
+        self._db.execute("DELETE FROM reference WHERE source = ?", (source,))
+        self._db.executemany(
+            "INSERT OR IGNORE INTO reference VALUES (?, ?)", [(target, source) for target in targets]
+        )
+
+    def set_page_link(self, path: str, value: str) -> None:
+        """Note the value of the Link header of the page at `path`; "" for none."""
+        self._has_derived = True
+        if value:
+            self._db.execute("INSERT OR REPLACE INTO page_link VALUES (?, ?)", (path, value))
+        else:
+            self._db.execute("DELETE FROM page_link WHERE path = ?", (path,))
+
+    def set_fingerprints(self, *, has: bool) -> None:
+        """Note whether the manifest is built with fingerprinted names; a copy keeps its base's word."""
+        if has:
+            self._set_meta("fingerprints", "1")
+        else:
+            self._db.execute("DELETE FROM meta WHERE key = 'fingerprints'")
 
     def add_representations(self, blob: str, representations: Iterable[Representation]) -> None:
         """Add content codings of `blob`. They are derived data: the manifest's digest stays."""
@@ -110,13 +185,8 @@ class ManifestWriter:
 
     def entries(self) -> Iterator[Entry]:
         """Yield the entries as they are now, in the order of their paths."""
-        rows = self._db.execute(
-            "SELECT path, blob, size, media_type.name, header_set, release"
-            " FROM entry JOIN media_type ON media_type.id = entry.media_type ORDER BY path"
-        ).fetchall()
-        return (
-            Entry(p, blob.hex(), size, media, headers, rel) for p, blob, size, media, headers, rel in rows
-        )
+        rows = self._db.execute(ENTRY_SQL[FORMAT] + "ORDER BY entry.path").fetchall()
+        return map(entry_of, rows)
 
     def finish(self, *, rules_digest: str) -> str:
         """Complete the file, sync it to disk and return the manifest's digest.
@@ -125,9 +195,9 @@ class ManifestWriter:
         """
         try:
             self._refresh_buckets()
-            digest = manifest_digest(
-                d for (d,) in self._db.execute("SELECT digest FROM bucket ORDER BY first_path")
-            )
+            buckets = self._db.execute("SELECT digest FROM bucket ORDER BY first_path").fetchall()
+            redirects = redirects_digest(read_redirects(self._db))
+            digest = manifest_digest((bucket for (bucket,) in buckets), redirects)
             count = self._db.execute("SELECT count(*) FROM entry").fetchone()[0]
             self._set_meta("digest", digest)
             self._set_meta("path_count", str(count))
@@ -143,6 +213,18 @@ class ManifestWriter:
     def _touch(self, path: str) -> None:
         if not self._is_new:  # a new file's buckets are all computed, in one pass
             self._touched.add(path)
+
+    def _forget_derived(self, path: str) -> None:
+        if not self._has_derived:  # spares the building of a large site three statements a path
+            return
+        self._db.execute("DELETE FROM original WHERE path = ?", (path,))
+        self._db.execute("DELETE FROM reference WHERE source = ?", (path,))
+        self._db.execute("DELETE FROM page_link WHERE path = ?", (path,))
+
+    def _named_id(self, fingerprint: str, header_set: HeaderSet | None) -> int | None:
+        if bool(fingerprint) != (header_set is not None):
+            raise ValueError("a fingerprinted name and its headers come together")
+        return self._header_set_id(header_set) if header_set else None
 
     def _media_type_id(self, name: str) -> int:
         if name not in self._media_types:
@@ -163,6 +245,16 @@ class ManifestWriter:
             )
             self._header_sets[header_set.digest] = cursor.lastrowid or 0
         return self._header_sets[header_set.digest]
+
+    def _has_any(self, *tables: str) -> bool:
+        return any(
+            self._db.execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone()[0]  # noqa: S608 - ours
+            for table in tables
+        )
+
+    def _meta(self, key: str) -> str | None:
+        found = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return found[0] if found else None
 
     def _set_meta(self, key: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
