@@ -3,7 +3,8 @@
 A migration adds one with `Guard(...)`; the same condition, in the SQL that SQLite and PostgreSQL
 share, becomes a trigger for the database in use. SQLite drops a table's triggers when a later
 migration rebuilds that table: such a migration has to add its guards again, and
-`tests/releases/test_guards.py` fails where one is missing.
+`tests/releases/test_guards.py` fails where one is missing. SQLite does not rebuild a table at all that
+the guard of another one reads: that guard has to be taken away meanwhile, with `RemoveGuard`.
 """
 
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
@@ -81,6 +82,25 @@ class Guard(Operation):
         if vendor == "sqlite":
             return [f"DROP TRIGGER {self.name}"]
         return [f"DROP TRIGGER {self.name} ON {self.table}", f"DROP FUNCTION {self.name}()"]
+
+
+class RemoveGuard(Guard):
+    """Take away a guard of an earlier migration, which is given, so that going back adds it again."""
+
+    database_forwards = Guard.database_backwards
+    database_backwards = Guard.database_forwards
+
+    def __init__(self, guard: Guard) -> None:
+        super().__init__(
+            guard.name,
+            table=guard.table,
+            event=guard.event,
+            message=guard.message,
+            condition=guard.condition,
+        )
+
+    def describe(self) -> str:
+        return f"Remove the guard {self.name} of {self.table}"
 
 
 def append_only(table: str) -> list[Operation]:
