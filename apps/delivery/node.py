@@ -214,7 +214,7 @@ def _open_manifest(stored: StoredManifest) -> ManifestReader:
     file = local_file(stored.name, sha256=stored.sha256, size=stored.size)
     if not file.is_file() or file.stat().st_size != stored.size:
         raise FileFault(f"{stored.name} is missing from storage, or damaged")
-    return ManifestReader(file)
+    return ManifestReader(file, is_mapped=False)
 
 
 def _follow(reference: weakref.ref[Node]) -> None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from apps.delivery.pointer import USUAL_OPTIONS, ChannelOptions
 from apps.delivery.recent import Recent
 from apps.delivery.resource import Resource
-from apps.releases.manifest import Entry, ManifestReader
+from apps.releases.manifest import ManifestReader, ServedRow
+from apps.releases.manifest.names import split_fingerprinted
 
 # A path's entry takes 100 bytes here, a resource 3,000: as much as a busy site asks for again and
 # again, and a few megabytes at most whatever the size of the release.
@@ -53,7 +54,7 @@ class LiveRelease:
         path = _plain_path(target.partition(b"?")[0])
         if path is None or (self.options.clean_urls and path.endswith(PAGE) and target[-1:] != b"/"):
             return None
-        found = self.find(path)
+        found = self._look_up(path)
         if found is None or (self.options.early_hints and found.link):
             return None
         self._by_target.put(target, found)
@@ -73,44 +74,50 @@ class LiveRelease:
         return found
 
     def _look_up(self, path: str) -> Resource | None:
-        entry = self.reader.lookup(path)
-        if entry is not None:
-            return self._resource(self.reader, entry, entry.header_set)
-        if self.retained is None:
-            return None
-        entry = self.retained.lookup(path)
-        return self._resource(self.retained, entry, entry.header_set) if entry else None
+        row = self.reader.served(path)
+        if row is not None:
+            return self._resource(self.reader, path, row, row[3])
+        named = split_fingerprinted(path)
+        if named is not None:
+            row = self.reader.served(named[0])
+            if row is not None and row[5] == named[1] and row[6] is not None:
+                return self._resource(self.reader, named[0], row, row[6])
+        row = self.retained.served(path) if self.retained is not None else None
+        return self._resource(self.retained, path, row, row[3]) if self.retained and row else None
 
-    def _resource(self, reader: ManifestReader, entry: Entry, header_set: int) -> Resource:
-        """Return the resource of `entry`; paths with the same content and headers share theirs."""
-        link = ""
-        key = (reader is self.reader, entry.blob, header_set, entry.release, link)
+    def _resource(self, reader: ManifestReader, path: str, row: ServedRow, header_set: int) -> Resource:
+        """Return the resource of `row`; paths with the same content and headers share theirs."""
+        blob, size, media_type, _, release, _, _ = row
+        link = reader.link_of(path) if reader.media_types[media_type] == _PAGE_TYPE else ""
+        key = (reader is self.reader, blob, header_set, release, link)
         known = self._resources.get(key)
         if known is not None:
             return known
+        digest = blob.hex()
         resource = Resource(
-            entry,
-            reader.representations(entry.blob),
+            digest,
+            size,
+            reader.representations(digest),
             reader.header_sets[header_set],
-            last_modified=self._last_modified(reader, entry),
+            last_modified=self._last_modified(reader, release),
             current_since=self.published_at,
-            release=self._named(reader, entry),
+            release=self._named(reader, release),
             link=link,
         )
         self._resources.put(key, resource)
         return resource
 
-    def _last_modified(self, reader: ManifestReader, entry: Entry) -> int:
-        """Return when the content of `entry` first went live, in seconds since 1970."""
-        if entry.release == self.number:
+    def _last_modified(self, reader: ManifestReader, release: int) -> int:
+        """Return when what `release` brought first went live, in seconds since 1970."""
+        if release == self.number:
             return self.released_at
-        return reader.released.get(entry.release, self.released_at)
+        return reader.released.get(release, self.released_at)
 
-    def _named(self, reader: ManifestReader, entry: Entry) -> int | None:
+    def _named(self, reader: ManifestReader, release: int) -> int | None:
         """Return the release that an answer names: what is retained came with an earlier one."""
         if not self.options.names_release:
             return None
-        return self.number if reader is self.reader else entry.release
+        return self.number if reader is self.reader else release
 
 
 def _plain_path(target: bytes) -> str | None:

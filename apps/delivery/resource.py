@@ -14,7 +14,6 @@ from http import HTTPStatus
 from apps.caching.rules import HeaderSet
 from apps.delivery.negotiation import IDENTITY, choose
 from apps.delivery.preconditions import Validators
-from apps.releases.manifest import Entry
 from apps.releases.manifest import Representation as Coded
 
 type Headers = tuple[tuple[str, str], ...]
@@ -95,14 +94,16 @@ class Representation:
 
 
 class Resource:
-    """What a path serves: the representations to choose from, and the rule that gave it its headers.
+    """What a path serves: the representations to choose from, with the headers that a rule gave it.
 
-    `link` is the value of its Link header: a page's critical assets; "" where there are none.
+    `digest` and `size` are those of its blob, `last_modified` and `current_since` as in `Validators`,
+    `release` is the one that answers name, None where they name none. `link` is the value of its Link header: a page's critical assets; "" where there are none.
     """
 
     def __init__(
         self,
-        entry: Entry,
+        digest: str,
+        size: int,
         codings: tuple[Coded, ...],
         header_set: HeaderSet,
         *,
@@ -124,7 +125,7 @@ class Resource:
         if codings:
             said["vary"] = _with_accept_encoding(said.get("vary"))
         self._said, self._names = said, names
-        self.identity = self._representation(entry.blob, entry.size)
+        self.identity = self._representation(digest, size)
         self.codings = {each.coding: self._coded(each) for each in codings}
         self._names_in_order = tuple(self.codings)
 

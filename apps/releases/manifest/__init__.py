@@ -6,7 +6,7 @@ taken, `reader` looks things up, `writer` builds, `diff` compares. See docs/mani
 
 from apps.releases.manifest.diff import Difference, RedirectDifference, diff, diff_redirects
 from apps.releases.manifest.format import Entry, ManifestFault, Redirect, Representation
-from apps.releases.manifest.reader import ManifestReader
+from apps.releases.manifest.reader import ManifestReader, ServedRow
 from apps.releases.manifest.writer import ManifestWriter
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Redirect",
     "RedirectDifference",
     "Representation",
+    "ServedRow",
     "diff",
     "diff_redirects",
 ]
