@@ -91,3 +91,13 @@ class WrongApprovals(ReleaseRefusal):
 
 class WrongChannel(ReleaseRefusal):
     code = "wrong_channel"
+
+
+class WrongOption(ReleaseRefusal):
+    """`option` of a channel cannot have that value: a page that is no path, a number out of range."""
+
+    code = "wrong_option"
+
+    def __init__(self, option: str, message: str, *, next_step: str) -> None:
+        super().__init__(message, next_step=next_step)
+        self.option = option

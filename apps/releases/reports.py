@@ -6,6 +6,7 @@ from typing import TypedDict
 from apps.releases.manifest import Difference
 from apps.releases.models import Approval, Channel, Publication, Release
 from apps.releases.selectors import change_counts
+from apps.releases.services.channels import OPTIONS
 
 
 class PublicationReport(TypedDict):
@@ -123,6 +124,7 @@ def channel_report(
     return {
         "channel": channel.name,
         "required_approvals": channel.required_approvals,
+        "options": {name: getattr(channel, name) for name in OPTIONS},
         "live": history_report(live) if live else None,
         "history": [history_report(publication) for publication in history],
     }

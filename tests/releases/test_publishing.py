@@ -71,6 +71,12 @@ def test_storage_points_at_the_publication_once_it_is_committed(
         "tag": publication.tag,
         "published_at": publication.published_at.isoformat(),
         "released_at": int(publication.published_at.timestamp()),
+        "options": {
+            "clean_urls": False,
+            "not_found_page": "404.html",
+            "names_release": True,
+            "early_hints": False,
+        },
     }
     assert pointers.is_current(publication)
 

@@ -8,9 +8,9 @@ from django.utils.html import format_html
 from apps.accounts.models import User
 from apps.accounts.permissions import require
 from apps.refusals import Refusal
-from apps.releases.admin.forms import ReasonForm, RequiredApprovalsForm
+from apps.releases.admin.forms import OptionsForm, ReasonForm, RequiredApprovalsForm
 from apps.releases.admin.pages import actor_of, page_of, refused, render
-from apps.releases.exceptions import BaseMoved
+from apps.releases.exceptions import BaseMoved, WrongOption
 from apps.releases.headlines import counted
 from apps.releases.impact import impact_between
 from apps.releases.models import Channel, Publication
@@ -28,17 +28,43 @@ class Pointer(StrEnum):
 
 
 def channel_page(request: HttpRequest, channel: Channel) -> HttpResponse:
-    """Show what a channel serves and how it came to that; on POST set its required approvals."""
+    """Show what a channel serves and how it came to that; on POST set its required approvals or options."""
     if request.method != "POST":
-        return _show_channel(request, channel, RequiredApprovalsForm.of(channel))
+        return _show_channel(request, channel)
+    return _set_options(request, channel) if "options" in request.POST else _set_approvals(request, channel)
+
+
+def _set_options(request: HttpRequest, channel: Channel) -> HttpResponse:
+    form = OptionsForm(request.POST)
+    before = {name: getattr(channel, name) for name in channels.OPTIONS}
+    if not form.is_valid():
+        return _show_channel(request, channel, options=form, status=400)
+    try:
+        channel = channels.set_options(channel=channel, actor=actor_of(request), **form.cleaned_data)
+    except WrongOption as refusal:
+        form.add_error(refusal.option, str(refusal))
+        return _show_channel(request, channel, options=form, status=400)
+    except Refusal as refusal:
+        return _show_channel(request, channel, status=refused(request, refusal))
+    changed = [
+        f"{words}: {channels.in_words(getattr(channel, name))}, before: {channels.in_words(before[name])}"
+        for name, words in channels.OPTIONS.items()
+        if getattr(channel, name) != before[name]
+    ]
+    words = f"Saved – {'; '.join(changed)}. Set it back below." if changed else "Nothing was changed."
+    messages.success(request, words)
+    return HttpResponseRedirect(request.get_full_path())
+
+
+def _set_approvals(request: HttpRequest, channel: Channel) -> HttpResponse:
     form, before = RequiredApprovalsForm(request.POST), channel.required_approvals
     if not form.is_valid():
-        return _show_channel(request, channel, form, status=400)
+        return _show_channel(request, channel, approvals=form, status=400)
     count = form.cleaned_data["required_approvals"]
     try:
         channels.set_required_approvals(channel=channel, count=count, actor=actor_of(request))
     except Refusal as refusal:
-        return _show_channel(request, channel, form, status=refused(request, refusal))
+        return _show_channel(request, channel, approvals=form, status=refused(request, refusal))
     messages.success(
         request,
         f"From now on {channel} asks for {counted(count, 'approval')}. Before: {before}; set it back below.",
@@ -87,7 +113,12 @@ def _rolled_back(done: Publication, before: Publication) -> str:
 
 
 def _show_channel(
-    request: HttpRequest, channel: Channel, form: RequiredApprovalsForm, *, status: int = 200
+    request: HttpRequest,
+    channel: Channel,
+    *,
+    approvals: RequiredApprovalsForm | None = None,
+    options: OptionsForm | None = None,
+    status: int = 200,
 ) -> HttpResponse:
     live, actor = live_publication(channel), actor_of(request)
     return render(
@@ -100,7 +131,11 @@ def _show_channel(
         pointer=_pointer(live) if live else None,
         goal=publication_before(live) if live else None,
         page=page_of(request, history_of(channel)),
-        form=form,
+        form=approvals or RequiredApprovalsForm.of(channel),
+        options=options or OptionsForm.of(channel),
+        option_words=[
+            (words, channels.in_words(getattr(channel, name))) for name, words in channels.OPTIONS.items()
+        ],
         why_no_roll_back=_why_not(actor, "releases.roll_back_channel", f"roll {channel} back"),
         why_no_change=_why_not(actor, "releases.change_channel", "change that"),
     )

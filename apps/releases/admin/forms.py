@@ -4,6 +4,7 @@ from django import forms
 
 from apps.accounts.models import User
 from apps.releases.models import Channel, Release
+from apps.releases.services.channels import OPTIONS, RANGES
 from apps.releases.services.drafts import BRIEF_FIELDS
 
 MOST_APPROVALS = 3
@@ -77,3 +78,51 @@ class RequiredApprovalsForm(forms.Form):
     @classmethod
     def of(cls, channel: Channel) -> "RequiredApprovalsForm":
         return cls(initial={"required_approvals": channel.required_approvals})
+
+
+class OptionsForm(forms.Form):
+    """How a channel answers. What a page's path may be is for the service to say."""
+
+    clean_urls = forms.BooleanField(
+        required=False,
+        label="Clean URLs",
+        help_text="/about serves about.html, and /about.html leads to /about.",
+    )
+    not_found_page = forms.CharField(
+        required=False,
+        label="Page of a 404",
+        help_text="A path of the site. Without it, or where a release lacks it, a 404 is one plain line.",
+    )
+    names_release = forms.BooleanField(
+        required=False,
+        label="Name release and cache rule",
+        help_text="Answers carry Assetsite-Release and Assetsite-Rule, to be looked up here.",
+    )
+    early_hints = forms.BooleanField(
+        required=False,
+        label="Early hints",
+        help_text="A page's style sheets and scripts are named in a 103 before the page is sent.",
+    )
+    fingerprints = forms.BooleanField(
+        required=False,
+        label="Fingerprinted names",
+        help_text="Releases built from now on refer to files by names that change with their content.",
+    )
+    retention_days = forms.IntegerField(
+        label="Days that these names are kept",
+        min_value=RANGES["retention_days"][0],
+        max_value=RANGES["retention_days"][1],
+    )
+    retention_publications = forms.IntegerField(
+        label="Publications that these names are kept",
+        min_value=RANGES["retention_publications"][0],
+        max_value=RANGES["retention_publications"][1],
+        help_text="A name answers until both are over, also after a roll back.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
+
+    @classmethod
+    def of(cls, channel: Channel) -> "OptionsForm":
+        return cls(initial={name: getattr(channel, name) for name in OPTIONS})

@@ -24,16 +24,16 @@ def pointer_name(channel: Channel) -> str:
 
 
 def pointer_content(publication: Publication) -> bytes:
-    """Return the pointer to a publication: UTF-8 JSON, the same bytes for the same publication.
+    """Return the pointer to a publication: UTF-8 JSON, the same bytes while its channel has these options.
 
     `released_at` is when the release first went live on the channel, in seconds since 1970: its
     contents' Last-Modified, also after a roll back.
     """
-    manifest = publication.manifest
+    manifest, channel = publication.manifest, publication.channel
     released_at = first_published_at(publication.release) or publication.published_at
     content = {
         "format": FORMAT,
-        "channel": publication.channel.name,
+        "channel": channel.name,
         "sequence": publication.sequence,
         "kind": publication.kind,
         "release": publication.release_id,
@@ -46,6 +46,12 @@ def pointer_content(publication: Publication) -> bytes:
         "tag": publication.tag,
         "published_at": publication.published_at.isoformat(),
         "released_at": int(released_at.timestamp()),
+        "options": {
+            "clean_urls": channel.clean_urls,
+            "not_found_page": channel.not_found_page,
+            "names_release": channel.names_release,
+            "early_hints": channel.early_hints,
+        },
     }
     return json.dumps(content, indent=2).encode() + b"\n"
 
@@ -54,11 +60,11 @@ def pointer_content(publication: Publication) -> bytes:
 def write_pointer(channel: Channel) -> bool:
     """Make storage say what the database says of `channel`; return whether that took a write.
 
-    The channel is locked meanwhile: of two writers the later one writes what is newest, so a pointer
-    never goes back. Raises `OSError` or `AssetRefusal` where
-    storage refuses; `reconcile` tries again.
+    The channel is locked meanwhile: of two writers the later one writes what is newest, so neither a
+    pointer nor its options go back. Raises `OSError` or `AssetRefusal` where storage refuses;
+    `reconcile` tries again.
     """
-    Channel.objects.select_for_update().get(pk=channel.pk)
+    channel = Channel.objects.select_for_update().get(pk=channel.pk)
     live = live_publication(channel)
     if live is None or is_current(live):
         return False

@@ -1,7 +1,8 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
+from django.db import transaction
 from django.utils.timezone import localtime
 
 from apps.accounts.command_line import SubcommandsCommand
@@ -9,6 +10,17 @@ from apps.releases.models import Channel
 from apps.releases.reports import channel_report
 from apps.releases.selectors import channel_named, history_of, live_publication
 from apps.releases.services import channels
+
+# By option: what is typed behind it.
+_OPTIONS = {
+    "clean_urls": "on|off",
+    "not_found_page": "PATH",
+    "names_release": "on|off",
+    "early_hints": "on|off",
+    "fingerprints": "on|off",
+    "retention_days": "N",
+    "retention_publications": "N",
+}
 
 
 class Command(SubcommandsCommand):
@@ -19,9 +31,19 @@ class Command(SubcommandsCommand):
         show = add("show", self.show, help="show one channel and its history")
         show.add_argument("name")
         show.add_argument("--limit", type=int, default=20, help="publications shown (default: %(default)s)")
-        change = add("set", self.set, help="change what a channel asks for")
+        change = add("set", self.set, help="change what a channel asks for, and how it answers")
         change.add_argument("name")
-        change.add_argument("--required-approvals", type=int, required=True, metavar="0..3")
+        change.add_argument("--required-approvals", type=int, metavar="0..3")
+        for option, metavar in _OPTIONS.items():
+            choices = ("on", "off") if metavar == "on|off" else None
+            kind = int if metavar == "N" else str
+            change.add_argument(
+                f"--{option.replace('_', '-')}",
+                type=kind,
+                choices=choices,
+                metavar=metavar,
+                help=channels.OPTIONS[option],
+            )
 
     def list_channels(self, **options: Any) -> object:
         reports = []
@@ -36,6 +58,7 @@ class Command(SubcommandsCommand):
         channel = channel_named(name)
         live, history = live_publication(channel), list(history_of(channel)[: max(limit, 0)])
         self.say(f"Channel {channel}: {channel.required_approvals} approval(s) required")
+        self._say_options(channel, channels.OPTIONS)
         for publication in history:
             at = f"{localtime(publication.published_at):%Y-%m-%d %H:%M}"
             reason = f", “{publication.reason}”" if publication.reason else ""
@@ -47,9 +70,25 @@ class Command(SubcommandsCommand):
             self.say("Nothing has been published on it yet.")
         return channel_report(channel, live, history)
 
-    def set(self, *, name: str, required_approvals: int, **options: Any) -> object:
-        channel = channels.set_required_approvals(
-            channel=channel_named(name), count=required_approvals, actor=self.actor(options)
-        )
-        self.say(f"{channel} asks for {channel.required_approvals} approval(s).")
+    def set(self, *, name: str, required_approvals: int | None, **options: Any) -> object:
+        typed = {option: options[option] for option in _OPTIONS if options[option] is not None}
+        if required_approvals is None and not typed:
+            raise CommandError("Say what to set, as in --clean-urls on; --help lists it all.", returncode=2)
+        channel, actor = channel_named(name), self.actor(options)
+        with transaction.atomic():
+            if required_approvals is not None:
+                channels.set_required_approvals(channel=channel, count=required_approvals, actor=actor)
+            wanted = {option: _value(option, words) for option, words in typed.items()}
+            channel = channels.set_options(channel=channel, actor=actor, **wanted)
+        if required_approvals is not None:
+            self.say(f"{channel} asks for {channel.required_approvals} approval(s).")
+        self._say_options(channel, typed)
         return channel_report(channel, live_publication(channel), [])
+
+    def _say_options(self, channel: Channel, names: Iterable[str]) -> None:
+        for name in names:
+            self.say(f"  {channels.OPTIONS[name]}: {channels.in_words(getattr(channel, name))}")
+
+
+def _value(option: str, typed: str | int) -> bool | int | str:
+    return typed == "on" if _OPTIONS[option] == "on|off" else typed
