@@ -88,10 +88,12 @@ class Published:
         *,
         coded: Mapping[str, Mapping[str, bytes]] | None = None,
         kept_from: Mapping[str, int] | None = None,
+        links: Mapping[str, str] | None = None,
     ) -> None:
         """Serve `files` (path → content) as a release of this number.
 
-        `coded` gives path → coding → bytes, `kept_from` the release that brought a path if not this one.
+        `coded` gives path → coding → bytes, `kept_from` the release that brought a path if not this one,
+        `links` path → value of its Link header.
         """
         manifest = self.folder / "manifests" / f"{release}.sqlite"
         manifest.parent.mkdir(parents=True, exist_ok=True)
@@ -102,6 +104,8 @@ class Published:
                     self.blob(encoded)
                     kept = Representation(coding, sha256(encoded), len(encoded))
                     writer.add_representations(sha256(content), [kept])
+            for path, value in (links or {}).items():
+                writer.set_page_link(path, value)
             for earlier, pointer in self.pointers.items():
                 writer.set_released(earlier, pointer["released_at"])
             digest = writer.finish(rules_digest=RULES.digest)
@@ -225,6 +229,10 @@ class Gunicorn:
     def connect(self, *, port: int | None = None) -> socket.socket:
         """Open a connection, to the public door unless `port` is another's."""
         return socket.create_connection(("127.0.0.1", port or self.public_port), timeout=30)
+
+    def reload(self) -> None:
+        """Have gunicorn start new workers and end the old ones (SIGHUP)."""
+        self._process.send_signal(signal.SIGHUP)
 
     def ready(self) -> dict[str, Any]:
         """Return what one of the workers says of itself."""

@@ -41,6 +41,18 @@ _NOT_PLAIN = frozenset(
         b"upgrade",
     }
 )
+
+
+def _incomplete() -> type[Exception]:
+    """Return what the parser raises for the beginning of a request: not the class that it exports."""
+    try:
+        h1c.parse_request_fast(b"G", 0)
+    except Exception as error:  # noqa: BLE001 - it is the question which
+        return type(error)
+    raise RuntimeError(f"gunicorn_h1c {h1c.__version__} takes half a request for a whole one")
+
+
+Incomplete = _incomplete()
 _CONDITIONS = frozenset({b"if-none-match", b"if-modified-since"})
 _RANGE = re.compile(rb"bytes=([0-9]{1,15})-([0-9]{1,15})")
 
@@ -49,7 +61,7 @@ class PublicConnection(asyncio.Protocol):
     """One connection of a visitor. `since` is when something last came or went, by the front's clock."""
 
     __slots__ = (
-        "_front", "_half_closed", "_is_last", "_is_waiting", "_sending", "_transport", "_unread",
+        "_front", "_half_closed", "_is_last", "_is_new", "_is_waiting", "_sending", "_transport", "_unread",
         "peer", "since",
     )  # fmt: skip
 
@@ -60,6 +72,7 @@ class PublicConnection(asyncio.Protocol):
         self._sending: Sending | None = None
         self._is_waiting = False  # for a blob that is fetched
         self._is_last = False  # no request is read after the one that is answered
+        self._is_new = True  # nothing has come yet
         self._half_closed = False  # by the client, which still reads
         self.peer = ""
         self.since = front.clock
@@ -97,6 +110,7 @@ class PublicConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._is_last:  # what comes after the last request is thrown away
             return
+        self._is_new = False
         already = len(self._unread)
         if already:
             data = self._unread + data
@@ -110,8 +124,9 @@ class PublicConnection(asyncio.Protocol):
 
     @property
     def is_idle(self) -> bool:
-        """Whether nobody would miss this connection."""
-        return not self._is_busy and not self._unread and not self._transport.get_write_buffer_size()
+        """Whether it only waits for another request; the first one may be on its way already."""
+        waits = not (self._is_new or self._is_busy or self._unread)
+        return waits and not self._transport.get_write_buffer_size()
 
     @property
     def patience_seconds(self) -> float:
@@ -144,7 +159,7 @@ class PublicConnection(asyncio.Protocol):
                 return
             try:
                 request = h1c.parse_request_fast(data, already)
-            except h1c.IncompleteError:
+            except Incomplete:
                 self._keep(data)
                 return
             except ValueError as fault:  # every other fault that the parser has a name for

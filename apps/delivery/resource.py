@@ -96,8 +96,9 @@ class Representation:
 class Resource:
     """What a path serves: the representations to choose from, with the headers that a rule gave it.
 
-    `digest` and `size` are those of its blob, `last_modified` and `current_since` as in `Validators`,
-    `release` is the one that answers name, None where they name none. `link` is the value of its Link header: a page's critical assets; "" where there are none.
+    `digest` and `size` are those of its blob, `last_modified` and `current_since` as in `Validators`;
+    `release` is the one that answers name, None where they name none. `link` is the value of its Link
+    header: a page's critical assets; "" where there are none.
     """
 
     def __init__(

@@ -41,11 +41,12 @@ class DjangoConnection(ASGIProtocol):  # type: ignore[misc]
 
     @property
     def is_idle(self) -> bool:
-        return bool(self._awaiting_request and not self._finishing_calls)
+        """Whether it only waits for another request; the first one may be on its way already."""
+        return bool(self._awaiting_request and not self._finishing_calls and self.req_count > 1)
 
     @property
     def patience_seconds(self) -> float:
-        return self.front.idle_seconds if self.is_idle else math.inf
+        return self.front.idle_seconds if self._awaiting_request else math.inf
 
     def connection_made(self, transport: Any) -> None:
         self.app = partial(_named, self.app, transport.get_extra_info("sockname"))

@@ -1,0 +1,226 @@
+"""The worker of the public door, as a real gunicorn: time, memory, its end, and what it builds on."""
+
+import hashlib
+import inspect
+import json
+import re
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import gunicorn
+import gunicorn_h1c
+import pytest
+from gunicorn.asgi.protocol import ASGIProtocol
+from gunicorn.workers.gasgi import ASGIWorker
+
+from tests.delivery.conftest import LARGE, SITE, TEN
+from tests.serving import Gunicorn, Published, read_answer
+
+HUGE = bytes(range(251)) * 200_000  # 50 MB
+# What apps/delivery/worker.py takes from gunicorn, by the beginning of its source's SHA-256.
+BUILT_ON = {
+    "ASGIWorker._serve": "986a7a4ab51c",
+    "ASGIWorker._shutdown": "9598f4e44fba",
+    "ASGIProtocol.connection_made": "9113fc16d379",
+    "ASGIProtocol._keepalive_timeout": "7d10f303b001",
+    "ASGIProtocol._check_h1c_protocol_available": "9c8b662a9b1e",
+    "ASGIProtocol._send_error_response": "d6e9f162ed3e",
+}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gunicorn]:
+    """One worker, which serves `SITE` and a file of 50 MB."""
+    server = Gunicorn(tmp_path_factory.mktemp("worker"), workers=1)
+    Published(server.storage).publish(1, SITE | {"huge.bin": HUGE})
+    with server:
+        yield server
+
+
+def get(target: str, *more: str) -> bytes:
+    return "\r\n".join((f"GET {target} HTTP/1.1", "Host: localhost", *more, "", "")).encode()
+
+
+def memory_kilobytes(pid: int) -> int:
+    found = re.search(r"^Pss:\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
+    assert found
+    return int(found[1])
+
+
+def read_until(connection: socket.socket, enough: int) -> bytes:
+    received = b""
+    while len(received) < enough:
+        piece = connection.recv(1 << 20)
+        assert piece, received[-200:]
+        received += piece
+    return received
+
+
+def test_gunicorn_has_what_the_worker_builds_on() -> None:
+    """Fail where an upgrade of gunicorn changes what apps/delivery/worker.py relies on."""
+    found = {
+        name: hashlib.sha256(inspect.getsource(function).encode()).hexdigest()[:12]
+        for name, function in (
+            ("ASGIWorker._serve", ASGIWorker._serve),
+            ("ASGIWorker._shutdown", ASGIWorker._shutdown),
+            ("ASGIProtocol.connection_made", ASGIProtocol.connection_made),
+            ("ASGIProtocol._keepalive_timeout", ASGIProtocol._keepalive_timeout),
+            ("ASGIProtocol._check_h1c_protocol_available", ASGIProtocol._check_h1c_protocol_available),
+            ("ASGIProtocol._send_error_response", ASGIProtocol._send_error_response),
+        )
+    }
+    assert found == BUILT_ON, (
+        f"gunicorn {gunicorn.__version__} differs from the one that apps/delivery/worker.py was written for:"
+        " read what has changed, adapt the worker, then put the new digests into this test."
+    )
+    protocol = inspect.getsource(ASGIProtocol)
+    for name in ("_awaiting_request", "_finishing_calls", "worker.nr_conns", "self.app = worker.asgi"):
+        assert name in protocol, f"gunicorn {gunicorn.__version__} has no {name} any more"
+    request = gunicorn_h1c.parse_request_fast(get("/a"), 0)
+    fields = "method path minor_version asgi_headers consumed header_count content_length has_chunked"
+    assert all(hasattr(request, name) for name in [*fields.split(), "connection_close"])
+
+
+def test_200_slow_clients_keep_nobody_waiting(server: Gunicorn) -> None:
+    with ExitStack() as stack:
+        for number in range(200):
+            slow = stack.enter_context(closing(server.connect()))
+            if number % 2:
+                slow.sendall(b"GET /ten.txt HTTP/1.1\r\nHost: loc")  # and never goes on
+            else:
+                slow.sendall(get("/huge.bin"))  # and never reads
+        for _ in range(100):
+            assert server.ask("/ten.txt").body == TEN
+
+
+def test_who_stops_reading_a_large_file_takes_no_memory_and_gets_the_rest_later(server: Gunicorn) -> None:
+    pid = server.ready()["pid"]
+    assert server.ask("/huge.bin").body == HUGE
+    before = memory_kilobytes(pid)
+    with ExitStack() as stack:
+        clients = [stack.enter_context(closing(server.connect())) for _ in range(8)]
+        for client in clients:
+            client.sendall(get("/huge.bin", "Connection: close"))
+            assert client.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
+        assert server.ask("/ten.txt").body == TEN
+        assert memory_kilobytes(pid) < before + 4_000
+        for client in clients[1:]:
+            client.close()
+        rest = read_until(clients[0], len(HUGE) - 1000)
+        while piece := clients[0].recv(1 << 20):
+            rest += piece
+    assert rest.endswith(HUGE[-40_000_000:])
+
+
+def test_requests_that_come_at_once_are_answered_in_their_order(server: Gunicorn) -> None:
+    targets = ["/ten.txt", "/huge.bin", "/nothing", "/css/site.css", "/-/healthz"]
+    more = ["", "Range: bytes=5-900004", "", "Range: bytes=0-4", "Connection: close"]
+    asked = b"".join(get(target, *filter(None, [field])) for target, field in zip(targets, more, strict=True))
+    expected = [(200, TEN), (206, HUGE[5:900_005]), (404, None), (206, SITE["css/site.css"][:5]), (200, None)]
+    with server.connect() as connection:
+        connection.sendall(asked)
+        stream = connection.makefile("rb")
+        for status, body in expected:
+            head = b"".join(iter(stream.readline, b"\r\n"))
+            length = int(re.findall(rb"(?i)\r\ncontent-length: (\d+)\r\n", b"\r\n" + head)[0])
+            received = stream.read(length)
+            assert head.startswith(f"HTTP/1.1 {status} ".encode())
+            assert body is None or received == body
+        assert stream.read() == b""
+
+
+def test_who_sends_nothing_more_still_gets_every_answer(server: Gunicorn) -> None:
+    with server.connect() as connection:
+        connection.sendall(get("/huge.bin") + get("/ten.txt"))
+        connection.shutdown(socket.SHUT_WR)
+        received = b""
+        while piece := connection.recv(1 << 20):
+            received += piece
+    assert received.count(b"HTTP/1.1 200 OK\r\n") == 2
+    assert received.endswith(TEN)
+
+
+def test_a_request_that_comes_byte_by_byte_is_one_request(server: Gunicorn) -> None:
+    with server.connect() as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in get("/ten.txt", "Connection: close"):
+            connection.sendall(bytes([byte]))
+        assert read_answer(connection.makefile("rb").read()).body == TEN
+
+
+def test_100_000_bytes_of_header_are_refused_and_the_refusal_is_read(server: Gunicorn) -> None:
+    # More fields than the parser counts are no request to it, one that is too long has a name.
+    for status, head in ((431, b"X: " + b"a" * 100_000), (400, b"X: a\r\n" * 12_500)):
+        answer = read_answer(server.exchange(b"GET /ten.txt HTTP/1.1\r\nHost: localhost\r\n" + head))
+        assert answer.status == status
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["connection"] == "close"
+
+
+def test_a_worker_that_has_had_its_requests_is_replaced_and_nobody_notices(tmp_path: Path) -> None:
+    server = Gunicorn(tmp_path, workers=1, environment={"GUNICORN_CMD_ARGS": "--max-requests 50"})
+    Published(server.storage).publish(1, SITE)
+    with server:
+        first = server.ready()["pid"]
+        with ThreadPoolExecutor(4) as visitors:
+            bodies = list(visitors.map(lambda _: server.ask("/ten.txt").body, range(120)))
+        assert set(bodies) == {TEN}
+        while server.ready()["pid"] == first:
+            pass  # its successor takes over within a second
+
+
+def test_a_graceful_reload_lets_a_download_finish(tmp_path: Path) -> None:
+    server = Gunicorn(tmp_path, workers=1)
+    Published(server.storage).publish(1, SITE | {"huge.bin": HUGE})
+    with server:
+        first = server.ready()["pid"]
+        with server.connect() as download, server.connect() as idle:
+            idle.sendall(get("/ten.txt"))
+            assert idle.recv(100_000).endswith(TEN)
+            download.sendall(get("/huge.bin", "Connection: close"))
+            begin = download.recv(1000)
+            server.reload()
+            while server.ready()["pid"] == first:
+                pass
+            assert idle.recv(1000) == b""  # who only keeps a connection is told to come again
+            body = (begin + b"".join(iter(lambda: download.recv(1 << 20), b""))).partition(b"\r\n\r\n")[2]
+        assert body == HUGE
+
+
+def test_the_access_log_has_a_line_for_each_request(tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    server = Gunicorn(tmp_path, workers=1, environment={"ACCESS_LOG": str(log)})
+    Published(server.storage).publish(1, SITE)
+    with server:
+        etag = server.ask("/ten.txt", headers={"user-agent": 'a "b"\\'}).headers["etag"]
+        server.ask("/ten.txt", headers={"if-none-match": etag})
+        server.ask("/large.bin?x=1", headers={"range": "bytes=0-9"})
+        server.ask("/nothing", method="HEAD")
+        server.ask("/large.bin")
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [(line["method"], line["target"], line["status"], line["bytes"]) for line in lines] == [
+        ("GET", "/ten.txt", 200, 10),
+        ("GET", "/ten.txt", 304, 0),
+        ("GET", "/large.bin?x=1", 206, 10),
+        ("HEAD", "/nothing", 404, 0),
+        ("GET", "/large.bin", 200, len(LARGE)),
+    ]
+    assert lines[0]["client"] == "127.0.0.1"
+    assert lines[0]["agent"] == 'a "b"\\'
+
+
+def test_hints_come_before_a_page_where_the_channel_wants_them(tmp_path: Path) -> None:
+    server = Gunicorn(tmp_path, workers=1)
+    published = Published(server.storage)
+    published.publish(1, SITE, links={"index.html": "</css/site.css>; rel=preload; as=style"})
+    published.write(json.loads(published.pointer.read_bytes()) | {"options": {"early_hints": True}})
+    with server:
+        raw = server.exchange(get("/", "Connection: close"))
+        hints, _, answer = raw.partition(b"\r\n\r\n")
+        assert hints == b"HTTP/1.1 103 Early Hints\r\nLink: </css/site.css>; rel=preload; as=style"
+        assert read_answer(answer).headers["link"] == "</css/site.css>; rel=preload; as=style"
+        old = server.exchange(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        assert old.startswith(b"HTTP/1.1 200 OK\r\n")
