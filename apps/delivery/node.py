@@ -175,6 +175,8 @@ class Node:
                 before.sequence,
                 pointer.sequence,
             )
+        if before:  # in a thread of its own, since it takes its time and the next pointer does not wait
+            threading.Thread(target=before.let_go, name="assetsite-let-go", daemon=True).start()
 
     def _note(self, channel: str, fault: str) -> None:
         if self.faults.get(channel) != fault:

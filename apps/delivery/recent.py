@@ -1,6 +1,11 @@
 """What was used lately, up to a bound: a cache of two generations that takes no lock."""
 
+import time
 from collections.abc import Callable
+from itertools import count
+
+_AT_ONCE = 32
+_PAUSE_SECONDS = 0.001
 
 
 class Recent[Key, Value]:
@@ -42,3 +47,16 @@ class Recent[Key, Value]:
             self._old, self._young, self._weight = self._young, {}, 0
         self._young[key] = value
         self._weight += weight
+
+    def empty(self) -> None:
+        """Let go of everything, a little at a time: freeing thousands of objects at once holds up others."""
+        for number in count(1):
+            generation = self._young or self._old
+            if not generation:
+                return
+            try:
+                generation.popitem()
+            except KeyError:  # somebody else took the last one
+                continue
+            if not number % _AT_ONCE:
+                time.sleep(_PAUSE_SECONDS)

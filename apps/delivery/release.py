@@ -73,6 +73,11 @@ class LiveRelease:
             self._by_path.put(path, found)
         return found
 
+    def let_go(self) -> None:
+        """Forget what was looked up, after another release has taken this one's place."""
+        for recent in (self._by_target, self._by_path, self._resources):
+            recent.empty()
+
     def _look_up(self, path: str) -> Resource | None:
         row = self.reader.served(path)
         if row is not None:
