@@ -51,7 +51,7 @@ def _set_options(request: HttpRequest, channel: Channel) -> HttpResponse:
         for name, words in channels.OPTIONS.items()
         if getattr(channel, name) != before[name]
     ]
-    words = f"Saved – {'; '.join(changed)}. Set it back below." if changed else "Nothing was changed."
+    words = f"Saved: {'; '.join(changed)}. Set it back below." if changed else "Nothing was changed."
     messages.success(request, words)
     return HttpResponseRedirect(request.get_full_path())
 

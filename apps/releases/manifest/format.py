@@ -207,6 +207,18 @@ def bucket_rows(
     yield from db.execute(_ROWS_SQL[file_format], (first, following))
 
 
+def redirect_sources(path: str, depth: int) -> list[str]:
+    """Return the sources of redirects that `path` may meet, the first of them to be preferred.
+
+    `depth` is how many slashes a wildcard has at most, -1 where there is none: it spares tries.
+    """
+    wildcards = ["*"] if depth >= 0 else []
+    place = -1
+    while len(wildcards) <= depth and (place := path.find("/", place + 1)) >= 0:
+        wildcards.append(path[: place + 1] + "*")
+    return list(dict.fromkeys([path, *reversed(wildcards)]))
+
+
 def read_redirects(db: sqlite3.Connection, *, prefix: str = "") -> Iterator[Redirect]:
     """Yield the redirects whose source begins with `prefix`, in the order of their sources."""
     rows = db.execute(

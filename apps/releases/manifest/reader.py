@@ -25,6 +25,7 @@ from apps.releases.manifest.format import (
     entry_of,
     manifest_digest,
     read_redirects,
+    redirect_sources,
     redirects_digest,
     row_digest,
 )
@@ -33,15 +34,6 @@ from apps.releases.manifest.format import (
 def _close_all(connections: list[sqlite3.Connection]) -> None:
     while connections:
         connections.pop().close()
-
-
-def _sources_for(path: str, depth: int) -> list[str]:
-    """Return the sources of redirects that `path` may meet, the first of them to be preferred."""
-    wildcards = ["*"] if depth >= 0 else []
-    place = -1
-    while len(wildcards) <= depth and (place := path.find("/", place + 1)) >= 0:
-        wildcards.append(path[: place + 1] + "*")
-    return list(dict.fromkeys([path, *reversed(wildcards)]))
 
 
 # Blob (SHA-256), size, media type's id, header set's id, release, fingerprint, header set's id under the
@@ -164,7 +156,7 @@ class ManifestReader:
         """
         if self._redirect_depth is None:
             return None
-        sources = _sources_for(path, self._redirect_depth)
+        sources = redirect_sources(path, self._redirect_depth)
         marks = ", ".join("?" * len(sources))
         rows = self._db.execute(
             f"SELECT source, target, status FROM redirect WHERE source IN ({marks})",  # noqa: S608 - marks
