@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from itertools import batched
 from pathlib import Path
 
@@ -107,28 +108,24 @@ def _news_for(manifest: Manifest) -> dict[str, list[Representation]]:
 
 
 def _apply(writer: ManifestWriter, release: Release, compiler: HeaderCompiler) -> None:
-    put_blobs = []
-    changes = release.changes.select_related("asset", "version__blob").order_by("asset__path")
-    for change in changes.iterator(chunk_size=_BLOBS_AT_ONCE):
-        path, version = change.asset.path, change.version
-        if change.kind == Change.Kind.REMOVE or version is None:
+    blobs: dict[str, None] = {}
+    changes = release.changes.order_by("asset__path").values_list(
+        "kind", "asset__path", "version__blob", "version__blob__size_bytes", "version__media_type"
+    )
+    for kind, path, blob, size, media_type in changes.iterator(chunk_size=_BLOBS_AT_ONCE):
+        if kind == Change.Kind.REMOVE:
             writer.remove(path)
             continue
-        size = version.blob.size_bytes
+        header_set = compiler.header_set(path, media_type, size)
         writer.put(
-            path,
-            blob=version.blob_id,
-            size=size,
-            media_type=version.media_type,
-            header_set=compiler.header_set(path, version.media_type, size),
-            release=release.pk,
+            path, blob=blob, size=size, media_type=media_type, header_set=header_set, release=release.pk
         )
-        put_blobs.append(version.blob_id)
-    for start in range(0, len(put_blobs), _BLOBS_AT_ONCE):
-        _add_representations(writer, put_blobs[start : start + _BLOBS_AT_ONCE])
+        blobs[blob] = None
+    for some in batched(blobs, _BLOBS_AT_ONCE):
+        _add_representations(writer, some)
 
 
-def _add_representations(writer: ManifestWriter, blobs: list[str]) -> None:
+def _add_representations(writer: ManifestWriter, blobs: Iterable[str]) -> None:
     for blob, representations in representations_of(blobs).items():
         rows = [Representation(r.coding, r.encoded_id, r.encoded.size_bytes) for r in representations]
         writer.add_representations(blob, rows)
