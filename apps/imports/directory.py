@@ -1,5 +1,6 @@
 """A directory as the source of an import: every file in it, or everything that is wrong with it."""
 
+import io
 import os
 import stat
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ class SourceFile:
 
     path: str
     name: str
-    file: Path
+    file: str
     place: Place
     size_bytes: int
     mtime_ns: int
@@ -37,13 +38,13 @@ class SourceFile:
         That is if it cannot be read, or has changed since it was found or changes while it is read.
         """
         try:
-            with self.file.open("rb", buffering=0) as stream:
+            with io.FileIO(self.file) as stream:
                 self._refuse_if_changed(os.fstat(stream.fileno()))
                 left = self.size_bytes
-                while left >= 0 and (chunk := stream.read(CHUNK_BYTES)):
+                while left >= 0 and (chunk := stream.read(min(left + 1, CHUNK_BYTES))):
                     left -= len(chunk)
                     yield chunk
-            self._refuse_if_changed(self.file.stat())
+            self._refuse_if_changed(os.stat(self.file))  # noqa: PTH116 - a Path takes longer than the call
         except FileNotFoundError as error:
             raise self.changed() from error
         except OSError as error:
@@ -148,7 +149,7 @@ class _Walk:
             self.faults.append(_unreadable(name, PermissionError()))
         else:
             path = self.prefix + name
-            file = SourceFile(path, name, Path(entry.path), place, status.st_size, status.st_mtime_ns)
+            file = SourceFile(path, name, entry.path, place, status.st_size, status.st_mtime_ns)
             self.files.append(file)
 
 

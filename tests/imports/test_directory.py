@@ -1,5 +1,6 @@
 """What a folder holds, or all that is wrong with it before anything is written."""
 
+import io
 import os
 import socket
 from collections.abc import Callable
@@ -234,7 +235,7 @@ def test_a_file_that_grows_without_end_is_given_up(source: Path) -> None:
     with file.open("ab", buffering=0) as stream:
         assert next(chunks) == b"line\n"
         stream.write(b"line\n" * 1000)
-        assert len(next(chunks)) > 5
+        assert next(chunks)
         stream.write(b"line\n")
         with pytest.raises(FileRefused):
             next(chunks)
@@ -244,10 +245,10 @@ def test_a_file_that_a_disk_does_not_give_is_named(source: Path, monkeypatch: py
     write_files(source, {"css/a.css": b"a"})
     (found,) = list_directory(source).files
 
-    def broken(path: Path, *arguments: object, **options: object) -> object:
+    def broken(*arguments: object) -> object:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(Path, "open", broken)
+    monkeypatch.setattr(io, "FileIO", broken)
     with pytest.raises(FileRefused) as refusal:
         list(found.chunks())
     assert refusal.value.message == "css/a.css cannot be read: Input/output error."
