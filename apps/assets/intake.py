@@ -9,7 +9,7 @@ from apps.assets.media_types import HEAD_BYTES, media_type_of
 from apps.refusals import Refusal
 
 # What is written before it is synced together: enough to overlap, little enough to lose and repeat.
-_FILES_AT_ONCE = 512
+_FILES_AT_ONCE = 4096
 _BYTES_AT_ONCE = 64 << 20
 
 type Source = tuple[str, Iterable[bytes]]

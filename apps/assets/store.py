@@ -15,7 +15,6 @@ import os
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
@@ -27,15 +26,15 @@ from django.core.files import File
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, Storage, storages
 
+from apps.assets.disk import in_parallel, make_folders, sync_all
 from apps.assets.exceptions import BlobDamaged, StorageFull, StorageNotWritable
 
 logger = logging.getLogger(__name__)
 
 CHUNK_BYTES = 1 << 20
 TEMPORARY_PREFIX = "unfinished-"
+_READ_ONLY = 0o444
 
-# A sync waits for the disk, not for the processor: several at once share one turn of its journal.
-_SYNCS_AT_ONCE = 8
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -109,6 +108,7 @@ class Batch:
     def finish(self) -> None:
         """Bring what was added to storage. Raises `BlobDamaged` where something else is read back."""
         _put(list(self._files.values()))
+        self._files.clear()
 
     def discard(self) -> None:
         """Remove the temporary files that are left."""
@@ -149,6 +149,7 @@ def put_file(name: str, file: Path, *, sha256: str) -> None:
     Raises as `put_blob` does: `BlobDamaged` if the file does not have the given SHA-256.
     """
     if not is_stored(name, size_bytes=file.stat().st_size):
+        file.chmod(_READ_ONLY)
         _put([_Finished(name, file, sha256)])
 
 
@@ -178,10 +179,9 @@ def replace(name: str, content: bytes) -> None:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        changed = _make_folders(target.parent)
+        changed = make_folders(target.parent)
         file.replace(target)
-        for folder in {*changed, target.parent}:
-            _sync(folder)
+        sync_all([*changed, target.parent], below=target.parent)
 
 
 def read(name: str) -> bytes | None:
@@ -268,7 +268,7 @@ def _is_being_written(file: Path) -> bool:
 def _new_temporary_file() -> Path:
     folder = temporary_folder()
     with _refusing(folder):
-        _make_folders(folder)
+        make_folders(folder)
         handle, name = tempfile.mkstemp(prefix=f"{TEMPORARY_PREFIX}{os.getpid()}-", dir=folder)
     os.close(handle)
     return Path(name)
@@ -294,6 +294,7 @@ def _write(file: Path, chunks: Iterable[bytes]) -> int:
     size = 0
     # Unbuffered, so that closing cannot fail on bytes that the disk has refused already.
     with io.FileIO(file, "wb") as target:
+        os.fchmod(target.fileno(), _READ_ONLY)
         for chunk in chunks:
             size += len(chunk)
             rest = memoryview(chunk)
@@ -306,20 +307,18 @@ def _write(file: Path, chunks: Iterable[bytes]) -> int:
 def _put(finished: Sequence[_Finished]) -> None:
     """Bring finished files to storage; each name appears only when its bytes are safe."""
     root = local_path("")
-    with ThreadPoolExecutor(_SYNCS_AT_ONCE) as pool:
-        if root is None:
-            list(pool.map(_upload, finished))
-            return
-        with _refusing(root):
-            list(pool.map(_verify, finished))
-            list(pool.map(_sync, _rename(root, finished)))
+    if root is None:
+        in_parallel(_upload, finished)
+        return
+    with _refusing(root):
+        sync_all([each.file for each in finished], below=root)
+        in_parallel(_verify, finished)
+        sync_all(list(_rename(root, finished)), below=root)
 
 
 def _verify(finished: _Finished) -> None:
-    """Bring a file to disk and read it from there, past the memory that it was written from."""
-    with finished.file.open("rb") as written:
-        os.fchmod(written.fileno(), 0o444)
-        os.fsync(written.fileno())
+    """Read a file from disk, past the memory that it was written from."""
+    with finished.file.open("rb", buffering=0) as written:
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(written.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         if hashlib.file_digest(written, "sha256").hexdigest() != finished.sha256:
@@ -328,10 +327,10 @@ def _verify(finished: _Finished) -> None:
 
 def _rename(root: Path, finished: Sequence[_Finished]) -> set[Path]:
     """Give files their final names; return the folders whose entries have to be synced."""
-    changed = set()
+    changed: set[Path] = set()
     for each in finished:
         target = root / each.name
-        changed |= {target.parent, *_make_folders(target.parent)}
+        changed |= {target.parent, *make_folders(target.parent)}
         each.file.rename(target)
     return changed
 
@@ -347,6 +346,7 @@ def _upload(finished: _Finished) -> None:
     if digest.hexdigest() != finished.sha256:
         place.delete(finished.name)
         raise _damaged(finished.name, "storage")
+    finished.file.unlink()
 
 
 def _damaged(name: str, medium: str) -> BlobDamaged:
@@ -357,11 +357,10 @@ def _damaged(name: str, medium: str) -> BlobDamaged:
 
 def _size_of(name: str) -> int | None:
     place = storage()
-    file = local_path(name)
-    if file is None:
+    if not isinstance(place, FileSystemStorage):
         return place.size(name) if place.exists(name) else None
     try:
-        return file.stat().st_size
+        return Path(place.location, name).stat().st_size
     except FileNotFoundError:
         return None
 
@@ -383,20 +382,3 @@ def _refusing(folder: Path) -> Iterator[None]:
                 next_step="Give it to the user that the site runs as, or set DATA_DIR to another folder.",
             ) from error
         raise
-
-
-def _make_folders(folder: Path) -> set[Path]:
-    """Make a folder and those above it; return the folders that got an entry, which have to be synced."""
-    if folder.is_dir():
-        return set()
-    changed = _make_folders(folder.parent)
-    folder.mkdir(exist_ok=True)
-    return {*changed, folder.parent}
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,3 +1,4 @@
+import ctypes
 import errno
 import hashlib
 import io
@@ -16,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
 
-from apps.assets import store
+from apps.assets import disk, store
 from apps.assets.exceptions import BlobDamaged, StorageFull, StorageNotWritable
 
 _PROGRAM_WITH_A_LIMIT = """
@@ -26,7 +27,7 @@ from django.conf import settings
 folder = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": sys.argv[1]}}
 settings.configure(STORAGES={"blobs": folder})
 django.setup()
-from apps.assets import store
+from apps.assets import disk, store
 from apps.assets.exceptions import StorageFull
 soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
@@ -174,6 +175,7 @@ def test_bytes_that_are_read_back_differently_are_refused_and_removed(storage_fo
         yield b"b"
         for unfinished in (storage_folder / "unfinished").iterdir():
             if unfinished.read_bytes() == b"hello":
+                unfinished.chmod(0o644)
                 unfinished.write_bytes(b"hullo")
 
     with pytest.raises(BlobDamaged, match="not read back"):
@@ -256,6 +258,40 @@ def test_any_other_fault_of_the_disk_is_not_explained_away() -> None:
         pytest.raises(OSError, match="I/O"),
     ):
         store.put_blob([b"hello"])
+
+
+@pytest.mark.skipif(disk._syncfs is None, reason="this system has no syncfs that tells of errors")
+class TestManyFiles:
+    """What is synced by one call instead of many."""
+
+    def test_many_files_are_synced_together_and_a_few_one_by_one(self, storage_folder: Path) -> None:
+        with mock.patch.object(disk, "_syncfs", return_value=0) as syncfs, mock.patch("os.fsync") as fsync:
+            _put_together(*([b"%d" % number] for number in range(disk._MANY)))
+            assert (syncfs.call_count, fsync.call_count) == (2, 0)
+            _put_together([b"a"], [b"b"])
+            assert syncfs.call_count == 2
+            assert fsync.call_count >= 4
+
+        assert len(_names(storage_folder)) == disk._MANY + 2
+
+    def test_a_sync_that_fails_leaves_none_of_the_batch(self, storage_folder: Path) -> None:
+        def fail(_handle: int) -> int:
+            ctypes.set_errno(errno.ENOSPC)
+            return -1
+
+        with mock.patch.object(disk, "_syncfs", side_effect=fail), pytest.raises(StorageFull):
+            _put_together(*([b"%d" % number] for number in range(disk._MANY)))
+
+        assert _names(storage_folder) == []
+
+    def test_the_real_call_takes_a_folder(self, storage_folder: Path) -> None:
+        disk.sync_all([storage_folder] * disk._MANY, below=storage_folder)
+
+
+@pytest.mark.parametrize(("release", "is_used"), [("5.16.9", False), ("5.17.0-8-amd64", True), ("6.1", True)])
+def test_a_kernel_that_hides_errors_is_not_trusted_with_many_files(release: str, is_used: bool) -> None:
+    with mock.patch("platform.release", return_value=release), mock.patch("sys.platform", "linux"):
+        assert (disk._find_syncfs() is not None) == is_used
 
 
 def test_what_a_killed_process_left_is_removed(storage_folder: Path) -> None:
