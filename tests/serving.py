@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,8 +23,8 @@ from typing import Any, Self
 from apps.assets.media_types import media_type_of
 from apps.assets.store import blob_name
 from apps.caching.headers import HeaderCompiler
-from apps.caching.rules import Match, Policy, Rule
-from apps.releases.manifest import ManifestWriter, Representation
+from apps.caching.rules import HeaderSet, Match, Policy, Rule
+from apps.releases.manifest import ManifestWriter, Redirect, Representation
 from apps.releases.manifest.writer import file_sha256
 from tests.acceptance.site import Answer, free_port
 
@@ -54,10 +54,22 @@ RULES = HeaderCompiler(
         Rule("everything", 1, Match(), Policy(browser_ttl_seconds=300)),
     ]
 )
+FINGERPRINTED = HeaderSet(
+    "fingerprinted",
+    1,
+    (("content-type", "text/css"), ("cache-control", "max-age=31536000, immutable")),
+    "f" * 64,
+)
 
 
 def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def file_of(pointer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the manifest's file that a pointer names, as a pointer says it."""
+    manifest: dict[str, Any] = pointer["manifest"]
+    return manifest
 
 
 @dataclass
@@ -89,21 +101,26 @@ class Published:
         coded: Mapping[str, Mapping[str, bytes]] | None = None,
         kept_from: Mapping[str, int] | None = None,
         links: Mapping[str, str] | None = None,
+        redirects: Sequence[Redirect] = (),
+        fingerprints: Mapping[str, str] | None = None,
     ) -> None:
         """Serve `files` (path → content) as a release of this number.
 
         `coded` gives path → coding → bytes, `kept_from` the release that brought a path if not this one,
-        `links` path → value of its Link header.
+        `links` path → value of its Link header, `fingerprints` path → its fingerprint.
         """
         manifest = self.folder / "manifests" / f"{release}.sqlite"
         manifest.parent.mkdir(parents=True, exist_ok=True)
         with ManifestWriter(manifest) as writer:
             for path, content in files.items():
-                self._put(writer, path, content, (kept_from or {}).get(path, release))
+                since = (kept_from or {}).get(path, release)
+                self._put(writer, path, content, since, fingerprint=(fingerprints or {}).get(path, ""))
                 for coding, encoded in (coded or {}).get(path, {}).items():
                     self.blob(encoded)
                     kept = Representation(coding, sha256(encoded), len(encoded))
                     writer.add_representations(sha256(content), [kept])
+            for redirect in redirects:
+                writer.put_redirect(redirect, release=release)
             for path, value in (links or {}).items():
                 writer.set_page_link(path, value)
             for earlier, pointer in self.pointers.items():
@@ -144,7 +161,9 @@ class Published:
         unfinished.write_bytes(pointer if isinstance(pointer, bytes) else json.dumps(pointer).encode())
         unfinished.replace(self.pointer)
 
-    def _put(self, writer: ManifestWriter, path: str, content: bytes, release: int) -> None:
+    def _put(
+        self, writer: ManifestWriter, path: str, content: bytes, release: int, *, fingerprint: str = ""
+    ) -> None:
         self.blob(content)
         media_type = media_type_of(path, content[:512])
         writer.put(
@@ -154,6 +173,8 @@ class Published:
             media_type=media_type,
             header_set=RULES.header_set(path, media_type, len(content)),
             release=release,
+            fingerprint=fingerprint,
+            named_header_set=FINGERPRINTED if fingerprint else None,
         )
 
 

@@ -13,6 +13,7 @@ from apps.delivery.ranges import Span, Unsatisfiable, parse_range
 from apps.delivery.release import INDEX, PAGE, LiveRelease
 from apps.delivery.resource import BlobPart, Headers, Representation, Resource, spelled
 from apps.delivery.target import BadTarget, Target, parse_target
+from apps.releases.redirects import location_of
 
 __all__ = ["BlobPart", "Headers", "Request", "Response", "plain", "respond"]
 
@@ -96,6 +97,9 @@ def _find(request: Request, release: LiveRelease, target: Target, now: int) -> R
         return _redirect(target.location(), release)
     if location := _other_address(release, target):
         return _redirect(location, release)
+    redirect = release.reader.redirect_for(target.path)
+    if redirect is not None:
+        return _redirect(location_of(redirect, target.path, target.query), release, status=redirect.status)
     return _not_found(request, release, target)
 
 
