@@ -167,7 +167,11 @@ class PublicConnection(asyncio.Protocol):
                 return
             already = 0
             headers = dict(request.asgi_headers)
-            if not self._answer_plainly(request, headers) and not self._answer(request, headers, data):
+            try:
+                is_answered = self._answer_plainly(request, headers)
+            except STORAGE_FAULTS:  # the general way says what is wrong
+                is_answered = False
+            if not is_answered and not self._answer(request, headers, data):
                 return
             data = data[request.consumed :]
 
@@ -183,14 +187,15 @@ class PublicConnection(asyncio.Protocol):
 
         Nothing is decided here that `respond` would decide otherwise: a test asks both the same.
         """
+        front, target = self._front, request.path
         if (
             request.method != b"GET"
+            or front.is_ending
             or not _NOT_PLAIN.isdisjoint(headers)
             or len(headers) != request.header_count
             or not request.minor_version
         ):
             return False
-        front, target = self._front, request.path
         release = front.release_at(headers.get(b"host"))
         resource = release.find_target(target) if release is not None else None
         if resource is None:
@@ -213,8 +218,7 @@ class PublicConnection(asyncio.Protocol):
         if front.log is not None:
             status, size = (200, selected.size) if tags is None else (304, 0)
             front.log.add(self.peer, b"GET", target, status, size, headers)
-        if front.count():
-            self._end()
+        front.count()
         return True
 
     def _answer_range(self, request: Any, headers: dict[bytes, bytes], selected: Representation) -> bool:
@@ -232,8 +236,7 @@ class PublicConnection(asyncio.Protocol):
         self._transport.writelines((selected.partial_head(start, end) + front.date, body))
         if front.log is not None:
             front.log.add(self.peer, b"GET", request.path, 206, end - start, headers)
-        if front.count():
-            self._end()
+        front.count()
         return True
 
     def _answer(self, request: Any, headers: dict[bytes, bytes], data: bytes) -> bool:

@@ -45,6 +45,7 @@ class Front:
         self._channels: Recent[bytes, str] = Recent(HOSTS_KEPT)
         self.requests = 0
         self.most_requests = worker.max_requests
+        self.is_ending = False  # each further answer has to look whether it is the last on its connection
         self.clock = 0.0
         self.date = b""
         self.tick()
@@ -63,14 +64,12 @@ class Front:
     def count(self) -> bool:
         """Count a request; return whether the worker ends with it (gunicorn's max_requests)."""
         self.requests += 1
+        if self.requests >= self.most_requests - 1:
+            self.is_ending = True
         if self.requests >= self.most_requests:
-            self.stop()
+            self.worker.nr = self.requests
+            self.worker.alive = False
         return not self.worker.alive
-
-    def stop(self) -> None:
-        """End this worker, which has answered as many requests as it may."""
-        self.worker.nr = self.requests
-        self.worker.alive = False
 
     def watch(self, connection: Connection) -> None:
         """Watch the time of a connection from now on."""
@@ -84,6 +83,7 @@ class Front:
         """Do, twice a second, what no request should have to: the clock, the Date header, the limits."""
         self.clock = time.monotonic()
         self.date = f"Date: {formatdate(usegmt=True)}\r\n\r\n".encode()
+        self.is_ending = self.is_ending or not self.worker.alive
         for connection in list(self._watched):
             if self.clock - connection.since > connection.patience_seconds:
                 connection.abort()
