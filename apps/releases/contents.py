@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from apps.assets.intake import Content
+from apps.releases.manifest import Redirect
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +25,24 @@ class RemoveChange:
 
 
 type ChangeInput = PutChange | RemoveChange
+
+
+@dataclass(frozen=True, slots=True)
+class PutRedirect:
+    """The source of this redirect leads to its target, where it is not served."""
+
+    redirect: Redirect
+
+    @property
+    def source(self) -> str:
+        return self.redirect.source
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveRedirect:
+    """The source leads nowhere any more."""
+
+    source: str
+
+
+type RedirectInput = PutRedirect | RemoveRedirect

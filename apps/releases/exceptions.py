@@ -101,3 +101,27 @@ class WrongOption(ReleaseRefusal):
     def __init__(self, option: str, message: str, *, next_step: str) -> None:
         super().__init__(message, next_step=next_step)
         self.option = option
+
+
+class InvalidRedirect(ReleaseRefusal):
+    """`field` (source, target or status) of a redirect cannot be as it was typed."""
+
+    code = "invalid_redirect"
+
+    def __init__(self, field: str, message: str, *, next_step: str) -> None:
+        super().__init__(message, next_step=next_step)
+        self.field = field
+
+
+class UnknownRedirect(ReleaseRefusal):
+    code = "unknown_redirect"
+
+
+class RedirectLoop(ReleaseRefusal):
+    """A request would be led from redirect to redirect without end."""
+
+    code = "redirect_loop"
+
+
+class TooManyRedirects(ReleaseRefusal):
+    code = "too_many_redirects"

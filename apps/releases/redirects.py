@@ -115,6 +115,13 @@ def find_loop(redirects: Mapping[str, Redirect], is_served: Callable[[str], bool
     return None
 
 
+def files_behind(path: str, *, clean_urls: bool) -> list[str]:
+    """Return the files of which any answers for `path`, if there is one, before redirects are asked."""
+    if not path or path.endswith("/"):
+        return [path + "index.html"]
+    return [path, f"{path}/index.html", *([f"{path}.html"] if clean_urls else [])]
+
+
 def meet(path: str, redirects: Mapping[str, Redirect], depth: int) -> Redirect | None:
     """Return the redirect that `path` meets, as `ManifestReader.redirect_for` does."""
     return next((redirects[source] for source in redirect_sources(path, depth) if source in redirects), None)

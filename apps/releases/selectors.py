@@ -3,6 +3,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -12,17 +13,27 @@ from apps.audit.models import AuditEntry
 from apps.audit.selectors import entries
 from apps.releases.exceptions import ManifestMissing, UnknownChannel, UnknownRelease
 from apps.releases.files import manifest_file
-from apps.releases.manifest import ManifestFault, ManifestReader, diff
-from apps.releases.models import Approval, Change, Channel, Manifest, Publication, Release
+from apps.releases.manifest import ManifestFault, ManifestReader, Redirect, diff, diff_redirects
+from apps.releases.models import (
+    Approval,
+    Change,
+    Channel,
+    Manifest,
+    Publication,
+    RedirectChange,
+    Release,
+)
+from apps.releases.redirects import typed_source
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeCounts:
-    """How many paths a release adds, changes and removes."""
+    """How many paths a release adds, changes and removes, and how many redirects it changes."""
 
     added: int
     changed: int
     removed: int
+    redirects: int = 0
 
     @property
     def total(self) -> int:
@@ -59,11 +70,12 @@ def releases_newest_first(*, state: str | None = None) -> QuerySet[Release]:
 
 
 def releases_with_counts() -> QuerySet[Release]:
-    """Return releases with channel and owner, each with `added`, `changed` and `removed` counted."""
+    """Return releases with channel and owner, each with its `ChangeCounts` by name."""
     return Release.objects.select_related("channel", "owner").annotate(
         added=_count(Change.objects.filter(kind=Change.Kind.PUT, replaced_blob=None)),
         changed=_count(Change.objects.filter(kind=Change.Kind.PUT, replaced_blob__isnull=False)),
         removed=_count(Change.objects.filter(kind=Change.Kind.REMOVE)),
+        redirects=_count(RedirectChange.objects.all()),
     )
 
 
@@ -131,11 +143,13 @@ def reviews_for(user: User) -> QuerySet[Release]:
     """Return the releases in review that `user` has no part in and has not approved, oldest first."""
     approved = Approval.objects.filter(release=OuterRef("pk"), manifest=OuterRef("manifest"), approver=user)
     has_part = Change.objects.filter(release=OuterRef("pk"), author=user)
+    has_redirect = RedirectChange.objects.filter(release=OuterRef("pk"), author=user)
     waiting = Release.objects.select_related("channel", "owner").filter(state=Release.State.IN_REVIEW)
     return (
         waiting.exclude(Q(owner=user) | Q(created_by=user))
         .exclude(Exists(approved))
         .exclude(Exists(has_part))
+        .exclude(Exists(has_redirect))
         .order_by("submitted_at")
     )
 
@@ -175,16 +189,25 @@ def live_publication(channel: Channel) -> Publication | None:
 
 
 def open_release_with(
-    channel: Channel, live: Publication | None, changes: Iterable[tuple[str, str | None]]
+    channel: Channel,
+    live: Publication | None,
+    changes: Iterable[tuple[str, str | None]],
+    redirects: Iterable[tuple[str, Redirect | None]] = (),
 ) -> Release | None:
-    """Return an open release on what is live that holds exactly `changes`: (path, blob; None removes)."""
-    wanted = dict(changes)
+    """Return an open release on what is live that holds exactly these changes.
+
+    They are (path, blob) and (source, redirect), with None for what is removed.
+    """
+    wanted, wanted_redirects = dict(changes), dict(redirects)
     states = (Release.State.DRAFT, Release.State.IN_REVIEW, Release.State.APPROVED)
     candidates = Release.objects.filter(
         channel=channel, base_manifest=live.manifest if live else None, state__in=states
-    ).annotate(change_count=Count("changes"))
-    for release in candidates.filter(change_count=len(wanted)).order_by("-pk"):
-        if dict(release.changes.values_list("asset__path", "version__blob")) == wanted:
+    ).annotate(change_count=_count(Change.objects.all()), redirect_count=_count(RedirectChange.objects.all()))
+    alike = candidates.filter(change_count=len(wanted), redirect_count=len(wanted_redirects))
+    for release in alike.order_by("-pk"):
+        if dict(release.changes.values_list("asset__path", "version__blob")) != wanted:
+            continue
+        if {change.source: change.redirect for change in release.redirect_changes.all()} == wanted_redirects:
             return release
     return None
 
@@ -212,11 +235,20 @@ def missing_brief(release: Release) -> list[str]:
 
 
 def conflicting_paths(release: Release, live: Publication | None) -> list[str]:
-    """Return the paths that `release` changes and that the channel changed since its base, sorted."""
+    """Return the paths that `release` changes and that the channel changed since its base, sorted.
+
+    The sources of redirects come last, as people type them.
+    """
     base = open_manifest(release.base_manifest) if release.base_manifest else None
-    moved = {row.path for row in diff(base, open_manifest(live.manifest) if live else None)}
+    now = open_manifest(live.manifest) if live else None
+    moved = {row.path for row in diff(base, now)}
     mine = release.changes.values_list("asset__path", flat=True)
-    return sorted(path for path in mine.iterator(chunk_size=2000) if path in moved)
+    sources = set(release.redirect_changes.values_list("source", flat=True))
+    redirects = [row.source for row in diff_redirects(base, now) if row.source in sources]
+    return [
+        *sorted(path for path in mine.iterator(chunk_size=2000) if path in moved),
+        *(f"the redirect {typed_source(source)}" for source in redirects),
+    ]
 
 
 def change_counts(release: Release) -> ChangeCounts:
@@ -227,7 +259,7 @@ def change_counts(release: Release) -> ChangeCounts:
         changed=Count("pk", filter=put & ~Q(replaced_blob=None)),
         removed=Count("pk", filter=~put),
     )
-    return ChangeCounts(**counts)
+    return ChangeCounts(**counts, redirects=release.redirect_changes.count())
 
 
 def approvals_needed(channel: Channel) -> int:
@@ -243,7 +275,9 @@ def approvals_of(release: Release) -> int:
 
 def authors_of(release: Release) -> set[int]:
     """Return the ids of everybody whose work is in `release`: creator, owner, authors of its changes."""
-    authors = set(release.changes.order_by().values_list("author", flat=True).distinct())
+    changes, redirects = release.changes.order_by(), release.redirect_changes.order_by()
+    authors = set(changes.values_list("author", flat=True).distinct())
+    authors |= set(redirects.values_list("author", flat=True).distinct())
     return authors | {release.created_by_id} | ({release.owner_id} if release.owner_id else set())
 
 
@@ -269,7 +303,7 @@ def _reader(file: Path) -> ManifestReader:
         raise ManifestMissing(str(fault), next_step="Restore that file from a backup.") from fault
 
 
-def _count(changes: QuerySet[Change]) -> Coalesce:
+def _count(changes: QuerySet[Any]) -> Coalesce:
     """Count `changes` of the outer release in a subquery: for the rows of a page, not for all there are."""
     counted = changes.filter(release=OuterRef("pk")).order_by().values("release").annotate(n=Count("*"))
     return Coalesce(Subquery(counted.values("n"), output_field=IntegerField()), 0)

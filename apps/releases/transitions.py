@@ -2,7 +2,7 @@
 
 from django.utils import timezone
 
-from apps.releases.exceptions import WrongState
+from apps.releases.exceptions import ReleaseClosed, WrongState
 from apps.releases.models import Release
 
 State = Release.State
@@ -53,4 +53,14 @@ def move(release: Release, to: State, *, step: str, **fields: object) -> None:
         state = State(release.state)
         raise WrongState(
             f"Release {release.pk} is {state.label} and cannot be {step}.", next_step=NEXT_STEPS[state]
+        )
+
+
+def lock_draft(release: Release) -> None:
+    """Lock `release` for the rest of the transaction. Raises `ReleaseClosed` unless it is a draft."""
+    locked = Release.objects.select_for_update().only("state").get(pk=release.pk)
+    if not locked.is_editable:
+        raise ReleaseClosed(
+            f"Release {release.pk} is {locked.get_state_display()} and cannot be changed.",
+            next_step="Take it back to draft first; approvals are then asked for again.",
         )

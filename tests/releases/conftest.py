@@ -1,6 +1,7 @@
 """A channel with a site on it, made through the services, as every story of a release begins."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ MakeRelease = Callable[..., Release]
 def make_release(production: Channel, editor: User) -> MakeRelease:
     """Return a function that makes a briefed draft of eva's out of changes."""
 
-    def make(*changes: ChangeInput, title: str = "Spring", actor: User = editor, **brief: object) -> Release:
+    def make(*changes: ChangeInput, title: str = "Spring", actor: User = editor, **brief: Any) -> Release:
         return drafts.create_release(
             title=title, channel=production, changes=changes, actor=actor, **{**BRIEF, **brief}
         )

@@ -38,6 +38,7 @@ def build(release: Release) -> Manifest:
             if release.base_manifest and open_manifest(release.base_manifest).rules_digest != compiler.digest:
                 _recompile(writer, compiler)
             _apply(writer, release, compiler)
+            _apply_redirects(writer, release)
             if release.base and (since := first_published_at(release.base)):
                 writer.set_released(release.base.pk, int(since.timestamp()))
             digest = writer.finish(rules_digest=compiler.digest)
@@ -123,6 +124,14 @@ def _apply(writer: ManifestWriter, release: Release, compiler: HeaderCompiler) -
         blobs[blob] = None
     for some in batched(blobs, _BLOBS_AT_ONCE):
         _add_representations(writer, some)
+
+
+def _apply_redirects(writer: ManifestWriter, release: Release) -> None:
+    for change in release.redirect_changes.all():
+        if redirect := change.redirect:
+            writer.put_redirect(redirect, release=release.pk)
+        else:
+            writer.remove_redirect(change.source)
 
 
 def _add_representations(writer: ManifestWriter, blobs: Iterable[str]) -> None:

@@ -11,11 +11,13 @@ from apps.assets.paths import path_fault
 from apps.assets.services import ensure_assets, ensure_versions
 from apps.audit.services import record
 from apps.caching.selectors import current_versions
-from apps.releases.contents import ChangeInput, PutChange, RemoveChange
-from apps.releases.exceptions import InvalidPath, ReleaseClosed, UnknownField
+from apps.releases.contents import ChangeInput, PutChange, RedirectInput, RemoveChange
+from apps.releases.exceptions import InvalidPath, UnknownField
 from apps.releases.manifest import ManifestReader
 from apps.releases.models import Change, Channel, Release
 from apps.releases.selectors import ChangeCounts, change_counts, live_publication, open_manifest
+from apps.releases.services.redirects import write_redirects
+from apps.releases.transitions import lock_draft
 
 BRIEF_FIELDS = (
     "title",
@@ -43,9 +45,15 @@ _REMOVES = """
 
 @transaction.atomic
 def create_release(
-    *, title: str, channel: Channel, changes: Iterable[ChangeInput], actor: User, **brief: object
+    *,
+    title: str,
+    channel: Channel,
+    changes: Iterable[ChangeInput],
+    redirects: Iterable[RedirectInput] = (),
+    actor: User,
+    **brief: object,
 ) -> Release:
-    """Begin a draft with `changes` on top of what `channel` serves now; return it.
+    """Begin a draft with `changes` and `redirects` on top of what `channel` serves now; return it.
 
     The actor owns it unless `owner` says otherwise. Changes that change nothing are left out. The
     cache rules of today are pinned to it. Raises `Forbidden`, `InvalidPath`, `UnknownField`.
@@ -62,6 +70,7 @@ def create_release(
     )
     release.rules.set(current_versions())
     _write_changes(release, changes, actor)
+    write_redirects(release, redirects, actor)
     counts = change_counts(release)
     record(
         actor=actor,
@@ -81,7 +90,7 @@ def apply_changes(*, release: Release, changes: Iterable[ChangeInput], actor: Us
     `InvalidPath`.
     """
     require(actor, "releases.change_release", to=f"change release {release.pk}")
-    _lock_draft(release)
+    lock_draft(release)
     before = change_counts(release)
     _write_changes(release, changes, actor)
     counts = change_counts(release)
@@ -100,7 +109,7 @@ def discard_change(*, change: Change, actor: User) -> Release:
     """Take one change out of its draft. Raises `Forbidden`, `ReleaseClosed`."""
     release = change.release
     require(actor, "releases.change_release", to=f"change release {release.pk}")
-    _lock_draft(release)
+    lock_draft(release)
     path = change.asset.path
     change.delete()
     record(
@@ -120,7 +129,7 @@ def edit_release(*, release: Release, actor: User, **fields: object) -> Release:
     Raises `Forbidden`, `ReleaseClosed`, `UnknownField`.
     """
     require(actor, "releases.change_release", to=f"edit release {release.pk}")
-    _lock_draft(release)
+    lock_draft(release)
     changed = {name: value for name, value in _checked(fields).items() if getattr(release, name) != value}
     if not changed:
         return release
@@ -144,15 +153,6 @@ def _checked(fields: dict[str, object]) -> dict[str, object]:
             f"A release has no field {', '.join(unknown)}.", next_step=f"It has: {', '.join(BRIEF_FIELDS)}."
         )
     return {name: value.strip() if isinstance(value, str) else value for name, value in fields.items()}
-
-
-def _lock_draft(release: Release) -> None:
-    locked = Release.objects.select_for_update().only("state").get(pk=release.pk)
-    if not locked.is_editable:
-        raise ReleaseClosed(
-            f"Release {release.pk} is {locked.get_state_display()} and cannot be changed.",
-            next_step="Take it back to draft first; approvals are then asked for again.",
-        )
 
 
 def _write_changes(release: Release, changes: Iterable[ChangeInput], actor: User) -> None:
@@ -198,10 +198,14 @@ def _refuse_bad_paths(batch: Sequence[ChangeInput], seen: set[str]) -> None:
 
 
 def _in_words(counts: ChangeCounts) -> str:
-    if not counts.total:
-        return "no change"
-    return f"{counts.added} added, {counts.changed} changed, {counts.removed} removed"
+    words = []
+    if counts.total:
+        words.append(f"{counts.added} added, {counts.changed} changed, {counts.removed} removed")
+    if counts.redirects:
+        words.append(f"{counts.redirects} redirect{'s' if counts.redirects > 1 else ''}")
+    return ", ".join(words) or "no change"
 
 
 def _as_details(counts: ChangeCounts) -> dict[str, int]:
-    return {"added": counts.added, "changed": counts.changed, "removed": counts.removed}
+    files = {"added": counts.added, "changed": counts.changed, "removed": counts.removed}
+    return {**files, "redirects": counts.redirects} if counts.redirects else files

@@ -17,6 +17,7 @@ from apps.releases.models import Approval, Channel, Release
 from apps.releases.selectors import approvals_needed, approvals_of, authors_of, missing_brief
 from apps.releases.services.building import build
 from apps.releases.services.publishing import refuse_if_base_moved
+from apps.releases.services.redirects import refuse_bad_redirects
 from apps.releases.transitions import NEXT_STEPS, State, move
 
 
@@ -25,7 +26,8 @@ def submit(*, release: Release, actor: User) -> Release:
     """Build the release's manifest and hand it in for review.
 
     Where the channel asks for no approval it is approved at once. Raises `Forbidden`, `WrongState`,
-    `BriefIncomplete`, `NothingChanges`, `BaseMoved`; the release is then the draft that it was.
+    `BriefIncomplete`, `NothingChanges`, `BaseMoved`, `RedirectLoop`, `TooManyRedirects`; the release is
+    then the draft that it was.
     """
     require(actor, "releases.submit_release", to=f"submit release {release.pk}")
     release = _locked(release)
@@ -33,6 +35,7 @@ def submit(*, release: Release, actor: User) -> Release:
     _refuse_incomplete_brief(release)
     refuse_if_base_moved(release)
     manifest = build(release)
+    refuse_bad_redirects(release, manifest)
     if release.base_manifest_id == manifest.digest:
         raise NothingChanges(
             f"Release {release.pk} would serve exactly what {release.channel} serves now.",

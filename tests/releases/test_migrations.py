@@ -1,0 +1,52 @@
+"""What the migrations of releases do to rows that are there, and to guards that SQLite would lose."""
+
+from pathlib import Path
+
+import pytest
+from django.db import IntegrityError
+from pytest_django import DjangoDbBlocker
+
+from tests.migrating import Migrating, migrating
+
+BEFORE, AFTER = "0002_guards", "0004_redirects"
+
+
+def test_channels_get_safe_options_and_redirects_go_and_come(
+    tmp_path: Path, django_db_blocker: DjangoDbBlocker
+) -> None:
+    with django_db_blocker.unblock(), migrating(tmp_path) as database:
+        database.to("releases", BEFORE)
+        channel = database.rows("releases.Channel").create(name="production")
+        user = database.rows("accounts.User").create(username="eva")
+        release = database.rows("releases.Release").create(title="Spring", channel=channel, created_by=user)
+
+        for _ in range(2):
+            database.to("releases", AFTER)
+            now = database.rows("releases.Channel").get()
+            assert (now.clean_urls, now.not_found_page, now.names_release) == (False, "404.html", True)
+            assert (now.early_hints, now.fingerprints) == (False, False)
+            assert (now.retention_days, now.retention_publications) == (30, 20)
+            database.rows("releases.RedirectChange").create(
+                release_id=release.pk, source="old", kind="put", target="/new", status=308, author_id=user.pk
+            )
+            refuse_approval_of_own_work(database, release.pk, user.pk)
+
+            database.to("releases", BEFORE)
+            assert database.rows("releases.Channel").get().required_approvals == 1
+            assert database.rows("releases.Release").get().title == "Spring"
+            refuse_approval_of_own_work(database, release.pk, user.pk)
+
+
+def refuse_approval_of_own_work(database: Migrating, release: int, user: int) -> None:
+    """See that the guards, which the migrations take away and bring back, are there."""
+    rows = database.rows
+    manifest, _ = rows("releases.Manifest").get_or_create(
+        digest="a" * 64, defaults={"path_count": 1, "file_size_bytes": 1}
+    )
+    with pytest.raises(IntegrityError, match="self_approval"):
+        rows("releases.Approval").create(release_id=release, manifest_id=manifest.pk, approver_id=user)
+    with pytest.raises(IntegrityError, match="not_approved"):
+        rows("releases.Publication").create(
+            channel_id=1, sequence=1, release_id=release, manifest_id=manifest.pk, kind="publish",
+            actor_id=user, tag="t", published_at="2026-01-01T00:00Z",
+        )  # fmt: skip
