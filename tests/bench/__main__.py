@@ -16,7 +16,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -90,57 +90,65 @@ def bench(work: Path, options: argparse.Namespace) -> tuple[Any, str]:
     for kind, files_of in (("basic", content.basic), ("site", content.site)):
         here = [scenario for scenario in wanted if scenario.content == kind]
         if here:
-            with prepared(work / kind, files_of()) as (files, running, _, _):
-                outcomes |= {each.name: timed(each, running, files, options, work) for each in here}
+            with prepared(work / kind, files_of()) as stage:
+                outcomes |= {scenario.name: timed(scenario, stage, options, work) for scenario in here}
     for scenario in wanted:
         if scenario.name == "million":
             for paths in (FEW_PATHS, options.paths):
-                with prepared(work / f"many-{paths}", content.many(paths)) as (files, running, starts, _):
-                    outcomes[scenario.name] = timed(scenario, running, files, options, work)
-                    sizes[paths] = {
-                        server.name: (starts[server.name], server.memory_megabytes()) for server in running
-                    }
+                outcomes[scenario.name], sizes[paths] = sized(scenario, paths, options, work)
         elif scenario.name == "switch":
             switching = switched(scenario, work / "switch", options)
-    blocks = [
-        tables.machine(),
-        f"{tables.players()} Rounds: {options.rounds} of {options.seconds:g} s; a large release has {options.paths:,} paths.",
-        tables.comparison(outcomes) if outcomes else "",
-        tables.sizes(sizes) if sizes else "",
-        tables.switching(switching) if switching else "",
-    ]
     found = {
-        "machine": blocks[0],
+        "machine": f"{tables.machine()} {tables.players()}",
+        "rounds": options.rounds,
+        "seconds": options.seconds,
         "scenarios": {
-            name: {key: asdict(one) for key, one in each.items()} for name, each in outcomes.items()
+            scenario: {server: asdict(outcome) for server, outcome in each.items()}
+            for scenario, each in outcomes.items()
         },
         "sizes": sizes,
         "switching": asdict(switching) if switching else None,
     }
-    return found, "\n\n".join(filter(None, blocks))
+    return found, "\n\n".join(
+        [
+            f"{tables.machine()} {tables.players()} Rounds: {options.rounds} of {options.seconds:g} s.",
+            *([tables.comparison(outcomes)] if outcomes else []),
+            *([tables.sizes(sizes)] if sizes else []),
+            *([tables.switching(switching)] if switching else []),
+        ]
+    )
 
 
-def timed(
-    scenario: Scenario,
-    running: list[servers.Server],
-    files: content.Files,
-    options: argparse.Namespace,
-    work: Path,
-) -> dict[str, Outcome]:
-    say(f"{scenario.name}: {scenario.title.format(paths=f'{len(files):,}')}")
-    asked = requests(scenario, files)
-    return compare(scenario, running, asked, rounds=options.rounds, seconds=options.seconds, work=work)
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Servers that run, `starts` seconds after they were told to; Assetsite serves `published`."""
+
+    files: content.Files
+    running: list[servers.Server]
+    starts: dict[str, float]
+    published: Published
 
 
-type Prepared = tuple[content.Files, list[servers.Server], dict[str, float], Published]
+def sized(
+    scenario: Scenario, paths: int, options: argparse.Namespace, work: Path
+) -> tuple[dict[str, Outcome], dict[str, tuple[float, float]]]:
+    """Time a release of `paths`; return also the seconds that each start took, and the memory at the end."""
+    with prepared(work / f"many-{paths}", content.many(paths)) as stage:
+        outcomes = timed(scenario, stage, options, work)
+        return outcomes, {
+            server.name: (stage.starts[server.name], server.memory_megabytes()) for server in stage.running
+        }
+
+
+def timed(scenario: Scenario, stage: Stage, options: argparse.Namespace, work: Path) -> dict[str, Outcome]:
+    say(f"{scenario.name}: {scenario.title.format(paths=len(stage.files))}")
+    asked = requests(scenario, stage.files)
+    return compare(scenario, stage.running, asked, rounds=options.rounds, seconds=options.seconds, work=work)
 
 
 @contextmanager
-def prepared(work: Path, files: content.Files, *, alone: bool = False) -> Iterator[Prepared]:
-    """Write the files, start every server (`alone`: only Assetsite), and end them afterwards.
-
-    Yields the files, the servers, the seconds that each took to start, and what Assetsite serves.
-    """
+def prepared(work: Path, files: content.Files, *, alone: bool = False) -> Iterator[Stage]:
+    """Write the files, start every server (`alone`: only Assetsite), and end them afterwards."""
     say(f"preparing {len(files):,} files")
     folder, data = work / "folder", work / servers.OURS
     data.mkdir(parents=True)
@@ -157,7 +165,7 @@ def prepared(work: Path, files: content.Files, *, alone: bool = False) -> Iterat
             starts[server.name] = server.start(first_request(files))
             stack.callback(server.stop)
             running.append(server)
-        yield files, running, starts, published
+        yield Stage(files, running, starts, published)
 
 
 def servers_for(work: Path, folder: Path, data: Path, *, alone: bool) -> Iterator[servers.Server]:
@@ -176,16 +184,16 @@ def first_request(files: content.Files) -> Request:
 
 def switched(scenario: Scenario, work: Path, options: argparse.Namespace) -> Switching:
     """Put load on two releases of the same paths, between which the pointer goes to and fro."""
-    with prepared(work, content.many(options.paths), alone=True) as (files, running, _, published):
-        content.publish(published, 2, content.many(options.paths, edition=2))
-        published.point_at(1)
+    with prepared(work, content.many(options.paths), alone=True) as stage:
+        content.publish(stage.published, 2, content.many(options.paths, edition=2))
+        stage.published.point_at(1)
         say(f"{scenario.name}: {scenario.title}")
         return switch(
             scenario,
-            running[0],
-            requests(scenario, files),
+            stage.running[0],
+            requests(scenario, stage.files),
             seconds=options.seconds * options.rounds,
-            flip=pointing_at_the_other(published),
+            flip=pointing_at_the_other(stage.published),
         )
 
 

@@ -74,8 +74,9 @@ def switching(found: Switching) -> str:
     if found.wrong or not found.still or not found.flipping:
         return f"Switching: WRONG {found.wrong}"
     return (
-        f"| switching | answers | p50 ms | p99 ms | longest ms |\n|---|---|---|---|---|\n"
-        f"| none | {_latencies(found.still)}\n| {found.flips} times | {_latencies(found.flipping)}"
+        "| switching | answers | p50 ms | p99 ms | longest ms |\n|---|---|---|---|---|\n"
+        f"| none | {_latencies(found.still)}\n"
+        f"| to and fro, {found.flips} in all | {_latencies(found.flipping)}"
     )
 
 
@@ -115,7 +116,7 @@ def fill(document: Path, name: str, block: str) -> None:
 def _row(scenario: Scenario, metric: Metric, name: str, found: dict[str, Outcome]) -> str:
     unit, value, more_is_better = metric
     outcome, peer = found[name], found.get(WHITENOISE)
-    start = f"| {scenario.name} | {name} |"
+    start = f"| {scenario.name}, {unit} | {name} |"
     if outcome.wrong:
         return f"{start} | | | | WRONG: {' '.join(outcome.wrong.split())[:200]} |"
     own = [value(sample) for sample in outcome.samples]
@@ -127,7 +128,7 @@ def _row(scenario: Scenario, metric: Metric, name: str, found: dict[str, Outcome
         ratios = spread([mine / other if more_is_better else other / mine for mine, other in pairs])
         theirs = [sample.cpu_microseconds for sample in peer.samples]
         cpu_ratios = spread([other / mine for mine, other in zip(cpu, theirs, strict=True) if mine])
-    return f"{start} {spread(own)} {unit} | {ratios} | {spread(cpu)} | {cpu_ratios} | {_remarks(outcome)} |"
+    return f"{start} {spread(own)} | {ratios} | {spread(cpu)} | {cpu_ratios} | {_remarks(outcome)} |"
 
 
 def spread(values: list[float]) -> str:
