@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from apps.releases.exceptions import ManifestMissing
-from apps.releases.manifest import Difference, diff
+from apps.releases.manifest import Difference, RedirectDifference, diff, diff_redirects
 from apps.releases.models import Manifest
 from apps.releases.selectors import open_manifest
 
@@ -13,13 +13,18 @@ SIGNS = {"added": "+", "changed": "~", "removed": "\N{MINUS SIGN}", "headers": "
 
 @dataclass(frozen=True, slots=True)
 class Impact:
-    """How many paths come, change, go, or get other headers only; and the first of them by name."""
+    """How many paths come, change, go, or get other headers only; and the first of them by name.
+
+    `redirects` counts those that lead elsewhere, or no longer do; `first_redirects` are the first of them.
+    """
 
     added: int
     changed: int
     removed: int
     headers: int
     first: tuple[Difference, ...]
+    redirects: int = 0
+    first_redirects: tuple[RedirectDifference, ...] = ()
 
     @property
     def total(self) -> int:
@@ -29,8 +34,14 @@ class Impact:
     def unnamed(self) -> int:
         return self.total - len(self.first)
 
+    @property
+    def unnamed_redirects(self) -> int:
+        return self.redirects - len(self.first_redirects)
 
-def impact_of(differences: Iterable[Difference], *, named: int = 20) -> Impact:
+
+def impact_of(
+    differences: Iterable[Difference], redirects: Iterable[RedirectDifference] = (), *, named: int = 20
+) -> Impact:
     """Count differences of any number; keep the first `named` of them."""
     counts = {"added": 0, "changed": 0, "removed": 0, "headers": 0}
     first: list[Difference] = []
@@ -38,21 +49,25 @@ def impact_of(differences: Iterable[Difference], *, named: int = 20) -> Impact:
         counts[kind_of(difference)] += 1
         if len(first) < named:
             first.append(difference)
-    return Impact(**counts, first=tuple(first))
+    moved = tuple(redirects)
+    return Impact(**counts, first=tuple(first), redirects=len(moved), first_redirects=moved[:named])
 
 
-def kind_of(difference: Difference) -> str:
-    """Say what happens to the path: "added", "changed", "removed", or "headers" only."""
+def kind_of(difference: Difference | RedirectDifference) -> str:
+    """Say what happens to a path or a redirect: "added", "changed", "removed", or "headers" only."""
     if difference.old is None:
         return "added"
     if difference.new is None:
         return "removed"
-    return "changed" if difference.is_content_changed else "headers"
+    if isinstance(difference, RedirectDifference) or difference.is_content_changed:
+        return "changed"
+    return "headers"
 
 
 def impact_between(old: Manifest | None, new: Manifest | None) -> Impact | None:
     """Return what going from `old` to `new` changes, or None where storage lacks one of their files."""
     try:
-        return impact_of(diff(open_manifest(old) if old else None, open_manifest(new) if new else None))
+        before, after = open_manifest(old) if old else None, open_manifest(new) if new else None
+        return impact_of(diff(before, after), diff_redirects(before, after))
     except ManifestMissing:
         return None

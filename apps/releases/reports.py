@@ -3,8 +3,12 @@
 from collections.abc import Iterable
 from typing import TypedDict
 
-from apps.releases.manifest import Difference
+from apps.releases.impact import kind_of
+from apps.releases.manifest import Difference, RedirectDifference
 from apps.releases.models import Approval, Channel, Publication, Release
+from apps.releases.redirect_rows import RedirectRow, redirect_rows_of
+from apps.releases.redirect_selectors import redirect_changes_of
+from apps.releases.redirects import typed_source
 from apps.releases.selectors import change_counts
 from apps.releases.services.channels import OPTIONS
 
@@ -40,6 +44,14 @@ class ReleaseReport(TypedDict):
     digest: str | None
 
 
+class RedirectReport(TypedDict):
+    source: str
+    kind: str
+    target: str | None
+    status: int | None
+    shadowed: bool
+
+
 class ReleaseDetails(ReleaseReport):
     base: int | None
     expected_result: str
@@ -47,9 +59,19 @@ class ReleaseDetails(ReleaseReport):
     added: int
     changed: int
     removed: int
+    redirects: list[RedirectReport]
     approvals: list[ApprovalReport]
     checks: list[object]
     preview_url: str | None
+
+
+class RedirectDifferenceReport(TypedDict):
+    path: str
+    kind: str
+    old_target: str | None
+    old_status: int | None
+    new_target: str | None
+    new_status: int | None
 
 
 class DifferenceReport(TypedDict):
@@ -110,10 +132,24 @@ def release_details(release: Release) -> ReleaseDetails:
         "added": counts.added,
         "changed": counts.changed,
         "removed": counts.removed,
+        "redirects": [
+            redirect_report(row) for row in redirect_rows_of(release, redirect_changes_of(release))
+        ],
         "approvals": [_approval_report(approval, release) for approval in approvals],
         # Checks and previews are not part of a release yet; the keys are, so that scripts can rely on them.
         "checks": [],
         "preview_url": None,
+    }
+
+
+def redirect_report(row: RedirectRow) -> RedirectReport:
+    """Describe one redirect that a release changes; without a target it leads nowhere any more."""
+    return {
+        "source": typed_source(row.change.source),
+        "kind": row.kind,
+        "target": row.new.target if row.new else None,
+        "status": row.new.status if row.new else None,
+        "shadowed": row.is_shadowed,
     }
 
 
@@ -133,15 +169,24 @@ def channel_report(
 def difference_report(difference: Difference) -> DifferenceReport:
     """Describe one path in which two releases differ."""
     old, new = difference.old, difference.new
-    if old and new:
-        kind = "changed" if difference.is_content_changed else "headers"
-    else:
-        kind = "added" if new else "removed"
     return {
         "path": difference.path,
-        "kind": kind,
+        "kind": kind_of(difference),
         "old_size": old.size if old else None,
         "new_size": new.size if new else None,
+    }
+
+
+def redirect_difference_report(difference: RedirectDifference) -> RedirectDifferenceReport:
+    """Describe one redirect in which two releases differ, as a row beside those of paths."""
+    old, new = difference.old, difference.new
+    return {
+        "path": typed_source(difference.source),
+        "kind": f"redirect_{kind_of(difference)}",
+        "old_target": old.target if old else None,
+        "old_status": old.status if old else None,
+        "new_target": new.target if new else None,
+        "new_status": new.status if new else None,
     }
 
 

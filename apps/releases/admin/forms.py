@@ -4,6 +4,7 @@ from django import forms
 
 from apps.accounts.models import User
 from apps.releases.models import Channel, Release
+from apps.releases.redirects import USUAL_STATUS
 from apps.releases.services.channels import OPTIONS, RANGES
 from apps.releases.services.drafts import BRIEF_FIELDS
 
@@ -126,3 +127,29 @@ class OptionsForm(forms.Form):
     @classmethod
     def of(cls, channel: Channel) -> "OptionsForm":
         return cls(initial={name: getattr(channel, name) for name in OPTIONS})
+
+
+class RedirectForm(forms.Form):
+    """A redirect as it is typed. What it may be is for the service to say, at the field."""
+
+    source = forms.CharField(
+        label="From", help_text="A path such as /old, or /old/* for everything below it."
+    )
+    target = forms.CharField(
+        label="To",
+        help_text="A path such as /new, or an address with https://. :splat stands for what the * matched.",
+    )
+    status = forms.TypedChoiceField(
+        label="Kind",
+        coerce=int,
+        initial=USUAL_STATUS,
+        choices=[
+            (308, "308: for good, also for forms"),
+            (301, "301: for good"),
+            (307, "307: for now, also for forms"),
+            (302, "302: for now"),
+        ],
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", "auto_id": "id_redirect_%s", **kwargs})

@@ -8,8 +8,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpR
 from apps.refusals import Refusal
 from apps.releases.actions import Action, actions_for, main_action
 from apps.releases.admin import steps
-from apps.releases.admin.forms import BriefForm, ReasonForm
+from apps.releases.admin.forms import BriefForm, ReasonForm, RedirectForm
 from apps.releases.admin.pages import actor_of, page_of, refused, render
+from apps.releases.admin.redirect_section import put_typed_redirect, redirect_section
 from apps.releases.change_rows import rows_of
 from apps.releases.headlines import headline
 from apps.releases.models import Release
@@ -43,6 +44,8 @@ def release_page(request: HttpRequest, release: Release) -> HttpResponse:
         return _show(request, release)
     if request.POST.get("step") == "edit":
         return _edit(request, release)
+    if request.POST.get("step") == "put_redirect":
+        return _put_redirect(request, release)
     return _take_step(request, release)
 
 
@@ -88,6 +91,18 @@ def _edit(request: HttpRequest, release: Release) -> HttpResponse:
     return HttpResponseRedirect(request.get_full_path())
 
 
+def _put_redirect(request: HttpRequest, release: Release) -> HttpResponse:
+    form = RedirectForm(request.POST)
+    try:
+        is_in = put_typed_redirect(request, release, form)
+    except Refusal as refusal:
+        release.refresh_from_db()
+        return _show(request, release, status=refused(request, refusal), redirect=form)
+    if not is_in:
+        return _show(request, release, status=400, redirect=form)
+    return HttpResponseRedirect(request.get_full_path())
+
+
 def _show(
     request: HttpRequest,
     release: Release,
@@ -95,6 +110,7 @@ def _show(
     status: int = 200,
     brief: BriefForm | None = None,
     reason: ReasonForm | None = None,
+    redirect: RedirectForm | None = None,
 ) -> HttpResponse:
     reader = actor_of(request)
     actions = actions_for(release, reader)
@@ -110,6 +126,7 @@ def _show(
         "has_typed_reason": bool(reason and reason["reason"].value()),
         **_steps(actions),
         **_changes(request, release),
+        **redirect_section(request, release, redirect),
         **_history(release),
     }
     return render(

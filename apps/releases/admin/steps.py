@@ -7,8 +7,10 @@ from django.shortcuts import get_object_or_404
 
 from apps.accounts.models import User
 from apps.releases.models import Release
+from apps.releases.redirect_selectors import redirect_changes_of
+from apps.releases.redirects import typed_source
 from apps.releases.selectors import changes_of
-from apps.releases.services import drafts, review
+from apps.releases.services import drafts, redirects, review
 
 
 def take(name: str, release: Release, typed: QueryDict, actor: User) -> str:
@@ -52,6 +54,19 @@ def _discard(release: Release, typed: QueryDict, actor: User) -> str:
     return f"The change of {change.asset.path} is out. To have it back, import its folder once more."
 
 
+def _remove_redirect(release: Release, typed: QueryDict, actor: User) -> str:
+    source = typed.get("source", "")
+    redirects.remove_redirect(release=release, source=source, actor=actor)
+    return f"{source} leads nowhere with this release. To keep its redirect, take the change out below."
+
+
+def _discard_redirect(release: Release, typed: QueryDict, actor: User) -> str:
+    number = typed.get("change", "")
+    change = get_object_or_404(redirect_changes_of(release), pk=number if number.isdecimal() else 0)
+    redirects.discard_redirect_change(change=change, actor=actor)
+    return f"The change of {typed_source(change.source)} is out. To have it back, add it again below."
+
+
 _STEPS: dict[str, Callable[[Release, QueryDict, User], str]] = {
     "submit": _submit,
     "approve": _approve,
@@ -59,4 +74,6 @@ _STEPS: dict[str, Callable[[Release, QueryDict, User], str]] = {
     "reopen": _reopen,
     "withdraw": _withdraw,
     "discard": _discard,
+    "remove_redirect": _remove_redirect,
+    "discard_redirect": _discard_redirect,
 }

@@ -13,6 +13,7 @@ from django.utils.timesince import timesince
 from apps.accounts.models import User
 from apps.releases.impact import SIGNS, kind_of
 from apps.releases.models import Release
+from apps.releases.redirects import typed_source
 
 register = template.Library()
 
@@ -92,17 +93,33 @@ def person(user: User | None, *, nobody: str = "nobody yet") -> SafeString:
 
 @register.simple_tag
 def change_counts(counts: Any) -> SafeString:
-    """Show added, changed and removed paths as +3 ~10 -1, with the words on hover and for screen readers."""
+    """Show added, changed and removed paths as +3 ~10 -1, with the words on hover and for screen readers.
+
+    Changed redirects are behind them as ↪2, where there are any.
+    """
     words = f"{counts.added} added, {counts.changed} changed, {counts.removed} removed"
+    redirects = ""
+    if counts.redirects:
+        words += f", {counts.redirects} redirect{'' if counts.redirects == 1 else 's'}"
+        redirects = format_html(" <b>↪{}</b>", counts.redirects)
     return format_html(
         '<span class="counts" title="{0}"><span class="visually-hidden">{0}</span>'
         '<span aria-hidden="true"><b class="added">+{1}</b> <b class="changed">~{2}</b>'
-        ' <b class="removed">\N{MINUS SIGN}{3}</b></span></span>',
+        ' <b class="removed">\N{MINUS SIGN}{3}</b>{4}</span></span>',
         words,
         counts.added,
         counts.changed,
         counts.removed,
+        redirects,
     )
+
+
+@register.simple_tag(takes_context=True)
+def page_link(context: template.Context, name: str, number: int) -> str:
+    """Return the query of this page with the page `number` of the list whose parameter is `name`."""
+    query = context["request"].GET.copy()
+    query[name] = str(number)
+    return f"?{query.urlencode()}"
 
 
 @register.filter
@@ -122,6 +139,7 @@ def sign(kind: str) -> str:
 
 
 register.filter("kind_of", kind_of)
+register.filter("typed_source", typed_source)
 
 
 def _time(at: datetime, words: str) -> SafeString:

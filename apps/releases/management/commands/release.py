@@ -2,16 +2,20 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils.timezone import localtime
 
 from apps.accounts.command_line import SubcommandsCommand
 from apps.accounts.selectors import user_named
-from apps.releases.manifest import diff
+from apps.releases.manifest import diff, diff_redirects
 from apps.releases.models import Publication, Release
+from apps.releases.redirects import STATUSES, USUAL_STATUS
 from apps.releases.reports import (
+    DifferenceReport,
+    RedirectDifferenceReport,
     difference_report,
     publication_report,
+    redirect_difference_report,
     release_details,
     release_report,
 )
@@ -21,10 +25,11 @@ from apps.releases.selectors import (
     release_numbered,
     releases_newest_first,
 )
-from apps.releases.services import drafts, publishing, review
+from apps.releases.services import drafts, publishing, redirects, review
 
 TEXT_FIELDS = tuple(name for name in drafts.BRIEF_FIELDS if name != "owner")
 _SIGNS = {"added": "+", "changed": "~", "removed": "-", "headers": "h"}
+_SIGNS |= {f"redirect_{kind}": sign for kind, sign in tuple(_SIGNS.items())}
 
 
 class Command(SubcommandsCommand):
@@ -39,6 +44,13 @@ class Command(SubcommandsCommand):
         edit.add_argument("--owner", metavar="USER", help="who answers for it")
         for name in TEXT_FIELDS:
             edit.add_argument(f"--{name.replace('_', '-')}", metavar="TEXT")
+        redirect = self._with_number(
+            add("redirect", self.redirect, help="let a path of a draft lead elsewhere")
+        )
+        redirect.add_argument("source", help="/old, or /old/* for everything below")
+        redirect.add_argument("target", nargs="?", help="/new, /new/:splat or https://…")
+        redirect.add_argument("--status", type=int, choices=STATUSES, help=f"default: {USUAL_STATUS}")
+        redirect.add_argument("--remove", action="store_true", help="let it lead nowhere any more")
         self._with_number(add("submit", self.submit, help="build a draft and hand it in for review"))
         approve = self._with_number(add("approve", self.approve, help="approve what is in review"))
         approve.add_argument("--digest", help="refuse unless the release still has this digest")
@@ -74,6 +86,10 @@ class Command(SubcommandsCommand):
         self.say(f"  Expected result: {release.expected_result or '—'}")
         self.say(f"  Rollback note: {release.rollback_note or '—'}")
         self.say(f"  {report['added']} added, {report['changed']} changed, {report['removed']} removed")
+        for row in report["redirects"]:
+            leads = f"{row['target']} ({row['status']})" if row["target"] else "nowhere any more"
+            shadowed = ", shadowed by a file" if row["shadowed"] else ""
+            self.say(f"  {_SIGNS[row['kind']]} {row['source']} → {leads}{shadowed}")
         for approval in report["approvals"]:
             of = "" if approval["holds"] else " (an earlier digest)"
             self.say(f"  Approved by {approval['approver']}{of}")
@@ -89,6 +105,29 @@ class Command(SubcommandsCommand):
         release = release_numbered(number)
         drafts.edit_release(release=release, actor=self.actor(options), **fields)
         self.say(f"Release {number}: {', '.join(fields).replace('_', ' ') or 'nothing'} saved.")
+        return release_details(release_numbered(number))
+
+    def redirect(
+        self,
+        *,
+        number: int,
+        source: str,
+        target: str | None,
+        status: int | None,
+        remove: bool,
+        **options: Any,
+    ) -> object:
+        if remove == (target is not None) or (remove and status is not None):
+            raise CommandError("Name a target, or --remove and nothing else.", returncode=2)
+        release, actor = release_numbered(number), self.actor(options)
+        if target is None:
+            redirects.remove_redirect(release=release, source=source, actor=actor)
+            self.say(f"{source} leads nowhere with release {number}.")
+        else:
+            put = redirects.put_redirect(
+                release=release, source=source, target=target, status=status or USUAL_STATUS, actor=actor
+            )
+            self.say(f"{source} leads to {put.target} ({put.status}) with release {number}.")
         return release_details(release_numbered(number))
 
     def submit(self, *, number: int, **options: Any) -> object:
@@ -124,10 +163,13 @@ class Command(SubcommandsCommand):
         return self._say_live(publication)
 
     def diff(self, *, old: int, new: int, **options: Any) -> object:
-        differences = diff(*(manifest_reader_of(release_numbered(number)) for number in (old, new)))
-        reports = [difference_report(difference) for difference in differences]
+        before, after = (manifest_reader_of(release_numbered(number)) for number in (old, new))
+        reports: list[DifferenceReport | RedirectDifferenceReport] = [
+            *map(difference_report, diff(before, after)),
+            *map(redirect_difference_report, diff_redirects(before, after)),
+        ]
         for report in reports:
-            self.say(f"{_SIGNS[report['kind']]} {report['path']}")
+            self.say(f"{_SIGNS[report['kind']]} {report['path']}{_leads(report)}")
         if not reports:
             self.say(f"Releases {old} and {new} serve the same.")
         return reports
@@ -147,3 +189,9 @@ class Command(SubcommandsCommand):
             f"as publication {publication.sequence} ({publication.tag})."
         )
         return publication_report(publication)
+
+
+def _leads(report: DifferenceReport | RedirectDifferenceReport) -> str:
+    """Return where a redirect leads, to follow its path; nothing for a file."""
+    target = report.get("new_target")
+    return f" → {target} ({report.get('new_status')})" if target else ""

@@ -1,0 +1,56 @@
+"""The section of a release's page that lists, adds, removes and undoes redirects."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Page, Paginator
+from django.http import HttpRequest
+
+from apps.releases.admin.forms import RedirectForm
+from apps.releases.admin.pages import ROWS_A_PAGE, actor_of
+from apps.releases.exceptions import InvalidRedirect, RedirectLoop, TooManyRedirects
+from apps.releases.manifest import Redirect
+from apps.releases.models import Release
+from apps.releases.redirect_rows import redirect_rows_of
+from apps.releases.redirect_selectors import redirect_changes_of, redirects_of
+from apps.releases.redirects import typed_source
+from apps.releases.services.redirects import put_redirect
+
+
+def redirect_section(request: HttpRequest, release: Release, form: RedirectForm | None) -> dict[str, Any]:
+    """Return what the section shows: a page of the changes, and one of the redirects that stay."""
+    changes = Paginator(redirect_changes_of(release), ROWS_A_PAGE).get_page(request.GET.get("redirects"))
+    kept = _kept(request, release)
+    return {
+        "redirect_page": changes,
+        "redirect_rows": redirect_rows_of(release, changes),
+        "kept_page": kept,
+        "kept_redirects": [(typed_source(redirect.source), redirect) for redirect in kept],
+        "redirect_form": form or RedirectForm(),
+    }
+
+
+def put_typed_redirect(request: HttpRequest, release: Release, form: RedirectForm) -> bool:
+    """Put what was typed into the release; return whether that went well. What was wrong is in `form`."""
+    if not form.is_valid():
+        return False
+    try:
+        redirect = put_redirect(release=release, actor=actor_of(request), **form.cleaned_data)
+    except InvalidRedirect as refusal:
+        form.add_error(refusal.field, refusal.message)
+        return False
+    except (RedirectLoop, TooManyRedirects) as refusal:
+        form.add_error("target", str(refusal))
+        return False
+    messages.success(
+        request,
+        f"{typed_source(redirect.source)} leads to {redirect.target} with this release."
+        " While this is a draft it can be taken out again.",
+    )
+    return True
+
+
+def _kept(request: HttpRequest, release: Release) -> Page[Redirect]:
+    changed = set(release.redirect_changes.values_list("source", flat=True))
+    kept = [redirect for source, redirect in sorted(redirects_of(release).items()) if source not in changed]
+    return Paginator(kept, ROWS_A_PAGE).get_page(request.GET.get("kept"))
