@@ -151,10 +151,11 @@ def _judge(load: Load, mean_bytes: float) -> None:
 def _sample(
     server: Server, asked: list[Request], scenario: Scenario, *, seconds: float, at: float, file: Path
 ) -> Sample:
-    served, own, busy = server.cpu_seconds(), _own_seconds(), _busy_seconds()
+    begun, served, own, busy = time.monotonic(), server.cpu_seconds(), _own_seconds(), _busy_seconds()
     load = drive(server.port, asked, scenario, seconds=seconds, at=at, file=file)
     served, own, busy = server.cpu_seconds() - served, _own_seconds() - own, _busy_seconds() - busy
-    return Sample(load, served, own / load.seconds, max(busy - served - own, 0) / load.seconds)
+    wall = time.monotonic() - begun  # a client prepares its requests as well
+    return Sample(load, served, own / wall, max(busy - served - own, 0) / wall)
 
 
 def _own_seconds() -> float:

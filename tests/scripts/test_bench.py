@@ -17,7 +17,7 @@ from tests.bench.measuring import Outcome, Sample, compare, switch
 from tests.bench.scenarios import SCENARIOS, Request, Scenario, Wrong, check
 from tests.bench.servers import OURS, WHITENOISE, Server
 from tests.bench.tables import NoPlace, comparison, fill
-from tests.serving import PROJECT
+from tests.serving import PROJECT, free_port
 
 CONTENT = b"p { order: 1 }\n" * 100
 SMALL = Scenario("small", "basic", "one file", connections=2)
@@ -156,6 +156,12 @@ def test_a_wrong_answer_is_refused_a_figure(reply: Reply, why: str, tmp_path: Pa
     assert outcome.samples == []
     table = comparison({"small": {OURS: outcome}})
     assert f"| small, req/s | {OURS} | | | | | WRONG: " in table
+
+
+def test_a_server_that_ends_while_it_starts_is_refused_with_its_last_words(tmp_path: Path) -> None:
+    command = ["sh", "-c", "echo no such option; exit 3"]
+    with pytest.raises(Wrong, match=r"(?s)did not start: .*no such option"):
+        Server("nginx", command, free_port(), tmp_path).start(ASKED[0])
 
 
 def test_a_range_must_be_the_one_that_was_asked_for() -> None:
