@@ -103,7 +103,8 @@ def storage_backend(url: str, *, default_folder: Path) -> dict[str, Any]:
     """Read STORAGE_URL as an entry of Django's STORAGES: a folder, or a bucket through django-storages.
 
     `file:///srv/assets`, or `s3://KEY:SECRET@endpoint.example.com/bucket/prefix?region=eu-1&tls=1`
-    (without credentials: those that boto3 finds; without an endpoint, `s3:///bucket`: Amazon's).
+    (without credentials: those that boto3 finds; without an endpoint, `s3:///bucket`: Amazon's). An
+    endpoint of one's own seldom has a name for each bucket, so the bucket is named in the path there.
     """
     if not url:
         return _folder(default_folder)
@@ -127,10 +128,12 @@ def storage_backend(url: str, *, default_folder: Path) -> dict[str, Any]:
         port = f":{parts.port}" if parts.port else ""
         scheme = "http" if query.get("tls") == "0" else "https"
         options["endpoint_url"] = f"{scheme}://{parts.hostname}{port}"
+        options["addressing_style"] = "path"
+        options["region_name"] = query.get("region", "us-east-1")  # it is signed, and any will do
     if parts.username:
         options["access_key"] = unquote(parts.username)
         options["secret_key"] = unquote(parts.password or "")
-    return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+    return {"BACKEND": "apps.assets.s3.Bucket", "OPTIONS": options}
 
 
 def _folder(folder: Path) -> dict[str, Any]:

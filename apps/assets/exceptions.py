@@ -21,3 +21,15 @@ class StorageNotWritable(AssetRefusal):
     """The folder of the storage may not be written to."""
 
     code = "storage_not_writable"
+
+
+class StorageRefuses(AssetRefusal):
+    """A storage on another machine answers, and does not let this one do what it asks for."""
+
+    code = "storage_refuses"
+
+
+class StorageUnreachable(AssetRefusal):
+    """A storage on another machine does not answer, or not in time."""
+
+    code = "storage_unreachable"

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Protocol, cast, runtime_checkable
 
 from django.conf import settings
 from django.core.files import File
@@ -193,6 +193,29 @@ def read(name: str) -> bytes | None:
         return None
 
 
+def read_unless(name: str, tag: str) -> tuple[bytes | None, str]:
+    """Return the content of `name`, and a tag that another content would not have.
+
+    The content is None where it still has the given tag ("" is no content's). Costs no transfer then,
+    where the storage can be asked so. Raises `FileNotFoundError` where there is no such name.
+    """
+    place = storage()
+    if isinstance(place, _Conditional):
+        return place.read_unless(name, tag)
+    with place.open(name, "rb") as stream:
+        content = cast("bytes", stream.read())
+    found = hashlib.sha256(content).hexdigest()
+    return (None if found == tag else content), found
+
+
+def download(name: str, file: Path) -> str:
+    """Copy `name` from storage to a file, in pieces; return the SHA-256 (hex) of what came."""
+    digest = hashlib.sha256()
+    with storage().open(name, "rb") as stream:
+        _write(file, _hashing(chunks_of(cast("BinaryIO", stream)), digest))
+    return digest.hexdigest()
+
+
 def open_blob(digest: str) -> BinaryIO:
     """Open a blob for reading. Raises `FileNotFoundError` where storage lacks it."""
     return cast("BinaryIO", storage().open(blob_name(digest), "rb"))
@@ -240,6 +263,13 @@ def remove_unfinished(*, older_than_seconds: float = 0) -> list[Path]:
                 file.unlink()
                 removed.append(file)
     return removed
+
+
+@runtime_checkable
+class _Conditional(Protocol):
+    """A storage that can be asked for a content unless it is known."""
+
+    def read_unless(self, name: str, tag: str) -> tuple[bytes | None, str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,10 +387,10 @@ def _damaged(name: str, medium: str) -> BlobDamaged:
 
 def _size_of(name: str) -> int | None:
     place = storage()
-    if not isinstance(place, FileSystemStorage):
-        return place.size(name) if place.exists(name) else None
     try:
-        return Path(place.location, name).stat().st_size
+        if isinstance(place, FileSystemStorage):
+            return Path(place.location, name).stat().st_size
+        return place.size(name)
     except FileNotFoundError:
         return None
 
