@@ -11,6 +11,7 @@ Ratios above 1 are better than WhiteNoise; each is of one round, in which both w
 import argparse
 import json
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,7 @@ def main(words: Sequence[str] | None = None) -> None:
     options = arguments(words)
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the servers end with us
     with tempfile.TemporaryDirectory(prefix="assetsite-bench-") as name:
         what, found, block = (
             ("budget", *profile(Path(name))) if options.profile else ("bench", *bench(Path(name), options))
