@@ -16,7 +16,7 @@ import gunicorn_h1c as h1c
 
 from apps.delivery.answers import STORAGE_FAULTS, answer, is_djangos, unreadable
 from apps.delivery.bodies import length_of
-from apps.delivery.files import fetch_blob
+from apps.delivery.files import FileFault, fetch_blob
 from apps.delivery.front import Front
 from apps.delivery.resource import Representation, head
 from apps.delivery.respond import BlobPart, Request, Response, plain
@@ -61,8 +61,8 @@ class PublicConnection(asyncio.Protocol):
     """One connection of a visitor. `since` is when something last came or went, by the front's clock."""
 
     __slots__ = (
-        "_front", "_half_closed", "_is_last", "_is_new", "_is_waiting", "_sending", "_transport", "_unread",
-        "peer", "since",
+        "_front", "_half_closed", "_is_full", "_is_last", "_is_new", "_is_waiting", "_sending", "_transport",
+        "_unread", "peer", "since",
     )  # fmt: skip
 
     def __init__(self, front: Front) -> None:
@@ -70,6 +70,7 @@ class PublicConnection(asyncio.Protocol):
         self._transport: Any = None
         self._unread = b""
         self._sending: Sending | None = None
+        self._is_full = False  # of answers that the client does not take
         self._is_waiting = False  # for a blob that is fetched
         self._is_last = False  # no request is read after the one that is answered
         self._is_new = True  # nothing has come yet
@@ -97,15 +98,17 @@ class PublicConnection(asyncio.Protocol):
         return self._is_busy
 
     def pause_writing(self) -> None:
-        """Read no more requests until the client has taken the answers that it has."""
+        """Answer no more requests until the client has taken the answers that it has."""
+        self._is_full = True
         self._transport.pause_reading()
 
     def resume_writing(self) -> None:
         self.since = self._front.clock
+        self._is_full = False
         if self._sending is not None:
             self._sending.go_on()
         elif not self._is_waiting:
-            self._transport.resume_reading()
+            self._go_on()
 
     def data_received(self, data: bytes) -> None:
         if self._is_last:  # what comes after the last request is thrown away
@@ -120,7 +123,7 @@ class PublicConnection(asyncio.Protocol):
 
     @property
     def _is_busy(self) -> bool:
-        return self._sending is not None or self._is_waiting
+        return self._sending is not None or self._is_waiting or self._is_full
 
     @property
     def is_idle(self) -> bool:
@@ -254,7 +257,7 @@ class PublicConnection(asyncio.Protocol):
             response = answer(asked, protocol="HTTP/1.0" if is_old else "HTTP/1.1")
         except STORAGE_FAULTS as fault:
             response = _unreadable(asked, fault)
-        else:
+        if response.status < 400:
             self._front.note_host(headers.get(b"host", b""))
         says_close = request.connection_close
         self._is_last = says_close == 1 or (is_old and says_close != 0)
@@ -271,19 +274,21 @@ class PublicConnection(asyncio.Protocol):
         self._send(asked, response, field)
         return not self._is_last
 
-    def _send(self, asked: Request, response: Response, field: bytes) -> None:
+    def _send(self, asked: Request, response: Response, field: bytes, *, was_fetched: bool = False) -> None:
         """Send a response, `field` among its headers: at once, or when its blob has been fetched."""
         blob = next((part for part in response.body if isinstance(part, BlobPart)), None)
         try:
             is_here = self._send_now(response, blob, field)
         except STORAGE_FAULTS as fault:
             is_here = self._send_now(_unreadable(asked, fault), None, field)
-        if blob is not None and not is_here:
+        if not is_here and was_fetched:
+            self._send_now(_unreadable(asked, FileFault("what was fetched is gone again")), None, field)
+        elif blob is not None and not is_here:
             self._is_waiting = True
             self._transport.pause_reading()
             fetched = self._front.loop.run_in_executor(None, fetch_blob, blob.digest, blob.size)
             fetched.add_done_callback(partial(self._fetched, asked, response, field))
-        elif self._is_last and not self._is_busy:
+        if self._is_last and not self._is_busy:
             self._end()
 
     def _fetched(self, asked: Request, response: Response, field: bytes, done: asyncio.Future[Path]) -> None:
@@ -293,7 +298,7 @@ class PublicConnection(asyncio.Protocol):
         fault = done.exception()
         if fault is not None:
             response = _unreadable(asked, fault)
-        self._send(asked, response, field)
+        self._send(asked, response, field, was_fetched=True)
         if not self._is_busy:
             self._go_on()
 

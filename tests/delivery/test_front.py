@@ -153,3 +153,11 @@ def test_a_manifest_that_cannot_be_read_any_more_is_503(front: Front) -> None:
     connection.data_received(ASK.replace(b"ten.txt", b"empty.txt"))
     connection.data_received(ASK)
     assert [answer[9:12] for answer in transport.written] == [b"200", b"503", b"200"]
+
+
+def test_a_host_that_is_none_stays_refused(front: Front) -> None:
+    front.node.hosts["*"] = "production"
+    connection, transport = connect(front)
+    for _ in range(2):
+        connection.data_received(b"GET /ten.txt HTTP/1.1\r\nHost: a b\r\n\r\n")
+    assert [answer[9:12] for answer in transport.written] == [b"400", b"400"]

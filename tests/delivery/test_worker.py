@@ -20,6 +20,7 @@ from tests.delivery.conftest import LARGE, SITE, TEN
 from tests.serving import Gunicorn, Published, read_answer
 
 HUGE = bytes(range(251)) * 200_000  # 50 MB
+MIDDLE = b"0123456789abcdef" * 3_750  # 60 kB: one that is kept in memory
 # What apps/delivery/worker.py takes from gunicorn, by the beginning of its source's SHA-256.
 BUILT_ON = {
     "ASGIWorker._serve": "986a7a4ab51c",
@@ -33,9 +34,9 @@ BUILT_ON = {
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gunicorn]:
-    """One worker, which serves `SITE` and a file of 50 MB."""
+    """One worker, which serves `SITE`, a file of 50 MB and one of 60 kB."""
     server = Gunicorn(tmp_path_factory.mktemp("worker"), workers=1)
-    Published(server.storage).publish(1, SITE | {"huge.bin": HUGE})
+    Published(server.storage).publish(1, SITE | {"huge.bin": HUGE, "middle.bin": MIDDLE})
     with server:
         yield server
 
@@ -51,6 +52,7 @@ def memory_kilobytes(pid: int) -> int:
 
 
 def read_until(connection: socket.socket, enough: int) -> bytes:
+    """Return at least `enough` bytes."""
     received = b""
     while len(received) < enough:
         piece = connection.recv(1 << 20)
@@ -130,6 +132,24 @@ def test_requests_that_come_at_once_are_answered_in_their_order(server: Gunicorn
             assert head.startswith(f"HTTP/1.1 {status} ".encode())
             assert body is None or received == body
         assert stream.read() == b""
+
+
+def test_who_asks_for_more_than_he_reads_is_answered_at_his_pace(server: Gunicorn) -> None:
+    pid, count = server.ready()["pid"], 1_500
+    with server.connect() as connection:
+        connection.sendall(get("/middle.bin"))
+        first = read_until(connection, len(MIDDLE))
+        size = first.index(b"\r\n\r\n") + 4 + len(MIDDLE)
+        read_until(connection, size - len(first))
+        before = memory_kilobytes(pid)
+        connection.sendall(get("/middle.bin") * count)  # 60 kB, which ask for 90 MB
+        received = read_until(connection, 10 * size)
+        assert server.ask("/ten.txt").body == TEN
+        assert memory_kilobytes(pid) < before + 8_000
+        received += read_until(connection, count * size - len(received))
+    assert len(received) == count * size
+    assert received.count(b"HTTP/1.1 200 OK\r\n") == count
+    assert received.endswith(MIDDLE)
 
 
 def test_who_sends_nothing_more_still_gets_every_answer(server: Gunicorn) -> None:
