@@ -14,10 +14,11 @@ from typing import Any
 
 import gunicorn_h1c as h1c
 
-from apps.delivery.answers import STORAGE_FAULTS, answer, is_djangos, unreadable
+from apps.delivery.answers import STORAGE_FAULTS, answer, unreadable
 from apps.delivery.bodies import length_of
 from apps.delivery.files import FileFault, fetch_blob
 from apps.delivery.front import Front
+from apps.delivery.parsing import Incomplete, fields_of, is_for_gunicorn, refusal_of
 from apps.delivery.resource import Representation, head
 from apps.delivery.respond import BlobPart, Request, Response, plain
 from apps.delivery.sending import Sending
@@ -31,7 +32,6 @@ LINGER_SECONDS = 2.0  # for a client to read why it was refused, while what it s
 # Who sends one of these asks for more than a file as it is, or sends something himself.
 _NOT_PLAIN = frozenset(
     {
-        b"connection",
         b"content-length",
         b"expect",
         b"if-match",
@@ -41,18 +41,6 @@ _NOT_PLAIN = frozenset(
         b"upgrade",
     }
 )
-
-
-def _incomplete() -> type[Exception]:
-    """Return what the parser raises for the beginning of a request: not the class that it exports."""
-    try:
-        h1c.parse_request_fast(b"G", 0)
-    except Exception as error:  # noqa: BLE001 - it is the question which
-        return type(error)
-    raise RuntimeError(f"gunicorn_h1c {h1c.__version__} takes half a request for a whole one")
-
-
-Incomplete = _incomplete()
 _CONDITIONS = frozenset({b"if-none-match", b"if-modified-since"})
 _RANGE = re.compile(rb"bytes=([0-9]{1,15})-([0-9]{1,15})")
 
@@ -166,7 +154,7 @@ class PublicConnection(asyncio.Protocol):
                 self._keep(data)
                 return
             except ValueError as fault:  # every other fault that the parser has a name for
-                self._refuse(_refusal_of(fault))
+                self._refuse(refusal_of(fault))
                 return
             already = 0
             headers = dict(request.asgi_headers)
@@ -197,6 +185,7 @@ class PublicConnection(asyncio.Protocol):
             or not _NOT_PLAIN.isdisjoint(headers)
             or len(headers) != request.header_count
             or not request.minor_version
+            or (b"connection" in headers and request.connection_close)
         ):
             return False
         release = front.release_at(headers.get(b"host"))
@@ -244,12 +233,12 @@ class PublicConnection(asyncio.Protocol):
 
     def _answer(self, request: Any, headers: dict[bytes, bytes], data: bytes) -> bool:
         """Answer what is not plain; return whether requests are still read here."""
-        asked = Request(request.method.decode("latin-1"), request.path.decode("latin-1"), _fields(request))
+        asked = Request(request.method.decode("latin-1"), request.path.decode("latin-1"), fields_of(request))
         codings = asked.headers.get("transfer-encoding")
         if codings is not None and codings.strip().lower() != "chunked":  # RFC 9112 section 6.1
             self._refuse(plain(501, "This transfer coding is not known here."))
             return False
-        if _is_for_gunicorn(request, asked):
+        if is_for_gunicorn(request, asked):
             self._hand_over(data)
             return False
         is_old = not request.minor_version
@@ -364,39 +353,6 @@ class PublicConnection(asyncio.Protocol):
         protocol.data_received(data)
         if self._half_closed:
             protocol.eof_received()
-
-
-def _is_for_gunicorn(request: Any, asked: Request) -> bool:
-    """Say whether a request has a body, asks for another protocol, or is for a page of Django's."""
-    return (
-        request.content_length > 0
-        or request.has_chunked
-        or "expect" in asked.headers
-        or "upgrade" in asked.headers
-        or is_djangos(asked.target)
-    )
-
-
-def _fields(request: Any) -> dict[str, str]:
-    """Return the header fields, those that were sent more than once as one (RFC 9110 section 5.3).
-
-    A name with an underscore could be taken for the one with a hyphen: it does not count, as in gunicorn.
-    """
-    fields: dict[str, str] = {}
-    for name, value in request.asgi_headers:
-        key, text = name.decode("latin-1"), value.decode("latin-1")
-        if "_" not in key:
-            fields[key] = f"{fields[key]},{text}" if key in fields else text
-    return fields
-
-
-def _refusal_of(fault: Exception) -> Response:
-    """Answer a request that the parser refuses (RFC 9112 sections 2.2, 3, 5 and 6)."""
-    if isinstance(fault, h1c.LimitRequestLine):
-        return plain(414, "The address is too long.")
-    if isinstance(fault, h1c.LimitRequestHeaders):
-        return plain(431, "The header fields are too large or too many.")
-    return plain(400, f"This request cannot be read: {fault}.")
 
 
 def _unreadable(asked: Request, fault: BaseException) -> Response:

@@ -161,3 +161,13 @@ def test_a_host_that_is_none_stays_refused(front: Front) -> None:
     for _ in range(2):
         connection.data_received(b"GET /ten.txt HTTP/1.1\r\nHost: a b\r\n\r\n")
     assert [answer[9:12] for answer in transport.written] == [b"400", b"400"]
+
+
+def test_a_browsers_keep_alive_makes_no_difference_and_close_does(front: Front) -> None:
+    connection, transport = connect(front)
+    for field in (b"", b"Connection: keep-alive\r\n", b"Connection: close\r\n"):
+        connection.data_received(ASK[:-2] + field + b"\r\n")
+    plain, kept, closed = transport.written
+    assert plain == kept
+    assert closed == plain.replace(b"Date: ", b"Connection: close\r\nDate: ")
+    assert transport.done == ["write_eof", "resume_reading"]
