@@ -80,6 +80,7 @@ class Published:
     channel: str = "production"
     sequence: int = 0
     pointers: dict[int, dict[str, Any]] = field(default_factory=dict)
+    manifests: str = "manifests"  # the folder of its manifests, below `folder`
 
     @property
     def pointer(self) -> Path:
@@ -109,7 +110,8 @@ class Published:
         `coded` gives path → coding → bytes, `kept_from` the release that brought a path if not this one,
         `links` path → value of its Link header, `fingerprints` path → its fingerprint.
         """
-        manifest = self.folder / "manifests" / f"{release}.sqlite"
+        name = f"{self.manifests}/{release}.sqlite"
+        manifest = self.folder / name
         manifest.parent.mkdir(parents=True, exist_ok=True)
         with ManifestWriter(manifest) as writer:
             for path, content in files.items():
@@ -132,7 +134,7 @@ class Published:
             "release": release,
             "digest": digest,
             "manifest": {
-                "name": f"manifests/{release}.sqlite",
+                "name": name,
                 "sha256": file_sha256(manifest),
                 "size": manifest.stat().st_size,
             },
@@ -153,6 +155,10 @@ class Published:
                 "published_at": published_at.isoformat(),
             }
         )
+
+    def set_options(self, **options: object) -> None:
+        """Answer with these options of the channel from now on, and the usual others."""
+        self.write(json.loads(self.pointer.read_bytes()) | {"options": options})
 
     def write(self, pointer: Mapping[str, Any] | bytes) -> None:
         """Replace the pointer's file at once, as `apps.assets.store` does."""

@@ -1,18 +1,14 @@
-"""A site that is published without services, and two ways to ask for it that must answer alike."""
+"""A site that is published without services, and the doors that must all answer alike for it."""
 
 import gzip
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import pytest
-from django.test import Client
 
-from apps.delivery.bodies import open_body
-from apps.delivery.node import Node, current_node
-from apps.delivery.respond import Request, respond
-from tests.serving import FIRST_RELEASED, HOUR, Published
+from apps.delivery.node import current_node
+from tests.delivery.doors import Ask, Door, Live, ServerDoor, middleware_door, respond_door
+from tests.serving import Gunicorn, Published
 
 PAGE = b"<!doctype html><title>Home</title>" + b"<p>All of it is the same.</p>" * 40
 STYLE = b"h1 { color: crimson }\n" * 50
@@ -31,8 +27,6 @@ SITE = {
     "café/menu ü.txt": b"coffee",
 }
 CODED = {"css/site.css": {"gzip": STYLE_GZIP, "br": STYLE_BR}, "data.json": {"gzip": gzip.compress(b"{}")}}
-CLIENT = Client()  # its first request lists the static files, which takes a while
-NOW = FIRST_RELEASED + 10 * HOUR
 
 
 @pytest.fixture(autouse=True)
@@ -51,44 +45,54 @@ def published(storage_folder: Path) -> Published:
     return site
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer, header names in lower case."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-
-class Ask(Protocol):
-    """Ask for a target as it is sent; header names in lower case, `_` for `-`."""
-
-    def __call__(self, target: str, *, method: str = "GET", **headers: str) -> Reply: ...
+def served(data: Path, **environment: str) -> Iterator[ServerDoor]:
+    """Serve `SITE` by a gunicorn with one process."""
+    server = Gunicorn(data, workers=1, environment=environment)
+    home = Published(server.storage)
+    home.publish(1, SITE, coded=CODED)
+    with server:
+        door = ServerDoor(server=server, home=home)
+        yield door
+        door.visitor.close()
 
 
-def ask_respond(target: str, *, method: str = "GET", **headers: str) -> Reply:
-    """Ask the pure function, and open what it names."""
-    node = Node({"*": "production"})
-    node.refresh()
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    response = respond(Request(method, target, named), node.live["production"], now=NOW)
-    body = open_body(response)
-    content = b"" if body is None else b"".join(iter(body.read, b""))
-    if body is not None:
-        body.close()
-    return Reply(response.status, {name.lower(): value for name, value in response.headers}, content)
+@pytest.fixture(scope="session")
+def worker_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerDoor]:
+    """Our own worker, which is what `scripts/run` starts."""
+    yield from served(tmp_path_factory.mktemp("worker"))
 
 
-def ask_middleware(target: str, *, method: str = "GET", **headers: str) -> Reply:
-    """Ask the public door, as Django's test client does."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    response = CLIENT.generic(method, "/", headers={"host": "localhost"} | named, RAW_URI=target)
-    received = {name.lower(): value for name, value in response.headers.items()}
-    return Reply(response.status_code, received, response.getvalue())
+@pytest.fixture(scope="session")
+def threads_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerDoor]:
+    """gunicorn's plain worker, with the middleware in it."""
+    yield from served(tmp_path_factory.mktemp("threads"), GUNICORN_WORKER="threads")
 
 
-@pytest.fixture(params=[ask_respond, ask_middleware], ids=["respond", "middleware"])
-def ask(request: pytest.FixtureRequest, published: Published) -> Ask:
-    """Ask the site that is live, by each front door in turn."""
-    asks: Ask = request.param
-    return asks
+@pytest.fixture(params=["respond", "middleware", "worker", "threads"])
+def door(request: pytest.FixtureRequest) -> Door:
+    """Each front door in turn."""
+    in_process = {"respond": respond_door, "middleware": middleware_door}.get(request.param)
+    found: Door = in_process() if in_process else request.getfixturevalue(f"{request.param}_door")
+    return found
+
+
+@pytest.fixture
+def empty_site(door: Door, storage_folder: Path) -> Iterator[Live]:
+    """A channel at that door on which nothing is published yet."""
+    yield door.site(storage_folder)
+    door.restore()
+
+
+@pytest.fixture
+def site(empty_site: Live) -> Live:
+    """The same with `SITE` as release 1, for a test that publishes more."""
+    empty_site.publish(1, SITE, coded=CODED)
+    return empty_site
+
+
+@pytest.fixture
+def ask(request: pytest.FixtureRequest, door: Door) -> Ask:
+    """Ask for what is live at that door: `SITE`, unless the test has a site of its own."""
+    if not (isinstance(door, ServerDoor) or "empty_site" in request.fixturenames):
+        request.getfixturevalue("site")
+    return door.ask

@@ -1,13 +1,13 @@
 """What an address leads to, in the order in which it is looked for."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from apps.releases.manifest import Redirect
-from tests.delivery.conftest import TEN, Ask, ask_middleware, ask_respond
-from tests.serving import Published, file_of
+from tests.delivery.conftest import TEN
+from tests.delivery.doors import Ask, Live
+from tests.serving import file_of
 
 OLD, NEW = b"h1 { color: red }\n", b"h1 { color: blue }\n"
 FINGERPRINT = "3f2a9c1b0d4e"
@@ -16,55 +16,40 @@ PAGES = {"index.html": b"home", "about.html": b"about", "docs/index.html": b"doc
          "404.html": b"lost", "lost.html": b"gone"}  # fmt: skip
 
 
-@pytest.fixture
-def published(storage_folder: Path) -> Published:
-    return Published(storage_folder)
-
-
-@pytest.fixture(params=[ask_respond, ask_middleware], ids=["respond", "middleware"])
-def ask(request: pytest.FixtureRequest) -> Ask:
-    asks: Ask = request.param
-    return asks
-
-
-def with_options(published: Published, **options: object) -> None:
-    published.write(json.loads(published.pointer.read_bytes()) | {"options": options})
-
-
 class TestFingerprints:
-    def test_a_path_is_served_under_its_fingerprinted_name_too(self, published: Published, ask: Ask) -> None:
-        published.publish(1, {"css/site.css": NEW}, fingerprints={"css/site.css": FINGERPRINT})
+    def test_a_path_is_served_under_its_fingerprinted_name_too(self, empty_site: Live, ask: Ask) -> None:
+        empty_site.publish(1, {"css/site.css": NEW}, fingerprints={"css/site.css": FINGERPRINT})
         plain, named = ask("/css/site.css"), ask(NAMED)
         assert plain.body == named.body == NEW
         assert plain.headers["cache-control"] == "public, max-age=300"
         assert named.headers["cache-control"] == "max-age=31536000, immutable"
         assert named.headers["assetsite-rule"] == "fingerprinted"
 
-    def test_another_fingerprint_is_no_name_of_it(self, published: Published, ask: Ask) -> None:
-        published.publish(1, {"css/site.css": NEW}, fingerprints={"css/site.css": FINGERPRINT})
+    def test_another_fingerprint_is_no_name_of_it(self, empty_site: Live, ask: Ask) -> None:
+        empty_site.publish(1, {"css/site.css": NEW}, fingerprints={"css/site.css": FINGERPRINT})
         reply = ask("/css/site.0f2a9c1b0d4e.css")
         assert (reply.status, reply.headers["cache-control"]) == (404, "no-store")
 
-    def test_a_path_without_a_fingerprint_has_no_such_name(self, published: Published, ask: Ask) -> None:
-        published.publish(1, {"css/site.css": NEW})
+    def test_a_path_without_a_fingerprint_has_no_such_name(self, empty_site: Live, ask: Ask) -> None:
+        empty_site.publish(1, {"css/site.css": NEW})
         assert ask(NAMED).status == 404
 
-    def test_a_name_of_an_earlier_publication_keeps_its_bytes(self, published: Published, ask: Ask) -> None:
-        published.publish(1, {NAMED[1:]: OLD})
-        earlier = file_of(published.pointers[1])
-        published.publish(2, {"css/site.css": NEW})
-        assert ask_respond(NAMED).status == 404
-        published.write(json.loads(published.pointer.read_bytes()) | {"retained": earlier})
+    def test_a_name_of_an_earlier_publication_keeps_its_bytes(self, empty_site: Live, ask: Ask) -> None:
+        empty_site.publish(1, {NAMED[1:]: OLD})
+        earlier = file_of(empty_site.pointers[1])
+        empty_site.publish(2, {"css/site.css": NEW})
+        assert ask(NAMED).status == 404
+        empty_site.write(json.loads(empty_site.pointer.read_bytes()) | {"retained": earlier})
         reply = ask(NAMED)
         assert (reply.status, reply.body) == (200, OLD)
         assert reply.headers["assetsite-release"] == "1"
         assert ask("/css/site.css").body == NEW
 
-    def test_what_is_live_comes_before_what_is_retained(self, published: Published, ask: Ask) -> None:
-        published.publish(1, {NAMED[1:]: OLD})
-        earlier = file_of(published.pointers[1])
-        published.publish(2, {NAMED[1:]: NEW})
-        published.write(json.loads(published.pointer.read_bytes()) | {"retained": earlier})
+    def test_what_is_live_comes_before_what_is_retained(self, empty_site: Live, ask: Ask) -> None:
+        empty_site.publish(1, {NAMED[1:]: OLD})
+        earlier = file_of(empty_site.pointers[1])
+        empty_site.publish(2, {NAMED[1:]: NEW})
+        empty_site.write(json.loads(empty_site.pointer.read_bytes()) | {"retained": earlier})
         assert ask(NAMED).body == NEW
 
 
@@ -86,21 +71,21 @@ class TestCleanUrls:
         ],
     )
     def test_each_page_has_one_address(
-        self, published: Published, ask: Ask, target: str, status: int, found: str
+        self, empty_site: Live, ask: Ask, target: str, status: int, found: str
     ) -> None:
-        published.publish(1, PAGES)
-        with_options(published, clean_urls=True)
+        empty_site.publish(1, PAGES)
+        empty_site.set_options(clean_urls=True)
         reply = ask(target)
         assert (reply.status, reply.headers.get("location") or reply.body.decode()) == (status, found)
 
-    def test_without_them_a_page_has_the_name_of_its_file(self, published: Published, ask: Ask) -> None:
-        published.publish(1, PAGES)
+    def test_without_them_a_page_has_the_name_of_its_file(self, empty_site: Live, ask: Ask) -> None:
+        empty_site.publish(1, PAGES)
         assert ask("/about").status == ask("/about/").status == 404
         assert ask("/about.html").body == b"about"
 
-    def test_a_file_keeps_an_address_that_a_page_would_have(self, published: Published, ask: Ask) -> None:
-        published.publish(1, PAGES | {"about": b"a file"})
-        with_options(published, clean_urls=True)
+    def test_a_file_keeps_an_address_that_a_page_would_have(self, empty_site: Live, ask: Ask) -> None:
+        empty_site.publish(1, PAGES | {"about": b"a file"})
+        empty_site.set_options(clean_urls=True)
         assert ask("/about").body == b"a file"
         assert ask("/about.html").body == b"about"
 
@@ -125,44 +110,44 @@ class TestRedirects:
         ],
     )
     def test_they_lead_where_no_file_is(
-        self, published: Published, ask: Ask, target: str, status: int, location: str
+        self, empty_site: Live, ask: Ask, target: str, status: int, location: str
     ) -> None:
-        published.publish(1, {"ten.txt": TEN}, redirects=self.REDIRECTS)
+        empty_site.publish(1, {"ten.txt": TEN}, redirects=self.REDIRECTS)
         reply = ask(target)
         assert (reply.status, reply.headers["location"]) == (status, location)
         assert reply.headers["cache-control"] == "public, max-age=0, s-maxage=10"
 
-    def test_a_file_comes_first(self, published: Published, ask: Ask) -> None:
-        published.publish(1, {"ten.txt": TEN}, redirects=self.REDIRECTS)
+    def test_a_file_comes_first(self, empty_site: Live, ask: Ask) -> None:
+        empty_site.publish(1, {"ten.txt": TEN}, redirects=self.REDIRECTS)
         assert ask("/ten.txt").body == TEN
 
-    def test_they_come_and_go_with_their_release(self, published: Published, ask: Ask) -> None:
-        published.publish(1, {"ten.txt": TEN}, redirects=self.REDIRECTS)
-        published.publish(2, {"ten.txt": TEN})
+    def test_they_come_and_go_with_their_release(self, empty_site: Live, ask: Ask) -> None:
+        empty_site.publish(1, {"ten.txt": TEN}, redirects=self.REDIRECTS)
+        empty_site.publish(2, {"ten.txt": TEN})
         assert ask("/old").status == 404
-        published.point_at(1)
-        assert ask_respond("/old").status == 301
+        empty_site.point_at(1)
+        assert ask("/old").status == 301
 
 
 class TestOptions:
-    def test_answers_need_not_name_release_and_rule(self, published: Published, ask: Ask) -> None:
-        published.publish(1, PAGES)
+    def test_answers_need_not_name_release_and_rule(self, empty_site: Live, ask: Ask) -> None:
+        empty_site.publish(1, PAGES)
         assert ask("/about.html").headers["assetsite-release"] == "1"
-        with_options(published, names_release=False)
+        empty_site.set_options(names_release=False)
         for target in ("/about.html", "/nothing", "/nothing.js", "/docs"):
-            assert not [name for name in ask_respond(target).headers if name.startswith("assetsite-")]
+            assert not [name for name in ask(target).headers if name.startswith("assetsite-")]
 
-    def test_a_channel_chooses_the_page_of_a_404(self, published: Published, ask: Ask) -> None:
-        published.publish(1, PAGES)
-        with_options(published, not_found_page="lost.html")
+    def test_a_channel_chooses_the_page_of_a_404(self, empty_site: Live, ask: Ask) -> None:
+        empty_site.publish(1, PAGES)
+        empty_site.set_options(not_found_page="lost.html")
         assert (ask("/nothing").status, ask("/nothing").body) == (404, b"gone")
 
-    def test_or_none(self, published: Published, ask: Ask) -> None:
-        published.publish(1, PAGES)
-        with_options(published, not_found_page="")
+    def test_or_none(self, empty_site: Live, ask: Ask) -> None:
+        empty_site.publish(1, PAGES)
+        empty_site.set_options(not_found_page="")
         assert ask("/nothing").body == b"There is no such page.\n"
 
-    def test_a_page_says_which_parts_it_needs_first(self, published: Published, ask: Ask) -> None:
-        published.publish(1, PAGES, links={"index.html": "</site.css>; rel=preload; as=style"})
+    def test_a_page_says_which_parts_it_needs_first(self, empty_site: Live, ask: Ask) -> None:
+        empty_site.publish(1, PAGES, links={"index.html": "</site.css>; rel=preload; as=style"})
         assert ask("/").headers["link"] == "</site.css>; rel=preload; as=style"
         assert "link" not in ask("/about.html").headers

@@ -18,12 +18,9 @@ from tests.delivery.conftest import (
     STYLE_BR,
     STYLE_GZIP,
     TEN,
-    Ask,
-    Reply,
-    ask_middleware,
-    ask_respond,
 )
-from tests.serving import FIRST_RELEASED, HOUR, Published, sha256
+from tests.delivery.doors import Ask, Live, Reply
+from tests.serving import FIRST_RELEASED, HOUR, sha256
 
 TEN_TAG = f'"{sha256(TEN)}"'
 RELEASED = formatdate(FIRST_RELEASED, usegmt=True)
@@ -45,8 +42,8 @@ class TestRepresentations:
             reply = ask("/css/site.css", accept_encoding=coding)
             assert int(reply.headers["content-length"]) == len(reply.body)
 
-    def test_8_8_2_last_modified_is_when_the_content_went_live(self, ask: Ask, published: Published) -> None:
-        published.publish(2, SITE, kept_from={"ten.txt": 1})
+    def test_8_8_2_last_modified_is_when_the_content_went_live(self, ask: Ask, site: Live) -> None:
+        site.publish(2, SITE, kept_from={"ten.txt": 1})
         assert ask("/ten.txt").headers["last-modified"] == RELEASED
         assert ask("/").headers["last-modified"] == formatdate(FIRST_RELEASED + HOUR, usegmt=True)
 
@@ -54,12 +51,12 @@ class TestRepresentations:
         tags = {ask("/css/site.css", accept_encoding=c).headers["etag"] for c in ("gzip", "br", "identity")}
         assert tags == {f'"{sha256(body)}"' for body in (STYLE_GZIP, STYLE_BR, STYLE)}
 
-    def test_8_8_3_etag_is_the_same_again_after_a_roll_back(self, ask: Ask, published: Published) -> None:
+    def test_8_8_3_etag_is_the_same_again_after_a_roll_back(self, ask: Ask, site: Live) -> None:
         before = ask("/ten.txt")
-        published.publish(2, SITE | {"ten.txt": b"other"})
-        assert ask_respond("/ten.txt").body == b"other"
-        published.point_at(1)
-        after = ask_respond("/ten.txt")
+        site.publish(2, SITE | {"ten.txt": b"other"})
+        assert ask("/ten.txt").body == b"other"
+        site.point_at(1)
+        after = ask("/ten.txt")
         assert (after.headers["etag"], after.headers["last-modified"]) == (
             before.headers["etag"],
             before.headers["last-modified"],
@@ -90,7 +87,7 @@ class TestRepresentations:
 
     def test_no_cookie_is_ever_set(self, ask: Ask) -> None:
         for target in ("/", "/no", "/-/healthz", "/-/no", "/admin/", "/admin/login/"):
-            assert "set-cookie" not in ask_middleware(target).headers
+            assert "set-cookie" not in ask(target).headers
 
 
 class TestMethods:
@@ -199,11 +196,9 @@ class TestPreconditions:
         tag = ask("/css/site.css", accept_encoding="br").headers["etag"]
         assert ask("/css/site.css", accept_encoding="gzip", if_none_match=tag).status == 200
 
-    def test_13_1_3_after_a_roll_back_the_date_in_between_is_no_304(
-        self, ask: Ask, published: Published
-    ) -> None:
-        published.publish(2, SITE | {"ten.txt": b"other"})
-        published.point_at(1)
+    def test_13_1_3_after_a_roll_back_the_date_in_between_is_no_304(self, ask: Ask, site: Live) -> None:
+        site.publish(2, SITE | {"ten.txt": b"other"})
+        site.point_at(1)
         of_release_2 = formatdate(FIRST_RELEASED + HOUR, usegmt=True)
         since_the_roll_back = formatdate(FIRST_RELEASED + 2 * HOUR, usegmt=True)
         assert ask("/ten.txt", if_modified_since=of_release_2).body == TEN
@@ -360,11 +355,7 @@ class TestPaths:
             "/%",
             "/%zz",
             "/%c3",
-            "/\xe9",
             "/a%0d%0ab",
-            "ten.txt",
-            "*",
-            "localhost:80",
             "/ten.txt#end",
             "/docs?page=2#end",
         ],
@@ -373,6 +364,12 @@ class TestPaths:
         reply = ask(target)
         assert (reply.status, reply.headers["cache-control"]) == (400, NO_STORE)
 
+    @pytest.mark.parametrize("target", ["ten.txt", "*", "localhost:80", "/\xe9"])
+    def test_rfc_9112_3_2_a_target_in_another_form_is_400(self, ask: Ask, target: str) -> None:
+        reply = ask(target)
+        # gunicorn's plain worker refuses these itself; unsaid, a 400 is not kept either (RFC 9110, 15.1).
+        assert (reply.status, reply.headers.get("cache-control", NO_STORE)) == (400, NO_STORE)
+
 
 class TestMissing:
     def test_15_5_5_a_404_is_kept_shortly_by_shared_caches_only(self, ask: Ask) -> None:
@@ -380,22 +377,22 @@ class TestMissing:
         assert (reply.status, reply.headers["cache-control"]) == (404, "public, max-age=0, s-maxage=10")
         assert reply.headers["content-type"] == "text/plain; charset=utf-8"
 
-    def test_the_releases_own_page_is_sent(self, ask: Ask, published: Published) -> None:
-        published.publish(2, SITE | {"404.html": b"<h1>Gone fishing</h1>"})
+    def test_the_releases_own_page_is_sent(self, ask: Ask, site: Live) -> None:
+        site.publish(2, SITE | {"404.html": b"<h1>Gone fishing</h1>"})
         reply = ask("/no/such/page")
         assert (reply.status, reply.body) == (404, b"<h1>Gone fishing</h1>")
         assert reply.headers["content-type"] == "text/html; charset=utf-8"
         assert reply.headers["cache-control"] == "public, max-age=0, s-maxage=10"
 
-    def test_the_404_page_has_no_validators_and_no_ranges(self, ask: Ask, published: Published) -> None:
-        published.publish(2, SITE | {"404.html": b"<h1>Gone fishing</h1>"})
+    def test_the_404_page_has_no_validators_and_no_ranges(self, ask: Ask, site: Live) -> None:
+        site.publish(2, SITE | {"404.html": b"<h1>Gone fishing</h1>"})
         reply = ask("/no", range="bytes=0-1", if_none_match="*")
         assert (reply.status, reply.body) == (404, b"<h1>Gone fishing</h1>")
         assert not {"etag", "last-modified", "accept-ranges"} & set(reply.headers)
 
     @pytest.mark.parametrize("name", ["app.js", "app.3f2a9c41.css", "deep/module.mjs"])
-    def test_a_missing_part_of_a_page_is_never_kept(self, ask: Ask, published: Published, name: str) -> None:
-        published.publish(2, SITE | {"404.html": b"<h1>Gone fishing</h1>"})
+    def test_a_missing_part_of_a_page_is_never_kept(self, ask: Ask, site: Live, name: str) -> None:
+        site.publish(2, SITE | {"404.html": b"<h1>Gone fishing</h1>"})
         reply = ask(f"/{name}")
         assert (reply.status, reply.headers["cache-control"]) == (404, NO_STORE)
         assert reply.headers["content-type"] == "text/plain; charset=utf-8"

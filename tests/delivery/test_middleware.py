@@ -9,7 +9,8 @@ from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
 from apps.delivery.node import current_node
-from tests.delivery.conftest import CLIENT, LARGE, SITE, TEN, ask_middleware
+from tests.delivery.conftest import LARGE, SITE, TEN
+from tests.delivery.doors import CLIENT, ask_middleware
 from tests.serving import Published
 from tests.staff import staff_client
 
