@@ -165,8 +165,8 @@ def test_a_host_that_is_none_stays_refused(front: Front) -> None:
 
 def test_a_browsers_keep_alive_makes_no_difference_and_close_does(front: Front) -> None:
     connection, transport = connect(front)
-    for field in (b"", b"Connection: keep-alive\r\n", b"Connection: close\r\n"):
-        connection.data_received(ASK[:-2] + field + b"\r\n")
+    for said in (b"", b"Connection: keep-alive\r\n", b"Connection: close\r\n"):
+        connection.data_received(ASK[:-2] + said + b"\r\n")
     plain, kept, closed = transport.written
     assert plain == kept
     assert closed == plain.replace(b"Date: ", b"Connection: close\r\nDate: ")
