@@ -81,6 +81,13 @@ class Visitor:
 
     def send(self, method: str, target: str, fields: Fields) -> tuple[int, Fields, bytes]:
         """Return status, header fields as they came, and the body."""
+        try:
+            return self._send(method, target, fields)
+        except BaseException:  # the next request must not read what is left of this answer
+            self.close()
+            raise
+
+    def _send(self, method: str, target: str, fields: Fields) -> tuple[int, Fields, bytes]:
         lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields), "", ""]
         if self._connection is None:
             self._connection = self._server.connect()

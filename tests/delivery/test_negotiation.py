@@ -3,7 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apps.caching.rules import HeaderSet
 from apps.delivery.negotiation import IDENTITY, choose, parse_weights
+from apps.delivery.resource import Resource
+from apps.releases.manifest import Representation as Coded
 
 available = st.lists(st.sampled_from(["zstd", "br", "gzip"]), unique=True)
 weights = st.sampled_from(["", ";q=0", ";q=0.000", ";q=0.3", ";q=0.7", "; q=1", ";Q=1.0"])
@@ -39,6 +42,20 @@ def test_what_weighs_nothing_is_sent_only_as_identity(elements: list[str], codin
 @given(st.text(max_size=40), available)
 def test_any_words_are_decided_about(accept: str, codings: list[str]) -> None:
     assert choose(accept, codings) in {*codings, IDENTITY}
+
+
+@given(
+    st.one_of(
+        st.none(), accepted.map(", ".join), accepted.map(" ,".join), st.text("gzipbr,*; \tx-", max_size=20)
+    ),
+    available,
+)
+def test_a_resource_chooses_the_same(accept: str | None, codings: list[str]) -> None:
+    coded = tuple(Coded(coding, "ab" * 32, 1) for coding in codings)
+    headers = HeaderSet("rule", 1, (("content-type", "text/css"),), "f" * 64)
+    resource = Resource("cd" * 32, 2, coded, headers, last_modified=0, current_since=0, release=1)
+    chosen = resource.choose(accept).headers.get("content-encoding", IDENTITY)
+    assert chosen == choose(accept, codings)
 
 
 def test_an_old_name_of_gzip_counts() -> None:
