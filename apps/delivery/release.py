@@ -51,7 +51,7 @@ class LiveRelease:
         known = self._by_target.get(target)
         if known is not None:
             return known
-        path = _plain_path(target.partition(b"?")[0])
+        path = _plain_path(target.partition(b"?")[0]) if b"#" not in target else None
         if path is None or (self.options.clean_urls and path.endswith(PAGE) and target[-1:] != b"/"):
             return None
         found = self._look_up(path)
@@ -126,8 +126,8 @@ class LiveRelease:
 
 
 def _plain_path(target: bytes) -> str | None:
-    """Return the path of an origin-form target without escapes, a folder's index included."""
-    if target[:1] != b"/" or b"%" in target or b"#" in target or not target.isascii():
+    """Return the path of an origin-form target without escapes and query, a folder's index included."""
+    if target[:1] != b"/" or b"%" in target or not target.isascii():
         return None
     path = target[1:].decode()
     return path + INDEX if not path or path[-1] == "/" else path

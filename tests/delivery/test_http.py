@@ -358,6 +358,7 @@ class TestPaths:
             "/a%0d%0ab",
             "/ten.txt#end",
             "/docs?page=2#end",
+            "/ten.txt?page=2#end",
         ],
     )
     def test_15_5_1_what_is_no_path_is_400_and_not_kept(self, ask: Ask, target: str) -> None:
