@@ -51,8 +51,9 @@ class LiveRelease:
         known = self._by_target.get(target)
         if known is not None:
             return known
-        path = _plain_path(target.partition(b"?")[0]) if b"#" not in target else None
-        if path is None or (self.options.clean_urls and path.endswith(PAGE) and target[-1:] != b"/"):
+        sent_path = target.partition(b"?")[0]
+        path = _plain_path(sent_path) if b"#" not in target else None
+        if path is None or (self.options.clean_urls and sent_path.endswith(b".html")):
             return None
         found = self._look_up(path)
         if found is None or (self.options.early_hints and found.link):

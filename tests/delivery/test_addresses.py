@@ -60,6 +60,8 @@ class TestCleanUrls:
             ("/about", 200, "about"),
             ("/about.html", 308, "/about"),
             ("/about.html?a=%20b", 308, "/about?a=%20b"),
+            ("/about.html?a=/", 308, "/about?a=/"),
+            ("/?a=b", 200, "home"),
             ("/about/", 308, "/about"),
             ("/docs", 308, "/docs/"),
             ("/docs/", 200, "docs"),
