@@ -110,6 +110,13 @@ class TestMethods:
         assert (reply.status, reply.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
         assert reply.headers["cache-control"] == NO_STORE
 
+    def test_9_3_1_a_get_may_say_that_it_has_no_content(self, ask: Ask) -> None:
+        assert ask("/ten.txt", content_length="0") == ask("/ten.txt")
+
+    def test_7_8_an_upgrade_that_is_not_known_is_ignored(self, ask: Ask) -> None:
+        reply = ask("/ten.txt", connection="Upgrade", upgrade="h2c")
+        assert (reply.status, reply.body) == (200, TEN)
+
 
 class TestNegotiation:
     def test_12_5_3_without_the_header_the_bytes_come_as_they_are(self, ask: Ask) -> None:
@@ -297,6 +304,13 @@ class TestRanges:
 
     def test_13_1_5_if_range_with_the_very_date_gets_the_part(self, ask: Ask) -> None:
         assert ask("/ten.txt", range="bytes=0-1", if_range=RELEASED).status == 206
+
+    def test_13_1_5_a_part_of_another_release_is_never_spliced(self, ask: Ask, site: Live) -> None:
+        before = ask("/ten.txt").headers
+        site.publish(2, SITE | {"ten.txt": b"abcdefghij"})
+        for validator in (before["etag"], before["last-modified"]):
+            reply = ask("/ten.txt", range="bytes=5-", if_range=validator)
+            assert (reply.status, reply.body) == (200, b"abcdefghij")
 
     def test_15_3_7_a_206_repeats_what_a_cache_needs(self, ask: Ask) -> None:
         whole, part = ask("/data.json").headers, ask("/data.json", range="bytes=0-1").headers
