@@ -5,6 +5,7 @@ import json
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -89,10 +90,15 @@ class Visitor:
 
     def _send(self, method: str, target: str, fields: Fields) -> tuple[int, Fields, bytes]:
         lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields), "", ""]
-        if self._connection is None:
-            self._connection = self._server.connect()
-            self._stream = self._connection.makefile("rb")
-        self._connection.sendall("\r\n".join(lines).encode("latin-1"))
+        for _ in range(2):
+            if self._connection is None:
+                self._connection = self._server.connect()
+                self._stream = self._connection.makefile("rb")
+            with suppress(ConnectionError):
+                self._connection.sendall("\r\n".join(lines).encode("latin-1"))
+                if self._stream.peek(1):
+                    break
+            self.close()  # it was idle for longer than the server keeps one open
         status, received = self._head()
         says = {name.lower(): value for name, value in received}
         has_body = method != "HEAD" and status not in (204, 304)
