@@ -16,7 +16,9 @@ from playwright.sync_api import Browser, Page, Route, sync_playwright
 from apps.accounts.models import User
 from apps.releases.models import Release
 from apps.releases.services import publishing, review
+from apps.releases.services.redirects import put_redirect
 from tests.releases.conftest import MakeRelease, put
+from tests.releases.test_release_redirects import bring_live
 from tests.staff import staff_client
 
 pytestmark = pytest.mark.browser
@@ -44,11 +46,22 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def answers(
-    approved: Release, make_release: MakeRelease, editor: User, manager: User, other_manager: User
+    approved: Release,
+    make_release: MakeRelease,
+    editor: User,
+    manager: User,
+    other_manager: User,
+    administrator: User,
 ) -> list[Answer]:
     """Every page of releases and channels, in the states that have most on them."""
     publishing.publish(release=approved, actor=manager)
+    redirected = make_release()
+    put_redirect(release=redirected, source="/old/*", target="/css/site.css", actor=editor)
+    put_redirect(release=redirected, source="/older", target=f"/{'long/' * 40}", actor=editor)
+    bring_live(redirected, editor, manager)
     draft = make_release(put("css/site.css", "a {\n  color: red\n}\n"), expected_result="", title="x" * 120)
+    put_redirect(release=draft, source="/old/*", target="https://new.example/:splat", actor=editor)
+    put_redirect(release=draft, source="/css/site.css", target="/index.html", status=302, actor=editor)
     waiting = review.submit(release=make_release(put("js/new.js", "1")), actor=editor)
     ready = review.submit(release=make_release(put("a.html", "<p>")), actor=editor)
     review.approve(release=ready, digest=ready.manifest_id or "", actor=manager)
@@ -64,6 +77,7 @@ def answers(
             f"{channel}change/",
             f"{channel}roll-back/1/",
         ],
+        administrator: [f"{channel}change/?as=administrator"],
         editor: [f"{release}{draft.pk}/change/", f"{release}{draft.pk}/changes/{draft.changes.get().pk}/"],
     }
     return [answer_of(user, address) for user, addresses in pages.items() for address in addresses]
@@ -82,8 +96,9 @@ class Door:
         self.answers = {answer.address: answer for answer in answers}
 
     def __call__(self, route: Route) -> None:
-        path = urlsplit(route.request.url).path
-        if answer := self.answers.get(path):
+        parts = urlsplit(route.request.url)
+        path = parts.path
+        if answer := self.answers.get(f"{path}?{parts.query}" if parts.query else path):
             route.fulfill(body=answer.content, headers=answer.headers)
         elif found := finders.find(path.removeprefix("/static/")):
             route.fulfill(path=Path(str(found)))
