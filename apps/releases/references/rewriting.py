@@ -1,0 +1,85 @@
+"""Putting fingerprints and digests in place. Nothing else of a file changes, not a byte."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+
+from apps.releases.references.found import Extraction
+from apps.releases.references.source_maps import columns, shifted
+
+_ALGORITHMS = {"sha256", "sha384", "sha512"}
+INSERTED_CHARACTERS = 13  # a dot and a fingerprint
+
+
+def insertions(extraction: Extraction, names: Mapping[str, str], *, with_map: bool = True) -> dict[int, str]:
+    """Return what is inserted where, in characters, so that references name fingerprints.
+
+    `names` has the fingerprints of targets. Without `with_map`, the reference to the file's own map is left
+    out: it stands behind everything that the map speaks of.
+    """
+    return {
+        reference.at: f".{names[reference.target]}"
+        for reference in extraction.references
+        if reference.at is not None and names.get(reference.target) and (with_map or not reference.is_map)
+    }
+
+
+def rewritten(
+    content: bytes,
+    extraction: Extraction,
+    names: Mapping[str, str],
+    integrities: Mapping[str, str] | None = None,
+) -> bytes:
+    """Return a file's bytes with the fingerprints `names` in place, and digests where `integrities` has them.
+
+    An element's own digest is replaced by that of `integrities`; which may be, the caller decides.
+    """
+    text = content.decode()
+    inserted = insertions(extraction, names)
+    splices = [(at, at, words) for at, words in inserted.items()]
+    splices += _integrity_splices(extraction, integrities or {})
+    splices += _inline_map_splices(text, extraction, names)
+    if not splices:
+        return content
+    pieces: list[str] = []
+    last = 0
+    for start, end, words in sorted(splices):
+        pieces += (text[last:start], words)
+        last = end
+    return "".join([*pieces, text[last:]]).encode()
+
+
+def integrity_of(content: bytes, algorithm: str = "sha384") -> str:
+    """Return the value of an `integrity` attribute (Subresource Integrity, section 3.1)."""
+    digest = hashlib.new(algorithm, content).digest()
+    return f"{algorithm}-{base64.b64encode(digest).decode()}"
+
+
+def is_integrity_of(value: str, content: bytes) -> bool:
+    """Say whether one of the digests in an `integrity` attribute is that of these bytes."""
+    given = {word.partition("?")[0] for word in value.split()}
+    algorithms = {word.partition("-")[0] for word in given} & _ALGORITHMS
+    return any(integrity_of(content, algorithm) in given for algorithm in algorithms)
+
+
+def _integrity_splices(extraction: Extraction, integrities: Mapping[str, str]) -> list[tuple[int, int, str]]:
+    splices = []
+    for guard in extraction.guards:
+        if value := integrities.get(guard.target):
+            if guard.end:
+                splices.append((guard.start, guard.end, value))
+            else:
+                splices.append((guard.at, guard.at, f'integrity="{value}" '))
+    return splices
+
+
+def _inline_map_splices(
+    text: str, extraction: Extraction, names: Mapping[str, str]
+) -> list[tuple[int, int, str]]:
+    if extraction.inline_map is None:
+        return []
+    start, end = extraction.inline_map
+    moved = shifted(
+        base64.b64decode(text[start:end]), columns(text, insertions(extraction, names)), INSERTED_CHARACTERS
+    )
+    return [(start, end, base64.b64encode(moved).decode())]

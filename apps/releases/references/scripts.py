@@ -1,0 +1,148 @@
+"""What a script refers to: imports, workers, `new URL(…, import.meta.url)`, import maps, source maps.
+
+Scripts are read with tree-sitter's grammar, which gives exact places, and quickly. Where the grammar does
+not understand a script, nothing of it counts: see docs/adr/0069.
+"""
+
+import re
+from collections.abc import Iterator
+
+import tree_sitter_javascript
+from tree_sitter import Language, Node, Parser, Query, QueryCursor
+
+from apps.releases.references.addresses import reference
+from apps.releases.references.found import Collected, Finding
+from apps.releases.references.located import Located, from_script
+
+_GAP = r"(?:[\s(]|/\*[\s\S]*?\*/|//[^\n]*\n)*"
+# A script without any of these refers to nothing: no time is spent on its grammar.
+_CLUE = re.compile(rf"""\b(?:from|import){_GAP}["'`][./]|\b(?:Worker|URL)\s*\({_GAP}["'`]""")
+_LANGUAGE = Language(tree_sitter_javascript.language())
+_QUERY = Query(
+    _LANGUAGE,
+    """
+    (import_statement source: (string) @module)
+    (export_statement source: (string) @module)
+    (call_expression function: (import) arguments: (arguments) @import)
+    (new_expression constructor: (identifier) @_name arguments: (arguments) @worker
+        (#any-of? @_name "Worker" "SharedWorker"))
+    (new_expression constructor: (identifier) @_name arguments: (arguments) @url (#eq? @_name "URL"))
+    """,
+)
+
+
+class UnreadableScriptError(ValueError):
+    """A script that the grammar does not understand; its words say where."""
+
+
+def collect_from_script(script: Located, base: str | None, collected: Collected, *, is_file: bool) -> None:
+    """Add what a script refers to. `base` is its own address, or for one within a page that of the page.
+
+    A worker's URL is relative to the page that runs the script: in a file of its own (`is_file`) only one
+    that begins with a slash is known. Where the script is not understood, that is a finding.
+    """
+    if not _CLUE.search(script.text):
+        return
+    try:
+        nodes = list(_literals(script.text))
+    except UnreadableScriptError as error:
+        collected.findings.append(Finding("unreadable_script", str(error)))
+        return
+    for kind, start, end in nodes:
+        url = from_script(script.part(start, end))
+        if _is_path(url.text, kind, is_file=is_file) and (found := reference(url, base)):
+            collected.references.append(found)
+
+
+def collect_from_import_map(text: Located, base: str | None, collected: Collected) -> None:
+    """Add the addresses of an import map (HTML, section 8.1.6.3): the values of `imports` and `scopes`."""
+    source = f"({text.text})"
+    root = _parsed(source)
+    if root.has_error:
+        return
+    for node in _addresses(root):
+        start, end = _span(source, node)
+        url = from_script(text.part(start - 1, end - 1))
+        if _is_path(url.text, "module", is_file=False) and (found := reference(url, base)):
+            collected.references.append(found)
+
+
+def _is_path(url: str, kind: str, *, is_file: bool) -> bool:
+    """Say whether a literal is a path that is known to be relative to the script, or to the site."""
+    if kind == "worker" and is_file:
+        return url.startswith("/")
+    # A module's specifier without a dot or slash in front is a name that an import map explains.
+    return kind in {"worker", "url"} or url.startswith(("./", "../", "/"))
+
+
+def _literals(text: str) -> Iterator[tuple[str, int, int]]:
+    """Yield (kind, start, end) of each literal that names a file, without its quotes, in order."""
+    root = _parsed(text)
+    if root.has_error:
+        raise UnreadableScriptError(f"line {_first_error(root).start_point.row + 1}")
+    captures = QueryCursor(_QUERY).captures(root)
+    found = [("module", node) for node in captures.get("module", [])]
+    for kind in ("import", "worker", "url"):
+        found += [(kind, literal) for node in captures.get(kind, []) if (literal := _literal(kind, node))]
+    for kind, node in sorted(found, key=lambda each: each[1].start_byte):
+        yield kind, *_span(text, node)
+
+
+def _parsed(text: str) -> Node:
+    return Parser(_LANGUAGE).parse(text.encode()).root_node
+
+
+def _literal(kind: str, arguments: Node) -> Node | None:
+    """Return the first argument where it is a literal; for `new URL` only with `import.meta.url` after it."""
+    given = [node for node in arguments.named_children if node.type != "comment"]
+    if not given or (kind == "url" and (len(given) < 2 or given[1].text != b"import.meta.url")):
+        return None
+    first = given[0]
+    is_plain = first.type == "template_string" and not any(
+        node.type == "template_substitution" for node in first.named_children
+    )
+    return first if first.type == "string" or is_plain else None
+
+
+def _span(text: str, node: Node) -> tuple[int, int]:
+    """Return where the inside of a quoted literal stands, in characters; tree-sitter counts bytes."""
+    start, end = node.start_byte, node.end_byte
+    if not text.isascii():
+        encoded = text.encode()
+        start, end = len(encoded[:start].decode()), len(encoded[:end].decode())
+    return start + 1, end - 1
+
+
+def _first_error(root: Node) -> Node:
+    node = root
+    while inner := next((child for child in node.children if child.has_error or child.is_missing), None):
+        node = inner
+    return node
+
+
+def _addresses(root: Node) -> Iterator[Node]:
+    outer = _object_of(root)
+    for key, value in _pairs(outer):
+        if key == "imports":
+            yield from _strings(value)
+        elif key == "scopes":
+            for _, scope in _pairs(value):
+                yield from _strings(scope)
+
+
+def _object_of(root: Node) -> Node | None:
+    node: Node | None = root
+    while node is not None and node.type != "object":
+        node = node.named_children[0] if node.named_children else None
+    return node
+
+
+def _pairs(node: Node | None) -> Iterator[tuple[str, Node]]:
+    for pair in node.named_children if node is not None and node.type == "object" else ():
+        key, value = pair.child_by_field_name("key"), pair.child_by_field_name("value")
+        if key is not None and key.text is not None and value is not None:
+            yield key.text.decode().strip("\"'"), value
+
+
+def _strings(node: Node) -> Iterator[Node]:
+    return (value for _, value in _pairs(node) if value.type == "string")
