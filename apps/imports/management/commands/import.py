@@ -74,6 +74,9 @@ class Command(ServiceCommand):
     def _say_counts(self, outcome: ImportOutcome) -> None:
         for word in ("added", "changed", "removed", "unchanged"):
             self.say(f"  {word:<10}{getattr(outcome, word):>9,}")
+        if outcome.redirects.changes:
+            counts = (f"{count} {word}" for word, count in _redirect_counts(outcome).items())
+            self.say(f"  redirects {', '.join(counts)}")
 
     def _say_next(self, release: Release) -> None:
         self.say(f"Look at it: {settings.STAFF_URL}/admin/releases/release/{release.pk}/change/")
@@ -94,8 +97,13 @@ def _report(outcome: ImportOutcome) -> dict[str, object]:
         "changed": outcome.changed,
         "removed": outcome.removed,
         "unchanged": outcome.unchanged,
+        "redirects": _redirect_counts(outcome),
         "refused": [],
     }
+
+
+def _redirect_counts(outcome: ImportOutcome) -> dict[str, int]:
+    return {word: len(getattr(outcome.redirects, word)) for word in ("added", "changed", "removed")}
 
 
 def _by_name(names: Iterable[str]) -> str:
