@@ -118,7 +118,7 @@ def find_loop(redirects: Mapping[str, Redirect], is_served: Callable[[str], bool
 def files_behind(path: str, *, clean_urls: bool) -> list[str]:
     """Return the files of which any answers for `path`, if there is one, before redirects are asked."""
     if not path or path.endswith("/"):
-        return [path + "index.html"]
+        return [path + "index.html", *([f"{path[:-1]}.html"] if clean_urls and path else [])]
     return [path, f"{path}/index.html", *([f"{path}.html"] if clean_urls else [])]
 
 

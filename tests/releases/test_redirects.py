@@ -11,6 +11,7 @@ from apps.releases.manifest import Redirect
 from apps.releases.redirects import (
     MAX_TARGET_CHARACTERS,
     RedirectFault,
+    files_behind,
     find_loop,
     location_of,
     parse_redirect,
@@ -265,3 +266,18 @@ def test_what_is_served_ends_a_chain() -> None:
     assert loop(("/*", "/index.html"), served=("index.html",)) is None
     assert loop(("/a", "/b"), ("/b", "/a"), served=("b",)) is None
     assert loop(("/a", "/b"), ("/b", "/a"), served=("a",)) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "plain", "clean"),
+    [
+        ("", ["index.html"], ["index.html"]),
+        ("a/", ["a/index.html"], ["a/index.html", "a.html"]),
+        ("a", ["a", "a/index.html"], ["a", "a/index.html", "a.html"]),
+    ],
+)
+def test_the_files_that_answer_before_redirects_depend_on_clean_urls(
+    path: str, plain: list[str], clean: list[str]
+) -> None:
+    assert files_behind(path, clean_urls=False) == plain
+    assert files_behind(path, clean_urls=True) == clean
