@@ -2,8 +2,8 @@
 
 from apps.delivery.worker import DeliveryWorker, SocketName
 from assetsite import settings
-from assetsite.doors import StaffSocket
 from assetsite.environment import parse_bind
+from assetsite.staff_socket import StaffSocket
 
 
 class Worker(DeliveryWorker):

@@ -5,12 +5,9 @@ finished by the next one.
 """
 
 import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
@@ -26,8 +23,6 @@ from apps.caching.services import ensure_default_rules
 from apps.jobs.services import requeue_abandoned
 from apps.releases.services.channels import ensure_channels
 from apps.releases.services.pointers import reconcile
-from assetsite.environment import parse_bind
-from assetsite.launch import ports
 from assetsite.launch.exceptions import CannotStart
 
 FIRST_USER = "admin"
@@ -41,35 +36,6 @@ class Access:
 
     username: str
     password: str | None
-
-
-def check_data_folder() -> None:
-    """Raise `CannotStart` unless files can be made in DATA_DIR."""
-    folder = Path(settings.DATA_DIR)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise CannotStart(
-            f"DATA_DIR {folder} cannot be written: {error.strerror}.",
-            next_step="Give this user the right to write there, or set DATA_DIR to another folder.",
-        ) from error
-
-
-def check_doors() -> None:
-    """Raise `CannotStart`, which names each address that cannot be listened on."""
-    doors = [
-        ports.Door("PUBLIC_BIND", parse_bind(settings.PUBLIC_BIND)),
-        ports.Door("STAFF_BIND", parse_bind(settings.STAFF_BIND)),
-    ]
-    faults = ports.faults(doors)
-    if faults:
-        raise CannotStart(
-            " ".join(faults),
-            next_step="Stop what listens there, or set PUBLIC_BIND and STAFF_BIND, such as "
-            "PUBLIC_BIND=127.0.0.1:8080 scripts/run",
-        )
 
 
 def prepare(say: Say) -> User:

@@ -10,8 +10,9 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assetsite.doors import Door, StaffSocket, door_of
+from assetsite.doors import Door, door_of
 from assetsite.environment import parse_bind
+from assetsite.staff_socket import StaffSocket
 from tests.staff import staff_client
 
 

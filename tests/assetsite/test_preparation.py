@@ -18,12 +18,11 @@ from apps.caching.models import CacheRule
 from apps.imports.exceptions import SourceRefused
 from apps.releases.models import Channel, Publication, Release
 from apps.releases.selectors import channel_named, live_publication
+from assetsite.launch.checks import check_data_folder, check_doors
 from assetsite.launch.exceptions import CannotStart
 from assetsite.launch.first_release import has_pointer, publish_first_release
 from assetsite.launch.preparation import (
     Access,
-    check_data_folder,
-    check_doors,
     give_access,
     migrate,
     prepare,

@@ -5,9 +5,11 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -119,6 +121,33 @@ def test_with_the_database_down_a_site_that_was_live_starts_and_serves_visitors(
         ready = json.loads(site.get("/-/readyz").body)
         assert ready["status"] == "ready"
         assert ready["database"].startswith("down")
+
+
+def test_visitors_of_a_known_site_do_not_wait_for_the_database(site: Site) -> None:
+    with site.running():
+        pass
+    with (
+        closing(sqlite3.connect(site.data / "assetsite.sqlite3", isolation_level=None)) as holder,
+        (site.data.parent / "said.log").open("w") as output,
+    ):
+        holder.execute("BEGIN EXCLUSIVE")
+        process = subprocess.Popen([PROJECT / "scripts/run"], env=site.environment, stdout=output)
+        try:
+            wait_until(lambda: _is_served(site), "nobody was served")
+            assert process.poll() is None
+            assert (site.data.parent / "said.log").read_text() == ""
+            holder.execute("ROLLBACK")
+            wait_until(lambda: "is running" in Path(output.name).read_text(), "it was never prepared")
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _is_served(site: Site) -> bool:
+    try:
+        return site.get("/").status == 200
+    except OSError:
+        return False
 
 
 @pytest.mark.parametrize("moment", ["Preparing", "Importing", "first blob", "Published", "server"])
