@@ -121,13 +121,13 @@ class Bench:
         paths = list(many(PATHS))
         for path in paths:
             self._ask(wire(path), b"200")
-        wires, targets = cycle([wire(path) for path in paths]), cycle([f"/{path}".encode() for path in paths])
-        resource = self._resource(next(targets))
+        in_turn = cycle([(wire(path), f"/{path}".encode()) for path in paths])
+        resource = self._resource(next(in_turn)[1])
         steps = self._steps(wire(paths[0]), lambda: self._write(resource.identity)) | {
-            "look up": lambda: self._live.find_target(next(targets)),
+            "look up": lambda: self._live.find_target(next(in_turn)[1]),
             "choose": lambda: resource.identity,
         }
-        return self._measured(wire(paths[0]), b"200", steps, following=lambda: next(wires))
+        return self._measured(wire(paths[0]), b"200", steps, following=lambda: next(in_turn)[0])
 
     def _general(self) -> Budget:
         """All that `respond` decides counts as choosing, but for the look up."""
