@@ -18,9 +18,9 @@ from apps.delivery.answers import STORAGE_FAULTS, answer, unreadable
 from apps.delivery.bodies import length_of
 from apps.delivery.files import FileFault, fetch_blob
 from apps.delivery.front import Front
-from apps.delivery.parsing import Incomplete, fields_of, is_for_gunicorn, refusal_of
+from apps.delivery.parsing import Incomplete, asks_for_a_head, fields_of, is_for_gunicorn, refusal, refusal_of
 from apps.delivery.resource import Representation, head
-from apps.delivery.respond import BlobPart, Request, Response, plain
+from apps.delivery.respond import BlobPart, Request, Response
 from apps.delivery.sending import Sending
 
 logger = logging.getLogger(__name__)
@@ -154,7 +154,7 @@ class PublicConnection(asyncio.Protocol):
                 self._keep(data)
                 return
             except ValueError as fault:  # every other fault that the parser has a name for
-                self._refuse(refusal_of(fault))
+                self._refuse(refusal_of(fault), data)
                 return
             already = 0
             headers = dict(request.asgi_headers)
@@ -169,7 +169,7 @@ class PublicConnection(asyncio.Protocol):
     def _keep(self, data: bytes) -> None:
         """Wait for the rest of a request, unless it has grown beyond any that would be read."""
         if len(data) > MOST_UNREAD_BYTES:
-            self._refuse(plain(431, "The header fields are too large."))
+            self._refuse(refusal(431, ""), data)
         else:
             self._unread = data
 
@@ -236,7 +236,7 @@ class PublicConnection(asyncio.Protocol):
         asked = Request(request.method.decode("latin-1"), request.path.decode("latin-1"), fields_of(request))
         codings = asked.headers.get("transfer-encoding")
         if codings is not None and codings.strip().lower() != "chunked":  # RFC 9112 section 6.1
-            self._refuse(plain(501, "This transfer coding is not known here."))
+            self._refuse(refusal(501, ""), data)
             return False
         if is_for_gunicorn(request, asked):
             self._hand_over(data)
@@ -336,8 +336,10 @@ class PublicConnection(asyncio.Protocol):
             self._transport.write_eof()
             self._transport.resume_reading()
 
-    def _refuse(self, response: Response) -> None:
-        """Answer what is no request that could be read, and read no other."""
+    def _refuse(self, response: Response, data: bytes) -> None:
+        """Answer `data`, which is no request that could be read, and read no other."""
+        if asks_for_a_head(data):
+            response = Response(response.status, response.headers)
         self._is_last = True
         self._front.count()
         self._send_now(response, None, b"Connection: close\r\n")

@@ -7,6 +7,12 @@ import gunicorn_h1c as h1c
 from apps.delivery.answers import is_djangos
 from apps.delivery.respond import Request, Response, plain
 
+_WORDS = {
+    414: "The address is too long.",
+    431: "The header fields are too large or too many.",
+    501: "This transfer coding is not known here.",
+}
+
 
 def _incomplete() -> type[Exception]:
     """Return what the parser raises for the beginning of a request: not the class that it exports."""
@@ -47,7 +53,15 @@ def fields_of(request: Any) -> dict[str, str]:
 def refusal_of(fault: Exception) -> Response:
     """Answer a request that the parser refuses (RFC 9112 sections 2.2, 3, 5 and 6)."""
     if isinstance(fault, h1c.LimitRequestLine):
-        return plain(414, "The address is too long.")
-    if isinstance(fault, h1c.LimitRequestHeaders):
-        return plain(431, "The header fields are too large or too many.")
-    return plain(400, f"This request cannot be read: {fault}.")
+        return refusal(414, str(fault))
+    return refusal(431 if isinstance(fault, h1c.LimitRequestHeaders) else 400, str(fault))
+
+
+def refusal(status: int, fault: str) -> Response:
+    """Answer with the status of what is no request, in the same words whoever has read it."""
+    return plain(status, _WORDS.get(status) or f"This request cannot be read: {fault}.")
+
+
+def asks_for_a_head(data: bytes) -> bool:
+    """Say whether bytes that could not be read began as a HEAD, whose answer has no body (RFC 9110 9.3.2)."""
+    return data.lstrip(b"\r\n").startswith(b"HEAD ")

@@ -9,7 +9,6 @@ import gc
 import math
 import os
 from collections.abc import Callable
-from email.utils import formatdate
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +37,7 @@ class DjangoConnection(ASGIProtocol):  # type: ignore[misc]
         super().__init__(worker)
         self.front = worker.front
         self.since = self.front.clock
+        self.latest = b""
 
     @property
     def is_idle(self) -> bool:
@@ -59,6 +59,7 @@ class DjangoConnection(ASGIProtocol):  # type: ignore[misc]
 
     def data_received(self, data: bytes) -> None:
         self.since = self.front.clock
+        self.latest = data
         super().data_received(data)
 
     def close(self) -> None:
@@ -68,8 +69,15 @@ class DjangoConnection(ASGIProtocol):  # type: ignore[misc]
         self._keepalive_timeout()
 
     def _send_error_response(self, status: int, message: str, extra_headers: Any = ()) -> None:
-        own = (("Cache-Control", "no-store"), ("Date", formatdate(usegmt=True)))
-        super()._send_error_response(status, message, (*extra_headers, *own))
+        """Refuse in the words and with the headers of our own connections."""
+        # Django is set up with the application, after this module was imported.
+        from apps.delivery.parsing import asks_for_a_head, refusal  # noqa: PLC0415
+        from apps.delivery.resource import head  # noqa: PLC0415
+
+        response = refusal(status, message)
+        begin = head(status, (*response.headers, *extra_headers, ("Connection", "close")))
+        body = () if asks_for_a_head(self.latest) else response.body
+        self._safe_write(b"".join((begin, self.front.date, *body)))
 
 
 class DeliveryWorker(ASGIWorker):  # type: ignore[misc]

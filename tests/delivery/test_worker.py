@@ -244,3 +244,25 @@ def test_hints_come_before_a_page_where_the_channel_wants_them(tmp_path: Path) -
         assert read_answer(answer).headers["link"] == "</css/site.css>; rel=preload; as=style"
         old = server.exchange(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
         assert old.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_what_is_no_request_gets_one_answer_wherever_its_connection_is_by_then(
+    server: Gunicorn, method: str
+) -> None:
+    refused = f"{method} ten.txt HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    alone = server.exchange(refused)
+    with server.connect() as connection:  # Django's page takes it to gunicorn's own protocol
+        connection.sendall(get("/-/healthz"))
+        first = read_until(connection, 1)
+        connection.sendall(refused)
+        after = connection.makefile("rb").read()
+    assert first.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert alone.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"\r\nCache-Control: no-store\r\n" in alone
+    assert alone.endswith(b"\r\n\r\n") is (method == "HEAD")
+    assert _without_date(after) == _without_date(alone)
+
+
+def _without_date(answer: bytes) -> bytes:
+    return re.sub(rb"Date: [^\r]*", b"", answer)

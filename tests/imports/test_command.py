@@ -53,7 +53,6 @@ def test_an_import_is_one_document(capsys: Capture, live: Release, second_folder
         "changed": 1,
         "removed": 1,
         "unchanged": 1,
-        "redirects": {"added": 0, "changed": 0, "removed": 0},
         "refused": [],
     }
     again = document(capsys, second_folder, "--title", "Spring")

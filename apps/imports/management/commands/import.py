@@ -97,9 +97,14 @@ def _report(outcome: ImportOutcome) -> dict[str, object]:
         "changed": outcome.changed,
         "removed": outcome.removed,
         "unchanged": outcome.unchanged,
-        "redirects": _redirect_counts(outcome),
         "refused": [],
+        **_redirects(outcome),
     }
+
+
+def _redirects(outcome: ImportOutcome) -> dict[str, dict[str, int]]:
+    """Return the counts for a report; one of a source that changes no redirect does not speak of them."""
+    return {"redirects": _redirect_counts(outcome)} if outcome.redirects.changes else {}
 
 
 def _redirect_counts(outcome: ImportOutcome) -> dict[str, int]:
