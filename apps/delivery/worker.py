@@ -76,8 +76,10 @@ class DjangoConnection(ASGIProtocol):  # type: ignore[misc]
 
         response = refusal(status, message)
         begin = head(status, (*response.headers, *extra_headers, ("Connection", "close")))
-        body = () if asks_for_a_head(self.latest) else response.body
-        self._safe_write(b"".join((begin, self.front.date, *body)))
+        self._safe_write(begin + self.front.date)
+        if not asks_for_a_head(self.latest):
+            for part in response.body:
+                self._safe_write(part)
 
 
 class DeliveryWorker(ASGIWorker):  # type: ignore[misc]

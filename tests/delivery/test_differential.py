@@ -119,6 +119,8 @@ def test_any_request_gets_the_same_answer_at_both(
 ) -> None:
     fields = [pair for pairs in request_fields for pair in pairs]
     status, expected, body = ask_in_process(method, target, fields)
+    # gunicorn's own connections refuse bytes beyond ASCII in a target: begin with one of ours.
+    worker_door.visitor.close()
     for _ in range(2):  # the second answer is one from memory
         answer = worker_door.visitor.send(method, target, fields)
         received = [(name, value) for name, value in answer[1] if name.lower() not in OF_THE_SERVER]
