@@ -1,4 +1,4 @@
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import batched
@@ -54,7 +54,7 @@ def ensure_versions(contents: Sequence[Content], *, actor: User) -> dict[str, in
     they do not wait for each other in a circle. The calling service writes the audit entry.
     """
     by_path = {content.path: content for content in contents}
-    _ensure_blobs(by_path.values())
+    _ensure_blobs({content.digest: content.size_bytes for content in contents})
     versions: dict[str, int] = {}
     for some in batched(sorted(by_path), _ROWS_AT_ONCE):
         given = [(path, by_path[path].digest, by_path[path].media_type) for path in some]
@@ -65,19 +65,29 @@ def ensure_versions(contents: Sequence[Content], *, actor: User) -> dict[str, in
     return versions
 
 
-def enqueue_encoding(digests: Iterable[str]) -> list[Job]:
+def ensure_blobs(blobs: Iterable[StoredBlob]) -> None:
+    """Make what lacks of rows for blobs that the site made itself and that lie in storage already.
+
+    The calling service writes the audit entry.
+    """
+    _ensure_blobs({blob.digest: blob.size_bytes for blob in blobs})
+
+
+def enqueue_encoding(digests: Iterable[str], *, are_texts: bool = False) -> list[Job]:
     """Queue jobs that prepare content codings for these blobs, where that has not been tried; return them.
 
     First those of a fast effort, which workers also take first, then those of the best. A job is bounded
     in blobs and bytes, so that neither other jobs nor a worker that is to end wait for long. The same
-    digests make the same jobs, which are done once.
+    digests make the same jobs, which are done once. What a blob holds is known from its versions; those
+    that the site made itself have none, so it has to be said that they `are_texts`.
     """
     wanted = set(digests)
     jobs = []
     for effort, kind in _JOB_KINDS.items():
         for part in _split(blobs_to_encode(wanted, effort), *_JOB_LIMITS[effort]):
             key = sha256("".join(part).encode()).hexdigest()
-            jobs.append(enqueue(kind=kind, key=f"{kind}:{key}", payload={"digests": part}))
+            payload = {"digests": part, **({"are_texts": True} if are_texts else {})}
+            jobs.append(enqueue(kind=kind, key=f"{kind}:{key}", payload=payload))
     return jobs
 
 
@@ -139,8 +149,7 @@ def ensure_assets(paths: Iterable[str]) -> dict[str, int]:
     return assets
 
 
-def _ensure_blobs(contents: Iterable[Content]) -> None:
-    sizes = {content.digest: content.size_bytes for content in contents}
+def _ensure_blobs(sizes: Mapping[str, int]) -> None:
     lacking = sorted(sizes.keys() - _known_blobs(sizes))
     new = [Blob(digest=digest, size_bytes=sizes[digest]) for digest in lacking]
     Blob.objects.bulk_create(new, batch_size=_ROWS_AT_ONCE, ignore_conflicts=True)

@@ -22,7 +22,7 @@ type _Sizes = dict[Representation.Coding, int]
 @handler("assets.encode_fast")
 def encode_fast(payload: dict[str, Any], log: JobLog) -> None:
     """Do what `encode` does, with little effort, so that visitors soon get something smaller."""
-    _encode(payload["digests"], log, Effort.FAST)
+    _encode(payload, log, Effort.FAST)
 
 
 @handler("assets.encode", priority=-10)
@@ -30,15 +30,17 @@ def encode(payload: dict[str, Any], log: JobLog) -> None:
     """Try the content codings for the blobs of `payload["digests"]`, keep what saves 5 %.
 
     Every 32 blobs it is recorded what was done, and blobs that are done are passed over: interrupted,
-    it goes on where it was. Raises `BlobDamaged` at its end where storage lacks a blob.
+    it goes on where it was. `payload["are_texts"]` says that they are worth it whatever is known of them.
+    Raises `BlobDamaged` at its end where storage lacks a blob.
     """
-    _encode(payload["digests"], log, Effort.BEST)
+    _encode(payload, log, Effort.BEST)
 
 
-def _encode(digests: Sequence[str], log: JobLog, effort: Effort) -> None:
+def _encode(payload: dict[str, Any], log: JobLog, effort: Effort) -> None:
     missing: list[str] = []
-    for blobs in batched(blobs_to_encode(digests, effort), _BLOBS_AT_ONCE):
-        missing += _encode_some(blobs, log, effort)
+    are_texts = payload.get("are_texts", False)
+    for blobs in batched(blobs_to_encode(payload["digests"], effort), _BLOBS_AT_ONCE):
+        missing += _encode_some(blobs, log, effort, are_texts=are_texts)
     if missing:
         raise BlobDamaged(
             f"Storage lacks {len(missing)} blobs: {', '.join(missing)}.",
@@ -46,7 +48,7 @@ def _encode(digests: Sequence[str], log: JobLog, effort: Effort) -> None:
         )
 
 
-def _encode_some(blobs: Sequence[Blob], log: JobLog, effort: Effort) -> list[str]:
+def _encode_some(blobs: Sequence[Blob], log: JobLog, effort: Effort, *, are_texts: bool) -> list[str]:
     """Encode some blobs and record it; return the digests of those that storage lacks."""
     digests = [blob.digest for blob in blobs]
     media_types, known = media_types_of(digests), representations_of(digests)
@@ -56,7 +58,7 @@ def _encode_some(blobs: Sequence[Blob], log: JobLog, effort: Effort) -> list[str
     with store.writing() as batch:
         for blob in blobs:
             try:
-                if _is_worth_trying(blob, media_types[blob.digest], log):
+                if _is_worth_trying(blob, media_types[blob.digest], log, are_texts=are_texts):
                     sizes = {
                         Representation.Coding(r.coding): r.encoded.size_bytes for r in known[blob.digest]
                     }
@@ -72,8 +74,8 @@ def _encode_some(blobs: Sequence[Blob], log: JobLog, effort: Effort) -> list[str
     return missing
 
 
-def _is_worth_trying(blob: Blob, media_types: set[str], log: JobLog) -> bool:
-    if not any(map(is_compressible, media_types)):
+def _is_worth_trying(blob: Blob, media_types: set[str], log: JobLog, *, are_texts: bool) -> bool:
+    if not (are_texts or any(map(is_compressible, media_types))):
         return False
     if blob.size_bytes > MAX_ENCODED_BYTES:
         log.write(

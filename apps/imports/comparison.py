@@ -38,7 +38,7 @@ def compare(
         return compared
     for done, file in enumerate(listing.files, start=1):
         try:
-            _sort(file, base.lookup(file.path), compared)
+            _sort(file, base.uploaded(file.path), compared)
         except FileRefused as refusal:
             compared.faults.append(refusal.fault)
         progress("Comparing", done, len(listing.files))

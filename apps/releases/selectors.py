@@ -241,7 +241,7 @@ def conflicting_paths(release: Release, live: Publication | None) -> list[str]:
     """
     base = open_manifest(release.base_manifest) if release.base_manifest else None
     now = open_manifest(live.manifest) if live else None
-    moved = {row.path for row in diff(base, now)}
+    moved = {row.path for row in diff(base, now) if _was_uploaded_anew(row.path, base, now)}
     mine = release.changes.values_list("asset__path", flat=True)
     sources = set(release.redirect_changes.values_list("source", flat=True))
     redirects = [row.source for row in diff_redirects(base, now) if row.source in sources]
@@ -249,6 +249,12 @@ def conflicting_paths(release: Release, live: Publication | None) -> list[str]:
         *sorted(path for path in mine.iterator(chunk_size=2000) if path in moved),
         *(f"the redirect {typed_source(source)}" for source in redirects),
     ]
+
+
+def _was_uploaded_anew(path: str, base: ManifestReader | None, now: ManifestReader | None) -> bool:
+    """Say whether two manifests hold other content of a path, not only what follows from other paths."""
+    before, after = (reader.uploaded(path) if reader else None for reader in (base, now))
+    return before is None or after is None or before.blob != after.blob
 
 
 def change_counts(release: Release) -> ChangeCounts:

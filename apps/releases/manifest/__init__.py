@@ -5,13 +5,14 @@ taken, `reader` looks things up, `writer` builds, `diff` compares. See docs/mani
 """
 
 from apps.releases.manifest.diff import Difference, RedirectDifference, diff, diff_redirects
-from apps.releases.manifest.format import Entry, ManifestFault, Redirect, Representation
+from apps.releases.manifest.format import Entry, Finding, ManifestFault, Redirect, Representation
 from apps.releases.manifest.reader import ManifestReader, ServedRow
 from apps.releases.manifest.writer import ManifestWriter
 
 __all__ = [
     "Difference",
     "Entry",
+    "Finding",
     "ManifestFault",
     "ManifestReader",
     "ManifestWriter",

@@ -23,6 +23,7 @@ FIRST_FORMAT = "1"  # without redirects, fingerprints and what is derived from r
 FORMATS = (FIRST_FORMAT, FORMAT)
 APPLICATION_ID = 0x41535345  # "ASSE", in the file's header: `file` and a person with a hex viewer see it
 FIRST_BUCKET = ""  # the first bucket, empty or not, begins before every path
+MISSING_REFERENCE = "missing_reference"  # the kind of finding whose detail is a path
 DIGEST_HEAD = b"assetsite manifest 1\n"
 
 SCHEMA = """
@@ -56,25 +57,34 @@ CREATE TABLE bucket (first_path TEXT PRIMARY KEY, digest BLOB NOT NULL) WITHOUT 
 CREATE TABLE released (release INTEGER PRIMARY KEY, at INTEGER NOT NULL);
 """
 SCHEMA_SINCE_2 = """
-CREATE TABLE redirect (
+CREATE TABLE IF NOT EXISTS redirect (
     source TEXT PRIMARY KEY,
     target TEXT NOT NULL,
     status INTEGER NOT NULL,
     release INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE original (path TEXT PRIMARY KEY, blob BLOB NOT NULL, size INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE reference (
+CREATE TABLE IF NOT EXISTS original (
+    path TEXT PRIMARY KEY,
+    blob BLOB NOT NULL,
+    size INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS reference (
     target TEXT NOT NULL,
     source TEXT NOT NULL,
     PRIMARY KEY (target, source)
 ) WITHOUT ROWID;
-CREATE INDEX reference_by_source ON reference (source);
-CREATE TABLE page_link (path TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS reference_by_source ON reference (source);
+CREATE TABLE IF NOT EXISTS page_link (path TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS finding (
+    path TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    PRIMARY KEY (path, kind, detail)
+) WITHOUT ROWID;
 """
-UPGRADE = f"""
+UPGRADE = """
 ALTER TABLE entry ADD COLUMN fingerprint TEXT NOT NULL DEFAULT '';
 ALTER TABLE entry ADD COLUMN named_header_set INTEGER REFERENCES header_set;
-{SCHEMA_SINCE_2}
 """
 
 # By format; a lookup is one statement by primary key, whichever it is.
@@ -133,6 +143,19 @@ class Representation:
     coding: str
     encoded: str
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something about the file at `path` that its author will want to know.
+
+    `kind` is a word for programs, `detail` the path or the words that it is about: see
+    docs/fingerprints.md.
+    """
+
+    path: str
+    kind: str
+    detail: str
 
 
 def starts_bucket(path: str) -> bool:

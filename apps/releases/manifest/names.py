@@ -12,6 +12,7 @@ from apps.caching.matching import is_fingerprinted
 
 FINGERPRINT_DIGITS = 12
 _FINGERPRINTED = re.compile(r"(.*[^/])\.([0-9a-f]{12})(\.[^./]+)", re.DOTALL)
+_ANY_DIGEST = "1a2b3c4d5e6f"
 
 
 def fingerprinted_name(path: str, fingerprint: str) -> str:
@@ -48,6 +49,11 @@ def choose_fingerprint(path: str, digest: str) -> str:
         if is_fingerprinted(name):
             return fingerprint if _is_short_enough(name) else ""
     return ""
+
+
+def takes_fingerprint(path: str) -> bool:
+    """Say whether a fingerprinted name can be made of `path`, whatever its content."""
+    return choose_fingerprint(path, _ANY_DIGEST) != ""
 
 
 def _is_short_enough(path: str) -> bool:

@@ -1,8 +1,10 @@
+import itertools
 import json
 import sqlite3
 import threading
 import weakref
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,7 +19,9 @@ from apps.releases.manifest.format import (
     FORMAT,
     FORMATS,
     LAST,
+    MISSING_REFERENCE,
     Entry,
+    Finding,
     ManifestFault,
     Redirect,
     Representation,
@@ -29,6 +33,7 @@ from apps.releases.manifest.format import (
     redirects_digest,
     row_digest,
 )
+from apps.releases.manifest.names import split_fingerprinted
 
 
 def _close_all(connections: list[sqlite3.Connection]) -> None:
@@ -113,11 +118,6 @@ class ManifestReader:
         row: ServedRow | None = self._db.execute(self._served_sql, (path,)).fetchone()
         return row
 
-    def lookup_many(self, paths: list[str]) -> dict[str, Entry]:
-        """Return the entries of those `paths` that there are."""
-        found = (self.lookup(path) for path in paths)
-        return {entry.path: entry for entry in found if entry}
-
     def representations(self, blob: str) -> tuple[Representation, ...]:
         """Return the content codings that are kept of `blob`, smallest first."""
         rows = self._db.execute(
@@ -192,6 +192,37 @@ class ManifestReader:
         row = self._db.execute("SELECT blob, size FROM original WHERE path = ?", (path,)).fetchone()
         return (row[0].hex(), row[1]) if row else None
 
+    def uploaded(self, path: str) -> Entry | None:
+        """Return the entry of `path` with the blob and size of what was uploaded to it, or None."""
+        entry = self.lookup(path)
+        original = self.original_of(path) if entry else None
+        return replace(entry, blob=original[0], size=original[1]) if entry and original else entry
+
+    def uploaded_many(self, paths: Iterable[str]) -> dict[str, Entry]:
+        """Return the entries of those `paths` that there are, as `uploaded` does."""
+        found = map(self.uploaded, paths)
+        return {entry.path: entry for entry in found if entry}
+
+    @property
+    def manner(self) -> str:
+        """How references were treated when it was built; empty where they were not."""
+        return self.meta.get("manner", "")
+
+    def findings(self, *, prefix: str = "") -> Iterator[Finding]:
+        """Yield what was found wrong in files below `prefix` when it was built, in order.
+
+        A file that refers to a path which a redirect or another form of its name answers is not wrong.
+        """
+        if not self.manner:
+            return
+        rows = self._db.execute(
+            "SELECT path, kind, detail FROM finding WHERE path >= ? AND path < ? ORDER BY path, kind, detail",
+            (prefix, prefix + LAST),
+        )
+        for finding in itertools.starmap(Finding, rows):
+            if finding.kind != MISSING_REFERENCE or not self._is_answered(finding.detail):
+                yield finding
+
     def references_of(self, source: str) -> list[str]:
         """Return the paths that the content of `source` refers to, sorted, be they served or not."""
         return self._references("SELECT target FROM reference WHERE source = ? ORDER BY target", source)
@@ -199,15 +230,6 @@ class ManifestReader:
     def references_to(self, target: str) -> list[str]:
         """Return the paths whose content refers to `target`, sorted."""
         return self._references("SELECT source FROM reference WHERE target = ? ORDER BY source", target)
-
-    def missing_references(self) -> Iterator[tuple[str, str]]:
-        """Yield (source, target) of every reference to a path that is not served, in order."""
-        if self._is_first_format:
-            return iter(())
-        return self._db.execute(
-            "SELECT source, target FROM reference WHERE NOT EXISTS"
-            " (SELECT 1 FROM entry WHERE entry.path = reference.target) ORDER BY source, target"
-        )
 
     def verify(self) -> None:
         """Compute every digest again from the rows; raise `ManifestFault` at the first that differs."""
@@ -253,6 +275,14 @@ class ManifestReader:
     @property
     def _is_first_format(self) -> bool:
         return self.meta["format"] == FIRST_FORMAT
+
+    def _is_answered(self, path: str) -> bool:
+        """Say whether `path`, which is no entry, is served in another way: see docs/delivery.md."""
+        if named := split_fingerprinted(path):
+            entry = self.lookup(named[0])
+            if entry and entry.fingerprint == named[1]:
+                return True
+        return any(map(self.lookup, (f"{path}.html", f"{path}/index.html"))) or bool(self.redirect_for(path))
 
     def _has_rows(self, table: str) -> bool:
         if self._is_first_format:

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,6 +23,7 @@ from apps.releases.manifest.format import (
     SCHEMA_SINCE_2,
     UPGRADE,
     Entry,
+    Finding,
     ManifestFault,
     Redirect,
     Representation,
@@ -33,6 +35,9 @@ from apps.releases.manifest.format import (
     row_digest,
     starts_bucket,
 )
+
+# What is derived from the content of a path, and the column that has the path.
+_DERIVED = {"original": "path", "reference": "source", "page_link": "path", "finding": "path"}
 
 
 class ManifestWriter:
@@ -53,10 +58,11 @@ class ManifestWriter:
         self._db.execute("PRAGMA synchronous = OFF")
         self._db.execute("PRAGMA cache_size = -65536")
         if base is None:
-            self._db.executescript(SCHEMA + SCHEMA_SINCE_2)
+            self._db.executescript(SCHEMA)
             self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         elif self._meta("format") == FIRST_FORMAT:
             self._db.executescript(UPGRADE)
+        self._db.executescript(SCHEMA_SINCE_2)
         self._set_meta("format", FORMAT)
         self._db.execute("BEGIN")
         self._media_types: dict[str, int] = {
@@ -67,7 +73,7 @@ class ManifestWriter:
         }
         self._is_new = base is None
         self._touched: set[str] = set()
-        self._has_derived = base is not None and self._has_any("original", "reference", "page_link")
+        self._has_derived = base is not None and self._has_any(*_DERIVED)
 
     def __enter__(self) -> Self:
         return self
@@ -165,6 +171,24 @@ class ManifestWriter:
         else:
             self._db.execute("DELETE FROM page_link WHERE path = ?", (path,))
 
+    def put_findings(self, path: str, findings: Iterable[Finding]) -> None:
+        """Note what is wrong in the file at `path`, in place of what was noted before."""
+        self._has_derived = True
+        self._db.execute("DELETE FROM finding WHERE path = ?", (path,))
+        self._db.executemany(
+            "INSERT OR IGNORE INTO finding VALUES (?, ?, ?)",
+            [(path, each.kind, each.detail) for each in findings],
+        )
+
+    def forget_references(self) -> None:
+        """Forget all references, what was found wrong, and the Link headers of pages."""
+        for table in ("reference", "finding", "page_link"):
+            self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - ours
+
+    def set_manner(self, manner: str) -> None:
+        """Note how references are treated, "" for not at all; a copy keeps its base's word."""
+        self._set_meta("manner", manner)
+
     def set_fingerprints(self, *, has: bool) -> None:
         """Note whether the manifest is built with fingerprinted names; a copy keeps its base's word."""
         if has:
@@ -182,6 +206,27 @@ class ManifestWriter:
     def set_released(self, release: int, at: int) -> None:
         """Note when a release first went live (seconds since 1970): its contents' Last-Modified."""
         self._db.execute("INSERT OR IGNORE INTO released VALUES (?, ?)", (release, at))
+
+    @property
+    def manner(self) -> str:
+        """How references were treated in what it holds, as `set_manner` was told."""
+        return self._meta("manner") or ""
+
+    def lookup(self, path: str) -> Entry | None:
+        """Return the entry of `path` as it is now, or None."""
+        row = self._db.execute(ENTRY_SQL[FORMAT] + "WHERE entry.path = ?", (path,)).fetchone()
+        return entry_of(row) if row else None
+
+    def uploaded(self, path: str) -> Entry | None:
+        """Return the entry of `path` with the blob and size of what was uploaded to it, or None."""
+        entry = self.lookup(path)
+        row = self._db.execute("SELECT blob, size FROM original WHERE path = ?", (path,)).fetchone()
+        return replace(entry, blob=row[0].hex(), size=row[1]) if entry and row else entry
+
+    def references_to(self, target: str) -> list[str]:
+        """Return the paths whose content refers to `target`, as it is noted now."""
+        rows = self._db.execute("SELECT source FROM reference WHERE target = ?", (target,))
+        return [source for (source,) in rows]
 
     def entries(self) -> Iterator[Entry]:
         """Yield the entries as they are now, in the order of their paths."""
@@ -217,9 +262,8 @@ class ManifestWriter:
     def _forget_derived(self, path: str) -> None:
         if not self._has_derived:  # spares the building of a large site three statements a path
             return
-        self._db.execute("DELETE FROM original WHERE path = ?", (path,))
-        self._db.execute("DELETE FROM reference WHERE source = ?", (path,))
-        self._db.execute("DELETE FROM page_link WHERE path = ?", (path,))
+        for table, column in _DERIVED.items():
+            self._db.execute(f"DELETE FROM {table} WHERE {column} = ?", (path,))  # noqa: S608 - ours
 
     def _named_id(self, fingerprint: str, header_set: HeaderSet | None) -> int | None:
         if bool(fingerprint) != (header_set is not None):

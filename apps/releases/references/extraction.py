@@ -5,7 +5,7 @@ import re
 from enum import StrEnum
 
 from apps.releases.references.addresses import base_of, reference
-from apps.releases.references.found import Collected, Extraction, Finding
+from apps.releases.references.found import Collected, Extraction
 from apps.releases.references.located import Located
 from apps.releases.references.pages import collect_critical, collect_from_page
 from apps.releases.references.scripts import collect_from_script
@@ -43,13 +43,15 @@ def kind_of(path: str, media_type: str) -> Kind | None:
 
 def extract(kind: Kind, path: str, content: bytes) -> Extraction:
     """Return what the file at `path` refers to. Whatever is wrong with it is a finding, never an error."""
+    collected = Collected(path)
     if len(content) > MAX_SOURCE_BYTES:
-        return _unreadable("too_large", f"it has {len(content)} bytes; {MAX_SOURCE_BYTES} are the most")
+        collected.complain("too_large", f"it has {len(content)} bytes; {MAX_SOURCE_BYTES} are the most")
+        return _unreadable(collected)
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
-        return _unreadable("not_utf8", f"byte {error.start} is no UTF-8")
-    collected = Collected()
+        collected.complain("not_utf8", f"byte {error.start} is no UTF-8")
+        return _unreadable(collected)
     if kind is Kind.PAGE:
         collect_from_page(text, path, collected)
     elif kind is Kind.STYLE:
@@ -57,7 +59,7 @@ def extract(kind: Kind, path: str, content: bytes) -> Extraction:
     elif kind is Kind.SCRIPT:
         collect_from_script(Located.whole(text), base_of(path), collected, is_file=True)
         if collected.findings:
-            return Extraction(findings=tuple(collected.findings), is_readable=False)
+            return _unreadable(collected)
     if kind in {Kind.STYLE, Kind.SCRIPT}:
         _collect_map(text, path, collected)
     return collected.finished()
@@ -65,7 +67,7 @@ def extract(kind: Kind, path: str, content: bytes) -> Extraction:
 
 def critical_of(path: str, content: bytes) -> Extraction:
     """Return only what the page at `path` needs before it shows."""
-    collected = Collected()
+    collected = Collected(path)
     if len(content) <= MAX_SOURCE_BYTES:
         collect_critical(content.decode(errors="replace"), path, collected)
     return collected.finished()
@@ -86,10 +88,10 @@ def _collect_inline_map(text: str, start: int, end: int, collected: Collected) -
     try:
         shifted(base64.b64decode(text[start:end]), [], 0)
     except ValueError as error:  # `MapFault` and what base64 raises are both
-        collected.findings.append(Finding("unreadable_map", f"the map at its end: {error}"))
+        collected.complain("unreadable_map", f"the map at its end: {error}")
     else:
         collected.inline_map = (start, end)
 
 
-def _unreadable(kind: str, detail: str) -> Extraction:
-    return Extraction(findings=(Finding(kind, detail),), is_readable=False)
+def _unreadable(collected: Collected) -> Extraction:
+    return Extraction(findings=tuple(collected.findings), is_readable=False)

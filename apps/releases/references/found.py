@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from apps.releases.manifest.format import Finding
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -22,10 +24,12 @@ class Guard:
     """An element that loads `target` and may say its digest (Subresource Integrity).
 
     Without an `integrity`, one is inserted at the place `at`; else its value stands from `start` to `end`.
+    Whether it `can_be_named` by a fingerprint is a matter of how the name is written.
     """
 
     target: str
     at: int
+    can_be_named: bool
     integrity: str = ""
     start: int = 0
     end: int = 0
@@ -36,22 +40,15 @@ class Critical:
     """A file that a page needs before it shows: what a Link header says of it.
 
     `suffix` is the query of its URL with its question mark; `parameters`, such as ("as", "style"), follow
-    `rel`; `has_integrity` says that its element may carry a digest.
+    `rel`. `integrity` is the digest that its element says, and may say where it `may_be_guarded`.
     """
 
     target: str
     suffix: str
     rel: str
     parameters: tuple[tuple[str, str], ...] = ()
-    has_integrity: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something about a file that its author will want to know: `kind` is a word for programs."""
-
-    kind: str
-    detail: str
+    may_be_guarded: bool = False
+    integrity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +68,7 @@ class Extraction:
     @property
     def targets(self) -> list[str]:
         """The paths that the file refers to, sorted, each once."""
-        return sorted({reference.target for reference in self.references})
+        return sorted({r.target for r in self.references} | {each.target for each in self.critical})
 
     @property
     def map_target(self) -> str | None:
@@ -81,13 +78,17 @@ class Extraction:
 
 @dataclass(slots=True)
 class Collected:
-    """What is being found."""
+    """What is being found in the file at `path`."""
 
+    path: str
     references: list[Reference] = field(default_factory=list)
     guards: list[Guard] = field(default_factory=list)
     critical: list[Critical] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     inline_map: tuple[int, int] | None = None
+
+    def complain(self, kind: str, detail: str) -> None:
+        self.findings.append(Finding(self.path, kind, detail))
 
     def finished(self) -> Extraction:
         return Extraction(

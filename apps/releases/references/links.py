@@ -16,7 +16,7 @@ def link_header(
 ) -> str:
     """Return the header's value, "" for none: `</css/app.3f2a9c1b0d4e.css>; rel=preload; as=style, …`.
 
-    `names` has the fingerprints of targets, `integrities` the digests that the page's own elements carry:
+    `names` has the fingerprints of targets, `integrities` the digests that the page's elements were given:
     a browser takes what was fetched ahead only where both say the same.
     """
     return ", ".join(_link(each, names.get(each.target, ""), integrities) for each in critical)
@@ -26,7 +26,8 @@ def _link(critical: Critical, fingerprint: str, integrities: Mapping[str, str]) 
     name = fingerprinted_name(critical.target, fingerprint) if fingerprint else critical.target
     words = [f"</{quote(name)}{quote(critical.suffix, safe=_SAFE)}>", f"rel={critical.rel}"]
     parameters = [*critical.parameters]
-    if critical.has_integrity and (integrity := integrities.get(critical.target)):
+    guarded = integrities.get(critical.target) if critical.may_be_guarded else None
+    if integrity := guarded or critical.integrity:
         parameters.append(("integrity", integrity))
     words += [f"{name}={_value(value)}" for name, value in parameters if _QUOTABLE.fullmatch(value)]
     return "; ".join(words)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from apps.releases.references.addresses import base_of, based, query_of, reference
 from apps.releases.references.found import Collected, Critical, Guard, Reference
@@ -118,11 +119,9 @@ def _collect_guard(tag: Tag, base: str | None, collected: Collected) -> None:
     found = reference(attribute.value, base)
     if found is None:
         return
-    integrity = tag.attributes.get("integrity")
-    if integrity:
-        guard = Guard(found.target, attribute.name_start, integrity.text, integrity.start, integrity.end)
-    else:
-        guard = Guard(found.target, attribute.name_start)
+    guard = Guard(found.target, attribute.name_start, found.at is not None)
+    if integrity := tag.attributes.get("integrity"):
+        guard = replace(guard, integrity=integrity.text, start=integrity.start, end=integrity.end)
     collected.guards.append(guard)
 
 
@@ -177,8 +176,14 @@ def _critical_of(tag: Tag, base: str | None) -> Critical | None:
     if "crossorigin" in tag.attributes:
         mode = tag.value("crossorigin").lower()
         given.append(("crossorigin", "use-credentials" if mode == "use-credentials" else "anonymous"))
-    has_integrity = _may_carry_integrity(tag)
-    return Critical(found.target, query_of(attribute.text), rel, tuple(given), has_integrity)
+    return Critical(
+        found.target,
+        query_of(attribute.text),
+        rel,
+        tuple(given),
+        may_be_guarded=_may_carry_integrity(tag),
+        integrity=tag.value("integrity"),
+    )
 
 
 def _relation(tag: Tag) -> tuple[str, str] | None:

@@ -4,7 +4,7 @@ import base64
 import hashlib
 from collections.abc import Mapping
 
-from apps.releases.references.found import Extraction
+from apps.releases.references.found import Extraction, Guard
 from apps.releases.references.source_maps import columns, shifted
 
 _ALGORITHMS = {"sha256", "sha384", "sha512"}
@@ -28,16 +28,16 @@ def rewritten(
     content: bytes,
     extraction: Extraction,
     names: Mapping[str, str],
-    integrities: Mapping[str, str] | None = None,
+    integrities: Mapping[Guard, str] | None = None,
 ) -> bytes:
-    """Return a file's bytes with the fingerprints `names` in place, and digests where `integrities` has them.
+    """Return a file's bytes with the fingerprints `names` in place, and the digests of `integrities`.
 
-    An element's own digest is replaced by that of `integrities`; which may be, the caller decides.
+    A digest that an element says already is replaced; whether it may be, the caller decides.
     """
     text = content.decode()
     inserted = insertions(extraction, names)
     splices = [(at, at, words) for at, words in inserted.items()]
-    splices += _integrity_splices(extraction, integrities or {})
+    splices += _integrity_splices(integrities or {})
     splices += _inline_map_splices(text, extraction, names)
     if not splices:
         return content
@@ -62,15 +62,11 @@ def is_integrity_of(value: str, content: bytes) -> bool:
     return any(integrity_of(content, algorithm) in given for algorithm in algorithms)
 
 
-def _integrity_splices(extraction: Extraction, integrities: Mapping[str, str]) -> list[tuple[int, int, str]]:
-    splices = []
-    for guard in extraction.guards:
-        if value := integrities.get(guard.target):
-            if guard.end:
-                splices.append((guard.start, guard.end, value))
-            else:
-                splices.append((guard.at, guard.at, f'integrity="{value}" '))
-    return splices
+def _integrity_splices(integrities: Mapping[Guard, str]) -> list[tuple[int, int, str]]:
+    return [
+        (guard.start, guard.end, value) if guard.integrity else (guard.at, guard.at, f'integrity="{value}" ')
+        for guard, value in integrities.items()
+    ]
 
 
 def _inline_map_splices(

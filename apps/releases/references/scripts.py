@@ -11,7 +11,7 @@ import tree_sitter_javascript
 from tree_sitter import Language, Node, Parser, Query, QueryCursor
 
 from apps.releases.references.addresses import reference
-from apps.releases.references.found import Collected, Finding
+from apps.releases.references.found import Collected
 from apps.releases.references.located import Located, from_script
 
 _GAP = r"(?:[\s(]|/\*[\s\S]*?\*/|//[^\n]*\n)*"
@@ -46,7 +46,7 @@ def collect_from_script(script: Located, base: str | None, collected: Collected,
     try:
         nodes = list(_literals(script.text))
     except UnreadableScriptError as error:
-        collected.findings.append(Finding("unreadable_script", str(error)))
+        collected.complain("unreadable_script", str(error))
         return
     for kind, start, end in nodes:
         url = from_script(script.part(start, end))

@@ -18,6 +18,7 @@ from apps.releases.selectors import (
     open_manifest,
     releases_waiting,
 )
+from apps.releases.services.fingerprinting import derive, named_header_set
 
 _BLOBS_AT_ONCE = 2_000
 _NEWS_AT_ONCE = 100_000
@@ -37,8 +38,9 @@ def build(release: Release) -> Manifest:
             compiler = HeaderCompiler(as_rules(list(release.rules.all())))
             if release.base_manifest and open_manifest(release.base_manifest).rules_digest != compiler.digest:
                 _recompile(writer, compiler)
-            _apply(writer, release, compiler)
+            changed = _apply(writer, release, compiler)
             _apply_redirects(writer, release)
+            _add_representations(writer, derive(writer, release, compiler, changed))
             if release.base and (since := first_published_at(release.base)):
                 writer.set_released(release.base.pk, int(since.timestamp()))
             digest = writer.finish(rules_digest=compiler.digest)
@@ -108,12 +110,15 @@ def _news_for(manifest: Manifest) -> dict[str, list[Representation]]:
     return news
 
 
-def _apply(writer: ManifestWriter, release: Release, compiler: HeaderCompiler) -> None:
+def _apply(writer: ManifestWriter, release: Release, compiler: HeaderCompiler) -> list[str]:
+    """Apply the changes of `release`; return their paths."""
     blobs: dict[str, None] = {}
+    changed: list[str] = []
     changes = release.changes.order_by("asset__path").values_list(
         "kind", "asset__path", "version__blob", "version__blob__size_bytes", "version__media_type"
     )
     for kind, path, blob, size, media_type in changes.iterator(chunk_size=_BLOBS_AT_ONCE):
+        changed.append(path)
         if kind == Change.Kind.REMOVE:
             writer.remove(path)
             continue
@@ -122,8 +127,8 @@ def _apply(writer: ManifestWriter, release: Release, compiler: HeaderCompiler) -
             path, blob=blob, size=size, media_type=media_type, header_set=header_set, release=release.pk
         )
         blobs[blob] = None
-    for some in batched(blobs, _BLOBS_AT_ONCE):
-        _add_representations(writer, some)
+    _add_representations(writer, blobs)
+    return changed
 
 
 def _apply_redirects(writer: ManifestWriter, release: Release) -> None:
@@ -135,16 +140,17 @@ def _apply_redirects(writer: ManifestWriter, release: Release) -> None:
 
 
 def _add_representations(writer: ManifestWriter, blobs: Iterable[str]) -> None:
-    for blob, representations in representations_of(blobs).items():
-        rows = [Representation(r.coding, r.encoded_id, r.encoded.size_bytes) for r in representations]
-        writer.add_representations(blob, rows)
+    for some in batched(blobs, _BLOBS_AT_ONCE):
+        for blob, representations in representations_of(some).items():
+            rows = [Representation(r.coding, r.encoded_id, r.encoded.size_bytes) for r in representations]
+            writer.add_representations(blob, rows)
 
 
 def _recompile(writer: ManifestWriter, compiler: HeaderCompiler) -> None:
     """Give every path the headers of other rules; what comes out the same stays untouched."""
     for entry in writer.entries():
         header_set = compiler.header_set(entry.path, entry.media_type, entry.size)
-        writer.set_header_set(entry, header_set)
+        writer.set_header_set(entry, header_set, named_header_set(compiler, entry))
 
 
 def _store(file: Path, manifest: Manifest) -> Manifest:

@@ -168,7 +168,7 @@ def _write_changes(release: Release, changes: Iterable[ChangeInput], actor: User
 def _write_batch(
     release: Release, batch: Sequence[ChangeInput], base: ManifestReader | None, actor: User
 ) -> None:
-    served = base.lookup_many([change.path for change in batch]) if base else {}
+    served = base.uploaded_many(change.path for change in batch) if base else {}
     puts = [
         change.content
         for change in batch

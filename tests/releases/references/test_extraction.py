@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.releases.references import Kind, extract, insertions, kind_of, rewritten
-from apps.releases.references.extraction import MAX_SOURCE_BYTES
+from apps.releases.references.extraction import MAX_SOURCE_BYTES, Kind, extract, kind_of
+from apps.releases.references.rewriting import insertions, rewritten
 
 FINGERPRINT = "3f2a9c1b0d4e"
 

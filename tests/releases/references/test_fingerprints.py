@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.releases.manifest.names import choose_fingerprint
-from apps.releases.references import Node, fingerprints
-from apps.releases.references.fingerprints import circles
+from apps.releases.references.fingerprints import Node, circles, fingerprints
 
 
 def digest(text: str) -> str:

@@ -5,15 +5,9 @@ import hashlib
 
 import pytest
 
-from apps.releases.references import (
-    Kind,
-    critical_of,
-    extract,
-    integrity_of,
-    is_integrity_of,
-    link_header,
-    rewritten,
-)
+from apps.releases.references.extraction import Kind, critical_of, extract
+from apps.releases.references.links import link_header
+from apps.releases.references.rewriting import integrity_of, is_integrity_of, rewritten
 
 NAMES = {"a.css": "3f2a9c1b0d4e", "a.js": "1b2c3d4e5f60"}
 DIGESTS = {"a.css": "sha384-CSS", "a.js": "sha384-JS/+="}
@@ -21,7 +15,8 @@ DIGESTS = {"a.css": "sha384-CSS", "a.js": "sha384-JS/+="}
 
 def page(text: str) -> str:
     extraction = extract(Kind.PAGE, "index.html", text.encode())
-    return rewritten(text.encode(), extraction, NAMES, DIGESTS).decode()
+    digests = {guard: DIGESTS[guard.target] for guard in extraction.guards if guard.target in DIGESTS}
+    return rewritten(text.encode(), extraction, NAMES, digests).decode()
 
 
 def link(head: str) -> str:
@@ -90,6 +85,11 @@ def test_a_digest_is_known_by_any_algorithm_that_browsers_know() -> None:
             '</a.1b2c3d4e5f60.js>; rel=modulepreload; crossorigin=use-credentials; integrity="sha384-JS/+="',
         ),
         ("<link rel=modulepreload href=b.js>", "</b.js>; rel=modulepreload"),
+        (
+            "<script src=b.js integrity=sha256-x></script><script src=a.css integrity></script>",
+            "</b.js>; rel=preload; as=script; integrity=sha256-x,"
+            " </a.3f2a9c1b0d4e.css>; rel=preload; as=script",
+        ),
         (
             "<link rel=preload as=font type=font/woff2 crossorigin href='f/é.woff2?x=1&amp;y'>",
             '</f/%C3%A9.woff2?x=1&y>; rel=preload; as=font; type="font/woff2"; crossorigin=anonymous',

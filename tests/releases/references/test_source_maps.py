@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.releases.references import Kind, MapFault, columns, extract, rewritten, shifted
+from apps.releases.references.extraction import Kind, extract
+from apps.releases.references.rewriting import rewritten
+from apps.releases.references.source_maps import MapFault, columns, shifted
 
 _DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 

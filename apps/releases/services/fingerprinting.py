@@ -1,0 +1,165 @@
+"""What a build makes of the files that refer to others: see docs/fingerprints.md."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import batched
+
+from apps.assets import store
+from apps.assets.selectors import VALUES_AT_ONCE
+from apps.assets.services import enqueue_encoding, ensure_blobs
+from apps.assets.store import StoredBlob
+from apps.caching.headers import HeaderCompiler
+from apps.caching.rules import HeaderSet
+from apps.releases.manifest import Entry, ManifestReader, ManifestWriter
+from apps.releases.manifest.names import choose_fingerprint, fingerprinted_name
+from apps.releases.models import Channel, Release
+from apps.releases.references import VERSION, Made, Plan, kind_of
+from apps.releases.selectors import open_manifest
+
+_FILES_AT_ONCE = 500
+
+
+def derive(
+    writer: ManifestWriter, release: Release, compiler: HeaderCompiler, changed: Iterable[str]
+) -> set[str]:
+    """Bring what is derived from files up to date with the paths `changed` in `writer`.
+
+    That is: their rewritten form and its fingerprint, where the channel wants fingerprinted names; the
+    Link headers of pages, where it wants those or early hints; what is wrong with references. Only what
+    depends on the changes is made anew, or everything, where the base was built in another manner.
+    Returns the blobs that paths serve otherwise than before.
+    """
+    manner = _manner(release.channel)
+    if not (manner or writer.manner):
+        return set()
+    derivation = _Derivation(writer, release, compiler)
+    if manner == writer.manner:
+        derivation.make(changed, is_naming=release.channel.fingerprints)
+    else:
+        derivation.make_all(is_naming=release.channel.fingerprints, is_linking=bool(manner))
+        writer.set_manner(manner)
+        writer.set_fingerprints(has=release.channel.fingerprints)
+    return derivation.finish()
+
+
+def named_header_set(compiler: HeaderCompiler, entry: Entry) -> HeaderSet | None:
+    """Return the headers of an entry under its fingerprinted name, None where it has none."""
+    if not entry.fingerprint:
+        return None
+    name = fingerprinted_name(entry.path, entry.fingerprint)
+    return compiler.header_set(name, entry.media_type, entry.size)
+
+
+def _manner(channel: Channel) -> str:
+    """Say how a build for `channel` treats references, in a word that a manifest keeps."""
+    if channel.fingerprints:
+        return f"fingerprints {VERSION}"
+    return f"links {VERSION}" if channel.early_hints else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _ManifestSite:
+    """The `Site` of a manifest that is being written on a base."""
+
+    writer: ManifestWriter
+    base: ManifestReader | None
+
+    def uploaded(self, path: str) -> Entry | None:
+        return self.writer.uploaded(path)
+
+    def served(self, path: str) -> Entry | None:
+        return self.writer.lookup(path)
+
+    def read(self, blob: str) -> bytes:
+        return store.read_blob(blob)
+
+    def references_to(self, target: str) -> list[str]:
+        return self.writer.references_to(target)
+
+    def references_before(self, source: str) -> list[str]:
+        return self.base.references_of(source) if self.base else []
+
+
+class _Derivation:
+    """Makes files anew and writes what comes of it, into the manifest and into storage."""
+
+    def __init__(self, writer: ManifestWriter, release: Release, compiler: HeaderCompiler) -> None:
+        self._writer = writer
+        self._release = release
+        self._compiler = compiler
+        base = open_manifest(release.base_manifest) if release.base_manifest else None
+        self._site = _ManifestSite(writer, base)
+        self._stored: list[StoredBlob] = []
+        self._served: set[str] = set()
+
+    def make_all(self, *, is_naming: bool, is_linking: bool) -> None:
+        """Make every file anew; without naming, what was uploaded is served again."""
+        self._writer.forget_references()
+        paths = []
+        for entry in self._writer.entries():
+            if is_linking and kind_of(entry.path, entry.media_type):
+                paths.append(entry.path)
+            if not (is_naming and kind_of(entry.path, entry.media_type)):
+                self._restore(entry.path, is_naming=is_naming)
+        self._make(Plan(self._site, paths, is_naming=is_naming))
+
+    def make(self, changed: Iterable[str], *, is_naming: bool) -> None:
+        """Make anew what depends on these paths, be they there or gone."""
+        paths = list(changed)
+        for path in paths:
+            entry = self._writer.lookup(path)
+            if entry and not kind_of(path, entry.media_type):
+                self._restore(path, is_naming=is_naming)
+        self._make(Plan(self._site, paths, is_naming=is_naming))
+
+    def finish(self) -> set[str]:
+        """Record the blobs that were made, and have content codings prepared; return what is served anew."""
+        for some in batched(self._stored, VALUES_AT_ONCE):
+            ensure_blobs(some)
+        enqueue_encoding((blob.digest for blob in self._stored), are_texts=True)
+        return self._served
+
+    def _restore(self, path: str, *, is_naming: bool) -> None:
+        """Serve what was uploaded, under a name by its own bytes where there are to be names."""
+        uploaded = self._writer.uploaded(path)
+        if uploaded is not None:
+            blob = StoredBlob(uploaded.blob, uploaded.size)
+            self._serve(uploaded, blob, choose_fingerprint(path, uploaded.blob) if is_naming else "")
+
+    def _make(self, plan: Plan) -> None:
+        for some in batched(plan.made(), _FILES_AT_ONCE):
+            with store.writing() as batch:
+                blobs = [batch.add([made.content]) if made.content is not None else None for made in some]
+            self._stored += filter(None, blobs)
+            for made, blob in zip(some, blobs, strict=True):
+                self._keep(made, blob)
+
+    def _keep(self, made: Made, rewritten: StoredBlob | None) -> None:
+        uploaded = made.uploaded
+        self._serve(uploaded, rewritten or StoredBlob(uploaded.blob, uploaded.size), made.fingerprint)
+        self._writer.put_references(uploaded.path, made.targets)
+        self._writer.put_findings(uploaded.path, made.findings)
+        self._writer.set_page_link(uploaded.path, made.link)
+
+    def _serve(self, uploaded: Entry, blob: StoredBlob, fingerprint: str) -> None:
+        """Let a path serve these bytes under this fingerprint, if it does not already.
+
+        Bytes that are new to the path are this release's; others stay that of the one which brought them.
+        """
+        now = self._writer.lookup(uploaded.path)
+        if now is None or (now.blob, now.fingerprint) == (blob.digest, fingerprint):
+            return
+        entry = replace(now, blob=blob.digest, size=blob.size_bytes, fingerprint=fingerprint)
+        self._writer.put(
+            entry.path,
+            blob=entry.blob,
+            size=entry.size,
+            media_type=entry.media_type,
+            header_set=self._compiler.header_set(entry.path, entry.media_type, entry.size),
+            release=now.release if now.blob == entry.blob else self._release.pk,
+            fingerprint=fingerprint,
+            named_header_set=named_header_set(self._compiler, entry),
+        )
+        if entry.blob != uploaded.blob:
+            self._writer.set_original(entry.path, blob=uploaded.blob, size=uploaded.size)
+        self._served.add(entry.blob)

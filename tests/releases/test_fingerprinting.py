@@ -1,0 +1,376 @@
+"""What a build makes of files that refer to each other, and that it makes the same however it came about."""
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from apps.accounts.models import User
+from apps.assets import store
+from apps.assets.selectors import representations_of
+from apps.caching.matching import is_fingerprinted
+from apps.jobs.models import Job
+from apps.jobs.running import run
+from apps.releases.contents import ChangeInput
+from apps.releases.manifest import Finding, ManifestReader
+from apps.releases.manifest.names import fingerprinted_name
+from apps.releases.models import Channel, Manifest, Release
+from apps.releases.selectors import (
+    conflicting_paths,
+    live_publication,
+    manifest_reader_of,
+    open_manifest,
+)
+from apps.releases.services import building, channels, drafts, publishing, review
+from tests.releases.conftest import MakeRelease, put, remove
+
+SITE = {
+    "index.html": "<link rel=stylesheet href=css/app.css>"
+    '<script type=module src="js/app.js"></script><img src=/logo.svg>',
+    "about.html": "<p>No references.</p>",
+    "css/app.css": '@import "base.css";\n/*# sourceMappingURL=app.css.map */',
+    "css/base.css": "a { background: url(../logo.svg) }",
+    "css/app.css.map": '{"version":3,"mappings":"AAAA"}',
+    "js/app.js": 'import "./left.js"; import "./lib-BX3k9aQz.js"; go()\n//# sourceMappingURL=app.js.map',
+    "js/app.js.map": '{"version":3,"mappings":"AAAA,qDAAqD"}',
+    "js/left.js": 'import "./right.js"; export let left = 1',
+    "js/right.js": 'import "./left.js"; export let right = 2',
+    "js/lib-BX3k9aQz.js": 'import "./left.js"',
+    "logo.svg": "<svg/>",
+    "LICENSE": "MIT",
+}
+
+Publish = Callable[..., Release]
+
+
+@pytest.fixture
+def named(production: Channel, administrator: User) -> Channel:
+    """production, whose releases are built with fingerprinted names."""
+    return channels.set_options(channel=production, actor=administrator, fingerprints=True)
+
+
+@pytest.fixture
+def publish(make_release: MakeRelease, manager: User, editor: User) -> Publish:
+    """Return a function that makes a release of changes, and publishes it."""
+
+    def release_of(*changes: ChangeInput) -> Release:
+        release = make_release(*changes)
+        submitted = review.submit(release=release, actor=editor)
+        if submitted.state == Release.State.IN_REVIEW:
+            review.approve(release=submitted, digest=submitted.manifest_id or "", actor=manager)
+        publishing.publish(release=release, actor=manager)
+        release.refresh_from_db()
+        return release
+
+    return release_of
+
+
+@pytest.fixture
+def site(named: Channel, publish: Publish) -> ManifestReader:
+    """`SITE`, built with fingerprinted names and live."""
+    return manifest_reader_of(publish(*(put(path, text) for path, text in SITE.items())))
+
+
+def text_of(reader: ManifestReader, path: str) -> str:
+    entry = reader.lookup(path)
+    assert entry, path
+    return store.read_blob(entry.blob).decode()
+
+
+def name_of(reader: ManifestReader, path: str) -> str:
+    entry = reader.lookup(path)
+    assert entry, path
+    return fingerprinted_name(path, entry.fingerprint)
+
+
+def integrity_of(text: str) -> str:
+    return "sha384-" + base64.b64encode(hashlib.sha384(text.encode()).digest()).decode()
+
+
+def test_references_name_fingerprints_through_every_file(site: ManifestReader) -> None:
+    assert f"href={name_of(site, 'css/app.css')}>" in text_of(site, "index.html")
+    assert f'src="{name_of(site, "js/app.js")}"' in text_of(site, "index.html")
+    assert f"src=/{name_of(site, 'logo.svg')}>" in text_of(site, "index.html")
+    assert name_of(site, "css/base.css").removeprefix("css/") in text_of(site, "css/app.css")
+    assert f"url(../{name_of(site, 'logo.svg')})" in text_of(site, "css/base.css")
+    assert name_of(site, "js/left.js").removeprefix("js/") in text_of(site, "js/right.js")
+    assert name_of(site, "js/right.js").removeprefix("js/") in text_of(site, "js/left.js")
+    site.verify()
+    assert site.has_fingerprints
+
+
+def test_every_file_but_pages_and_those_named_by_a_hash_has_a_fingerprint(site: ManifestReader) -> None:
+    fingerprints = {entry.path: entry.fingerprint for entry in site.entries()}
+    without = {path for path, fingerprint in fingerprints.items() if not fingerprint}
+    assert without == {"index.html", "about.html", "js/lib-BX3k9aQz.js", "LICENSE"}
+    named = [fingerprinted_name(path, each) for path, each in fingerprints.items() if each]
+    assert all(map(is_fingerprinted, named))
+
+
+def test_a_fingerprinted_name_has_the_headers_of_the_rule_for_such_names(site: ManifestReader) -> None:
+    entry = site.lookup("logo.svg")
+    assert entry
+    assert site.header_sets[entry.header_set].rule != "fingerprinted"
+    assert site.header_sets[entry.named_header_set].rule == "fingerprinted"
+    assert "immutable" in dict(site.header_sets[entry.named_header_set].headers)["cache-control"]
+
+
+def test_elements_say_the_digest_of_what_is_served(site: ManifestReader) -> None:
+    page = text_of(site, "index.html")
+    found = set(re.findall(r'integrity="([^"]+)"', page))
+    assert found == {integrity_of(text_of(site, path)) for path in ("css/app.css", "js/app.js")}
+
+
+def test_a_page_names_ahead_what_its_head_waits_for_as_its_elements_do(site: ManifestReader) -> None:
+    digests = [integrity_of(text_of(site, path)) for path in ("css/app.css", "js/app.js")]
+    assert site.link_of("about.html") == ""
+    assert site.link_of("index.html").replace('"', "") == (
+        f"</{name_of(site, 'css/app.css')}>; rel=preload; as=style; integrity={digests[0]}, "
+        f"</{name_of(site, 'js/app.js')}>; rel=modulepreload; integrity={digests[1]}"
+    )
+
+
+def test_a_file_named_by_a_hash_is_never_rewritten_but_guarded(publish: Publish, named: Channel) -> None:
+    text = 'import "./a.js"'
+    page = '<script src="lib-BX3k9aQz.js"></script>'
+    reader = manifest_reader_of(
+        publish(put("index.html", page), put("a.js", "1"), put("lib-BX3k9aQz.js", text))
+    )
+    assert text_of(reader, "lib-BX3k9aQz.js") == text
+    assert text_of(reader, "index.html") == (
+        f'<script integrity="{integrity_of(text)}" src="lib-BX3k9aQz.js"></script>'
+    )
+
+
+def test_what_was_uploaded_is_kept_beside_what_is_served(site: ManifestReader) -> None:
+    for path, text in SITE.items():
+        uploaded, served = site.uploaded(path), site.lookup(path)
+        assert uploaded
+        assert served
+        assert store.read_blob(uploaded.blob).decode() == text
+        assert served.size == len(text_of(site, path).encode())
+    assert site.original_of("logo.svg") is None
+    assert site.original_of("about.html") is None
+    assert site.original_of("index.html")
+
+
+def test_a_source_map_moves_with_its_script(site: ManifestReader) -> None:
+    script, source_map = text_of(site, "js/app.js"), json.loads(text_of(site, "js/app.js.map"))
+    assert source_map["mappings"] == "AAAA,kEAAqD"
+    assert script.index("go()") == SITE["js/app.js"].index("go()") + 13
+    assert script.endswith(f"sourceMappingURL={name_of(site, 'js/app.js.map').removeprefix('js/')}")
+
+
+def test_the_same_changes_again_change_nothing(site: ManifestReader, make_release: MakeRelease) -> None:
+    release = make_release(*(put(path, text) for path, text in SITE.items()))
+    assert release.changes.count() == 0
+
+
+def test_a_draft_remembers_what_was_uploaded_before(site: ManifestReader, make_release: MakeRelease) -> None:
+    release = make_release(put("index.html", "<p>"), remove("css/app.css"))
+    for change in release.changes.select_related("asset", "replaced_blob"):
+        assert change.replaced_blob
+        assert store.read_blob(change.replaced_blob.digest).decode() == SITE[change.asset.path]
+
+
+def test_only_what_depends_on_a_change_is_made_anew(
+    site: ManifestReader, publish: Publish, production: Channel
+) -> None:
+    release = publish(put("logo.svg", "<svg></svg>"))
+    after = manifest_reader_of(release)
+    brought = {entry.path for entry in after.entries() if entry.release == release.pk}
+    assert brought == {"logo.svg", "css/base.css", "css/app.css", "index.html"}
+    renamed = {path for path in SITE if fingerprint_of(site, path) != fingerprint_of(after, path)}
+    assert renamed == {"logo.svg", "css/base.css", "css/app.css"}
+
+
+def fingerprint_of(reader: ManifestReader, path: str) -> str:
+    entry = reader.lookup(path)
+    return entry.fingerprint if entry else ""
+
+
+def test_what_returns_has_the_name_that_it_had(site: ManifestReader, publish: Publish) -> None:
+    publish(put("js/right.js", "export let right = 3"), remove("css/base.css"))
+    again = publish(put("js/right.js", SITE["js/right.js"]), put("css/base.css", SITE["css/base.css"]))
+    assert manifest_reader_of(again).digest == site.digest
+
+
+def test_a_target_that_comes_or_goes_changes_those_that_name_it(
+    site: ManifestReader, publish: Publish
+) -> None:
+    without = manifest_reader_of(publish(remove("css/base.css")))
+    assert text_of(without, "css/app.css").startswith('@import "base.css"')
+    assert list(without.findings()) == [Finding("css/app.css", "missing_reference", "css/base.css")]
+
+
+def test_rewritten_files_get_content_codings_though_nobody_uploaded_them(
+    named: Channel, publish: Publish
+) -> None:
+    words = "<p>the same words again and again</p>" * 100
+    release = publish(put("index.html", f"<img src=logo.svg>{words}"), put("logo.svg", "<svg/>"))
+    entry = manifest_reader_of(release).lookup("index.html")
+    assert entry
+    jobs = [job for job in Job.objects.all() if entry.blob in job.payload["digests"]]
+    assert {job.kind for job in jobs} == {"assets.encode_fast", "assets.encode"}
+    for job in jobs:
+        run(job.pk)
+    codings = representations_of([entry.blob])[entry.blob]
+    assert {coding.coding for coding in codings} == {"zstd", "br", "gzip"}
+    assert building.refresh_manifests()
+    assert manifest_reader_of(Release.objects.get()).representations(entry.blob)
+
+
+@pytest.mark.parametrize("option", ["fingerprints", "early_hints"])
+def test_an_option_that_is_turned_off_again_leaves_no_trace(
+    option: str,
+    production: Channel,
+    publish: Publish,
+    make_release: MakeRelease,
+    editor: User,
+    administrator: User,
+) -> None:
+    plain = publish(*(put(path, text) for path, text in SITE.items()))
+    channels.set_options(channel=production, actor=administrator, **{option: True})
+    with_option = publish(put("x.txt", "x"))
+    assert manifest_reader_of(with_option).link_of("index.html")
+    channels.set_options(channel=production, actor=administrator, **{option: False})
+    again = publish(remove("x.txt"))
+    assert again.manifest == plain.manifest
+
+
+def test_a_release_without_changes_brings_names_to_what_is_live(
+    production: Channel, publish: Publish, administrator: User
+) -> None:
+    plain = publish(*(put(path, text) for path, text in SITE.items()))
+    channels.set_options(channel=production, actor=administrator, fingerprints=True)
+    renewed = manifest_reader_of(publish())
+    assert name_of(renewed, "css/app.css") in text_of(renewed, "index.html")
+    kept = renewed.lookup("logo.svg")
+    assert kept
+    assert kept.release == plain.pk
+
+
+def test_what_follows_from_other_paths_is_no_conflict(
+    site: ManifestReader, publish: Publish, make_release: MakeRelease, named: Channel
+) -> None:
+    mine = make_release(put("index.html", "<p>"), put("css/base.css", "a {}"))
+    publish(put("logo.svg", "<svg></svg>"), put("css/base.css", "b {}"))
+    assert conflicting_paths(mine, live_publication(named)) == ["css/base.css"]
+
+
+def test_a_rule_that_changes_changes_headers_under_both_names(
+    site: ManifestReader, make_release: MakeRelease, editor: User
+) -> None:
+    release = make_release()
+    rule = release.rules.get(rule__slug="fingerprinted")
+    changed = type(rule).objects.get(pk=rule.pk)
+    changed.pk, changed.number = None, rule.number + 1
+    changed.policy = rule.policy | {"browser_ttl_seconds": 4242}
+    changed.save(force_insert=True)
+    release.rules.remove(rule)
+    release.rules.add(changed)
+    after = manifest_reader_of(review.submit(release=release, actor=editor))
+    entry = after.lookup("logo.svg")
+    assert entry
+    assert "4242" in dict(after.header_sets[entry.named_header_set].headers)["cache-control"]
+    assert "4242" not in dict(after.header_sets[entry.header_set].headers)["cache-control"]
+
+
+POOL = (
+    "a.css",
+    "b.css",
+    "x.js",
+    "y.js",
+    "z.js",
+    "x.js.map",
+    "a.css.map",
+    "p.html",
+    "q.html",
+    "i.png",
+    "n-BX3k9aQz.js",
+    "NONE",
+)
+File = tuple[int, list[str]]
+"""What makes a file differ, and what it refers to."""
+
+one_file = st.tuples(st.integers(0, 2), st.lists(st.sampled_from(POOL), max_size=3))
+files = st.dictionaries(st.sampled_from(POOL), one_file, max_size=8)
+changes = st.dictionaries(st.sampled_from(POOL), st.none() | one_file, min_size=1, max_size=4)
+
+
+def written(path: str, noise: int, targets: list[str]) -> str:
+    """Return a file of the kind that its name says, which refers to `targets`."""
+    if path.endswith(".html"):
+        return f"<!doctype html><head>{''.join(map(loading, targets))}<p>{noise}"
+    if path.endswith(".css"):
+        imports = "".join(f'@import "{target}";' for target in targets)
+        return f"{imports}a{{order:{noise}}}{comment(path, noise, '/*', '*/')}"
+    if path.endswith(".js"):
+        imports = "".join(f'import "./{target}";' for target in targets)
+        return f"{imports}x({noise}){comment(path, noise, '//', '')}"
+    if path.endswith(".map"):
+        return json.dumps({"version": 3, "mappings": "AAAA,gB,gBAAgB", "names": [noise]})
+    return f"{path} {noise}"
+
+
+def loading(target: str) -> str:
+    if target.endswith(".js"):
+        return f'<script type=module src="{target}"></script>'
+    return f'<link rel=stylesheet href="{target}">'
+
+
+def comment(path: str, noise: int, begin: str, end: str) -> str:
+    return f"\n{begin}# sourceMappingURL={path}.map {end}" if noise else ""
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(files, st.lists(changes, min_size=1, max_size=3), st.booleans())
+def test_a_build_on_a_base_is_the_build_from_nothing(
+    named: Channel,
+    editor: User,
+    first: dict[str, File],
+    steps: list[dict[str, File | None]],
+    is_named: bool,
+) -> None:
+    Channel.objects.filter(pk=named.pk).update(fingerprints=is_named, early_hints=not is_named)
+    now: dict[str, File | None] = {}
+    manifest: Manifest | None = None
+    for step in [dict[str, File | None](first), *steps]:
+        now = {path: file for path, file in (now | step).items() if file}
+        manifest = built(editor, step, manifest)
+    alone = built(editor, now, None)
+    assert manifest
+    assert derived(manifest) == derived(alone)
+    assert manifest.digest == alone.digest
+
+
+def built(editor: User, step: Mapping[str, File | None], base: Manifest | None) -> Manifest:
+    """Build a release of these files on a base that need not have been published."""
+    channel = Channel.objects.get(name="production")
+    release = drafts.create_release(title="x", channel=channel, changes=[], actor=editor)
+    release.base_manifest = base
+    release.save()
+    drafts.apply_changes(
+        release=release,
+        changes=[put(path, written(path, *file)) if file else remove(path) for path, file in step.items()],
+        actor=editor,
+    )
+    return building.build(Release.objects.get(pk=release.pk))
+
+
+def derived(manifest: Manifest) -> list[object]:
+    """Return all that a manifest holds of its files."""
+    reader = open_manifest(manifest)
+    return [
+        [
+            (e.path, e.blob, e.size, e.fingerprint, reader.original_of(e.path), reader.link_of(e.path))
+            for e in reader.entries()
+        ],
+        [(e.path, reader.references_of(e.path)) for e in reader.entries()],
+        list(reader.findings()),
+    ]
