@@ -2,12 +2,14 @@
 
 import hashlib
 from pathlib import Path
+from typing import TypedDict
 
 from django.conf import settings
 
 from apps.assets import store
 from apps.releases.exceptions import ManifestMissing
-from apps.releases.models import Manifest
+from apps.releases.manifest.writer import file_sha256
+from apps.releases.models import ManifestFile
 
 
 def manifest_name(digest: str, file_sha256: str) -> str:
@@ -15,7 +17,23 @@ def manifest_name(digest: str, file_sha256: str) -> str:
     return f"manifests/{digest[:2]}/{digest}.{file_sha256[:16]}.sqlite"
 
 
-def manifest_file(manifest: Manifest) -> Path:
+class StoredFile(TypedDict):
+    """The fields of a `ManifestFile` that say where a file is and what it has."""
+
+    file_name: str
+    file_sha256: str
+    file_size_bytes: int
+
+
+def put_manifest_file(file: Path, *, digest: str) -> StoredFile:
+    """Bring a finished temporary file, of a manifest of this digest, to storage as `store.put_file` does."""
+    sha256, size_bytes = file_sha256(file), file.stat().st_size
+    name = manifest_name(digest, sha256)
+    store.put_file(name, file, sha256=sha256)
+    return {"file_name": name, "file_sha256": sha256, "file_size_bytes": size_bytes}
+
+
+def manifest_file(manifest: ManifestFile) -> Path:
     """Return a local file that holds `manifest`, fetched first where storage is elsewhere.
 
     Raises `ManifestMissing` where storage lacks it, or holds other bytes under its name.
@@ -31,7 +49,7 @@ def manifest_file(manifest: Manifest) -> Path:
     return file
 
 
-def _fetched(manifest: Manifest) -> Path:
+def _fetched(manifest: ManifestFile) -> Path:
     target = Path(settings.DATA_DIR) / "fetched" / Path(manifest.file_name).name
     if target.exists():
         return target

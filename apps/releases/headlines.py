@@ -1,13 +1,17 @@
-"""The first line of a release's page: its state in words, for the person who reads it."""
+"""How things stand, in a sentence: a release, for the person who reads it, and what a channel keeps."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils import timezone
+from django.utils.formats import date_format
+
 from apps.accounts.models import User
 from apps.accounts.permissions import who_may
 from apps.releases.actions import Action
 from apps.releases.models import Publication, Release
+from apps.releases.retention import KeptNames
 from apps.releases.selectors import (
     approvals_needed,
     approvals_that_hold,
@@ -38,6 +42,25 @@ def counted(number: int, noun: str) -> str:
     """Return "one approval", "12 files"."""
     words = NUMBERS[number] if number < len(NUMBERS) else f"{number:,}"
     return f"{words} {noun}{'' if number == 1 else 's'}"
+
+
+def kept_in_words(kept: KeptNames) -> str:
+    """Say how many names of earlier publications a channel keeps, and until when."""
+    names = counted(kept.count, "fingerprinted name")
+    verb = "answers" if kept.count == 1 else "answer"
+    return (
+        f"{names[0].upper()}{names[1:]} of earlier publications still {verb}; "
+        f"the oldest, of {kept.oldest.tag}, {_until(kept)}."
+    )
+
+
+def _until(kept: KeptNames) -> str:
+    day = date_format(timezone.localtime(kept.not_before), "j F Y")
+    if not kept.publications_left:
+        return f"until {day}"
+    have_come = f"{'has' if kept.publications_left == 1 else 'have'} come"
+    more = f"until {counted(kept.publications_left, 'more publication')} {have_come}"
+    return more if kept.not_before <= timezone.now() else f"until {day} at least, and {more}"
 
 
 def _draft(release: Release, actions: dict[str, Action], reader: User) -> Headline:

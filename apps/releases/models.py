@@ -52,14 +52,9 @@ class Channel(models.Model):
         return self.name
 
 
-class Manifest(models.Model):
-    """A built manifest: its digest, and the newest file that holds it.
+class ManifestFile(models.Model):
+    """The newest file of something that is written as a manifest (see `apps.releases.manifest`)."""
 
-    The digest is taken over canonical rows and never changes; content codings may be added later,
-    which makes a new file of the next `revision` (see `apps.releases.manifest`).
-    """
-
-    digest = models.CharField(primary_key=True, max_length=64)
     path_count = models.PositiveIntegerField()
     revision = models.PositiveIntegerField(default=1)
     file_name = models.CharField(max_length=200, help_text="Name in storage")
@@ -68,6 +63,19 @@ class Manifest(models.Model):
     newest_representation = models.PositiveBigIntegerField(
         default=0, help_text="Id of the newest content coding that the file has taken into account."
     )
+
+    class Meta:
+        abstract = True
+
+
+class Manifest(ManifestFile):
+    """A built manifest: its digest, and the newest file that holds it.
+
+    The digest is taken over canonical rows and never changes; content codings may be added later,
+    which makes a new file of the next `revision`.
+    """
+
+    digest = models.CharField(primary_key=True, max_length=64)
     built_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -291,7 +299,10 @@ class Publication(models.Model):
     class Meta:
         ordering = ("channel", "-sequence")
         default_permissions = ("view",)
-        indexes = (models.Index(fields=("release", "channel", "sequence"), name="publication_by_release"),)
+        indexes = (
+            models.Index(fields=("release", "channel", "sequence"), name="publication_by_release"),
+            models.Index(fields=("channel", "published_at"), name="publication_by_time"),
+        )
         constraints = (
             models.UniqueConstraint(fields=("channel", "sequence"), name="one_publication_a_number"),
             models.CheckConstraint(
@@ -303,3 +314,40 @@ class Publication(models.Model):
 
     def __str__(self) -> str:
         return self.tag
+
+
+class RetainedNames(ManifestFile):
+    """The fingerprinted names that a channel served and serves no longer, but still answers for.
+
+    Derived from its publications, so a row that is lost, or whose file is, is made again (see
+    `apps.releases.services.retention`). Where no name is kept there is no file.
+    """
+
+    channel = models.OneToOneField(
+        Channel, on_delete=models.CASCADE, primary_key=True, related_name="retained_names"
+    )
+    first_publication = models.PositiveIntegerField(
+        default=0, help_text="Number of the earliest publication whose names are kept."
+    )
+    last_publication = models.PositiveIntegerField(
+        default=0, help_text="Number of the publication that was live when the names were gathered."
+    )
+    oldest_publication = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="Number of the publication that the oldest of the names were last live in.",
+    )
+
+    class Meta:
+        verbose_name_plural = "retained names"
+        default_permissions = ()
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(path_count=0, file_name="", oldest_publication__isnull=True)
+                | (Q(path_count__gt=0, oldest_publication__isnull=False) & ~Q(file_name="")),
+                name="retained_names_have_a_file",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"names kept on {self.channel_id}"

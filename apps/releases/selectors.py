@@ -18,7 +18,7 @@ from apps.releases.models import (
     Approval,
     Change,
     Channel,
-    Manifest,
+    ManifestFile,
     Publication,
     RedirectChange,
     Release,
@@ -287,7 +287,7 @@ def authors_of(release: Release) -> set[int]:
     return authors | {release.created_by_id} | ({release.owner_id} if release.owner_id else set())
 
 
-def open_manifest(manifest: Manifest) -> ManifestReader:
+def open_manifest(manifest: ManifestFile) -> ManifestReader:
     """Return a reader of the manifest's newest file. Raises `ManifestMissing`."""
     return _reader(manifest_file(manifest))
 

@@ -50,3 +50,41 @@ def refuse_approval_of_own_work(database: Migrating, release: int, user: int) ->
             channel_id=1, sequence=1, release_id=release, manifest_id=manifest.pk, kind="publish",
             actor_id=user, tag="t", published_at="2026-01-01T00:00Z",
         )  # fmt: skip
+
+
+def test_a_channel_with_a_history_keeps_it_and_its_guards(
+    tmp_path: Path, django_db_blocker: DjangoDbBlocker
+) -> None:
+    with django_db_blocker.unblock(), migrating(tmp_path) as database:
+        database.to("releases", "0004_redirects")
+        publish_one(database)
+        for _ in range(2):
+            database.to("releases", "0005_retained_names")
+            assert database.rows("releases.Publication").get().tag == "production-1"
+            database.rows("releases.RetainedNames").create(
+                channel_id=1, path_count=1, file_name="m", file_size_bytes=1, oldest_publication=1
+            )
+            with pytest.raises(IntegrityError, match="retained_names_have_a_file"):
+                database.rows("releases.RetainedNames").update(file_name="")
+            with pytest.raises(IntegrityError, match="append"):
+                database.rows("releases.Publication").update(tag="another")
+
+            database.to("releases", "0004_redirects")
+            assert database.rows("releases.Publication").get().tag == "production-1"
+
+
+def publish_one(database: Migrating) -> None:
+    rows = database.rows
+    channel = rows("releases.Channel").create(name="production")
+    user = rows("accounts.User").create(username="eva")
+    manifest = rows("releases.Manifest").create(digest="a" * 64, path_count=1, file_size_bytes=1)
+    release = rows("releases.Release").create(
+        title="Spring", channel=channel, created_by=user, owner=user, manifest=manifest,
+        expected_result="Lighter", rollback_note="Tell #shop",
+    )  # fmt: skip
+    for state in ("in_review", "approved"):
+        rows("releases.Release").update(state=state)
+    rows("releases.Publication").create(
+        channel=channel, sequence=1, release=release, manifest=manifest, kind="publish",
+        actor=user, tag="production-1", published_at="2026-01-01T00:00Z",
+    )  # fmt: skip

@@ -68,6 +68,7 @@ def test_storage_points_at_the_publication_once_it_is_committed(
             "sha256": manifest.file_sha256,
             "size": manifest.file_size_bytes,
         },
+        "retained": None,
         "tag": publication.tag,
         "published_at": publication.published_at.isoformat(),
         "released_at": int(publication.published_at.timestamp()),

@@ -3,15 +3,15 @@ from itertools import batched
 from pathlib import Path
 
 from django.db import transaction
+from django.db.models import F
 
 from apps.assets import store
 from apps.assets.selectors import newest_representation, representations_of, representations_since
 from apps.caching.headers import HeaderCompiler
 from apps.caching.selectors import as_rules
-from apps.releases.files import manifest_file, manifest_name
+from apps.releases.files import manifest_file, put_manifest_file
 from apps.releases.manifest import ManifestReader, ManifestWriter, Representation
-from apps.releases.manifest.writer import file_sha256
-from apps.releases.models import Change, Channel, Manifest, Release
+from apps.releases.models import Change, Channel, Manifest, ManifestFile, Release, RetainedNames
 from apps.releases.selectors import (
     first_published_at,
     live_publication,
@@ -48,10 +48,10 @@ def build(release: Release) -> Manifest:
         if known:
             manifest_file(known)
             return known
-        return _store(file, Manifest(digest=digest, newest_representation=newest))
+        return _store(file, digest, newest=newest)
 
 
-def refresh_representations(manifest: Manifest) -> bool:
+def refresh_representations(manifest: ManifestFile) -> bool:
     """Give `manifest` a new file with the content codings made since; return whether there were any.
 
     The digest stays, since codings are derived. Running it twice, or in two places, is harmless: of
@@ -60,30 +60,19 @@ def refresh_representations(manifest: Manifest) -> bool:
     newest = newest_representation()
     if newest == manifest.newest_representation:
         return False
+    as_it_was = type(manifest)._default_manager.filter(pk=manifest.pk, revision=manifest.revision)
     news = _news_for(manifest)
     if not news:
-        Manifest.objects.filter(pk=manifest.pk, revision=manifest.revision).update(
-            newest_representation=newest
-        )
+        as_it_was.update(newest_representation=newest)
         return False
     with store.temporary_file() as file:
         with ManifestWriter(file, base=manifest_file(manifest)) as writer:
             for blob, representations in news.items():
                 writer.add_representations(blob, representations)
-            writer.finish(rules_digest=open_manifest(manifest).rules_digest)
-        renewed = Manifest(
-            digest=manifest.digest, revision=manifest.revision + 1, newest_representation=newest
-        )
-        _put(file, renewed)
-    return bool(
-        Manifest.objects.filter(pk=manifest.pk, revision=manifest.revision).update(
-            revision=renewed.revision,
-            file_name=renewed.file_name,
-            file_sha256=renewed.file_sha256,
-            file_size_bytes=renewed.file_size_bytes,
-            newest_representation=newest,
-        )
-    )
+            digest = writer.finish(rules_digest=open_manifest(manifest).rules_digest)
+        stored = put_manifest_file(file, digest=digest)
+    changed = as_it_was.update(revision=F("revision") + 1, newest_representation=newest, **stored)
+    return bool(changed)
 
 
 def refresh_manifests() -> list[str]:
@@ -93,11 +82,17 @@ def refresh_manifests() -> list[str]:
         live = live_publication(channel)
         if live and refresh_representations(live.manifest):
             lines.append(f"{channel} now serves release {live.release_id} with newer content codings.")
+    kept = RetainedNames.objects.filter(path_count__gt=0).select_related("channel")
+    lines += [
+        f"{names.channel} now serves the names that it keeps with newer content codings."
+        for names in kept
+        if refresh_representations(names)
+    ]
     waiting = [r for r in releases_waiting() if r.manifest and refresh_representations(r.manifest)]
     return lines + [f"Release {release.pk} will go live with newer content codings." for release in waiting]
 
 
-def _news_for(manifest: Manifest) -> dict[str, list[Representation]]:
+def _news_for(manifest: ManifestFile) -> dict[str, list[Representation]]:
     """Return the content codings that came since the file of `manifest`, of the blobs that it serves."""
     reader = open_manifest(manifest)
     news: dict[str, list[Representation]] = {}
@@ -106,7 +101,8 @@ def _news_for(manifest: Manifest) -> dict[str, list[Representation]]:
         for r in some:
             if r.blob_id in served:
                 coding = Representation(r.coding, r.encoded_id, r.encoded.size_bytes)
-                news.setdefault(r.blob_id, []).append(coding)
+                if coding not in reader.representations(r.blob_id):
+                    news.setdefault(r.blob_id, []).append(coding)
     return news
 
 
@@ -153,17 +149,11 @@ def _recompile(writer: ManifestWriter, compiler: HeaderCompiler) -> None:
         writer.set_header_set(entry, header_set, named_header_set(compiler, entry))
 
 
-def _store(file: Path, manifest: Manifest) -> Manifest:
+def _store(file: Path, digest: str, *, newest: int) -> Manifest:
     with ManifestReader(file) as reader:
-        manifest.path_count = reader.path_count
-    _put(file, manifest)
+        path_count = reader.path_count
+    stored = put_manifest_file(file, digest=digest)
     with transaction.atomic():
-        manifest.save(force_insert=True)
-    return manifest
-
-
-def _put(file: Path, manifest: Manifest) -> None:
-    manifest.file_sha256 = file_sha256(file)
-    manifest.file_size_bytes = file.stat().st_size
-    manifest.file_name = manifest_name(manifest.digest, manifest.file_sha256)
-    store.put_file(manifest.file_name, file, sha256=manifest.file_sha256)
+        return Manifest.objects.create(
+            digest=digest, path_count=path_count, newest_representation=newest, **stored
+        )

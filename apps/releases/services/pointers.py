@@ -11,8 +11,9 @@ from django.db import transaction
 
 from apps.assets import store
 from apps.assets.exceptions import AssetRefusal
-from apps.releases.models import Channel, Publication
+from apps.releases.models import Channel, ManifestFile, Publication, RetainedNames
 from apps.releases.selectors import first_published_at, live_publication
+from apps.releases.services.retention import gather_names
 
 logger = logging.getLogger(__name__)
 FORMAT = 1
@@ -24,12 +25,15 @@ def pointer_name(channel: Channel) -> str:
 
 
 def pointer_content(publication: Publication) -> bytes:
-    """Return the pointer to a publication: UTF-8 JSON, the same bytes while its channel has these options.
+    """Return the pointer to a publication: UTF-8 JSON, the same bytes while nothing changes.
+
+    That is: while its channel has the same options, and keeps the same names of earlier publications.
 
     `released_at` is when the release first went live on the channel, in seconds since 1970: its
     contents' Last-Modified, also after a roll back.
     """
     manifest, channel = publication.manifest, publication.channel
+    retained = RetainedNames.objects.filter(channel=channel).first()
     released_at = first_published_at(publication.release) or publication.published_at
     content = {
         "format": FORMAT,
@@ -38,11 +42,8 @@ def pointer_content(publication: Publication) -> bytes:
         "kind": publication.kind,
         "release": publication.release_id,
         "digest": manifest.digest,
-        "manifest": {
-            "name": manifest.file_name,
-            "sha256": manifest.file_sha256,
-            "size": manifest.file_size_bytes,
-        },
+        "manifest": _file_of(manifest),
+        "retained": _file_of(retained) if retained and retained.path_count else None,
         "tag": publication.tag,
         "published_at": publication.published_at.isoformat(),
         "released_at": int(released_at.timestamp()),
@@ -56,20 +57,40 @@ def pointer_content(publication: Publication) -> bytes:
     return json.dumps(content, indent=2).encode() + b"\n"
 
 
-@transaction.atomic
 def write_pointer(channel: Channel) -> bool:
     """Make storage say what the database says of `channel`; return whether that took a write.
 
-    The channel is locked meanwhile: of two writers the later one writes what is newest, so neither a
-    pointer nor its options go back. Raises `OSError` or `AssetRefusal` where storage refuses;
-    `reconcile` tries again.
+    The names of earlier publications that go on answering are gathered before, so that the switch takes
+    none away. Raises `OSError` or `AssetRefusal` where storage refuses; `reconcile` tries again.
     """
-    channel = Channel.objects.select_for_update().get(pk=channel.pk)
     live = live_publication(channel)
-    if live is None or is_current(live):
+    if live is None:
         return False
-    store.replace(pointer_name(channel), pointer_content(live))
+    _gather_names(live)
+    return not is_current(live) and _write(live)
+
+
+@transaction.atomic
+def _write(live: Publication) -> bool:
+    """Write the pointer to `live`, unless that is not live any more: who has published since writes theirs.
+
+    The channel is locked meanwhile: of two writers the later one writes what is newest, so neither a
+    pointer nor its options go back.
+    """
+    channel = Channel.objects.select_for_update().get(pk=live.channel_id)
+    now = live_publication(channel)
+    if now is None or now != live or is_current(now):
+        return False
+    store.replace(pointer_name(channel), pointer_content(now))
     return True
+
+
+def _gather_names(live: Publication) -> None:
+    """Gather the names that are kept; where that fails, what is published goes live all the same."""
+    try:
+        gather_names(live)
+    except Exception:  # a storage raises its client library's own, and no roll back may wait for this
+        logger.exception("%s keeps the names that it kept before; it is tried again.", live.channel)
 
 
 def is_current(live: Publication) -> bool:
@@ -81,10 +102,17 @@ def reconcile() -> list[str]:
     """Write every pointer that lags behind the database; return a line for each that did."""
     lines = []
     for channel in Channel.objects.all():
-        live = live_publication(channel)
         try:
-            if live and not is_current(live) and write_pointer(channel):
+            if write_pointer(channel) and (live := live_publication(channel)):
                 lines.append(f"The pointer of {channel} now names publication {live.sequence} ({live.tag}).")
         except (OSError, AssetRefusal):
             logger.exception("The pointer of %s could not be written; it is tried again.", channel)
     return lines
+
+
+def _file_of(manifest: ManifestFile) -> dict[str, str | int]:
+    return {
+        "name": manifest.file_name,
+        "sha256": manifest.file_sha256,
+        "size": manifest.file_size_bytes,
+    }
