@@ -8,12 +8,12 @@ from apps.releases.manifest import Difference, RedirectDifference, diff, diff_re
 from apps.releases.models import Manifest
 from apps.releases.selectors import open_manifest
 
-SIGNS = {"added": "+", "changed": "~", "removed": "\N{MINUS SIGN}", "headers": "h"}
+SIGNS = {"added": "+", "changed": "~", "following": "f", "removed": "\N{MINUS SIGN}", "headers": "h"}
 
 
 @dataclass(frozen=True, slots=True)
 class Impact:
-    """How many paths come, change, go, or get other headers only; and the first of them by name.
+    """How many paths come, change, follow a change, go, or get other headers; and the first of them by name.
 
     `redirects` counts those that lead elsewhere, or no longer do; `first_redirects` are the first of them.
     """
@@ -22,13 +22,14 @@ class Impact:
     changed: int
     removed: int
     headers: int
+    following: int
     first: tuple[Difference, ...]
     redirects: int = 0
     first_redirects: tuple[RedirectDifference, ...] = ()
 
     @property
     def total(self) -> int:
-        return self.added + self.changed + self.removed + self.headers
+        return self.added + self.changed + self.removed + self.headers + self.following
 
     @property
     def unnamed(self) -> int:
@@ -43,7 +44,7 @@ def impact_of(
     differences: Iterable[Difference], redirects: Iterable[RedirectDifference] = (), *, named: int = 20
 ) -> Impact:
     """Count differences of any number; keep the first `named` of them."""
-    counts = {"added": 0, "changed": 0, "removed": 0, "headers": 0}
+    counts = {"added": 0, "changed": 0, "removed": 0, "headers": 0, "following": 0}
     first: list[Difference] = []
     for difference in differences:
         counts[kind_of(difference)] += 1
@@ -54,13 +55,18 @@ def impact_of(
 
 
 def kind_of(difference: Difference | RedirectDifference) -> str:
-    """Say what happens to a path or a redirect: "added", "changed", "removed", or "headers" only."""
+    """Say what happens to a path or a redirect: "added", "changed", "removed", or "headers" only.
+
+    A path is "following" whose content refers to others by their fingerprinted names, which have changed.
+    """
     if difference.old is None:
         return "added"
     if difference.new is None:
         return "removed"
-    if isinstance(difference, RedirectDifference) or difference.is_content_changed:
+    if isinstance(difference, RedirectDifference):
         return "changed"
+    if difference.is_content_changed:
+        return "following" if difference.is_following else "changed"
     return "headers"
 
 

@@ -18,7 +18,7 @@ from apps.releases.manifest import (
     Representation,
     diff,
 )
-from apps.releases.manifest.format import starts_bucket
+from apps.releases.manifest.digest import starts_bucket
 
 SHORT = HeaderSet("everything", 1, (("cache-control", "max-age=300"),), "1" * 64)
 LONG = HeaderSet("fingerprinted", 1, (("cache-control", "max-age=31536000"),), "2" * 64)

@@ -9,8 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps.caching.rules import HeaderSet
-from apps.releases.manifest import ManifestFault, ManifestReader, ManifestWriter, Redirect, diff
-from apps.releases.manifest.format import APPLICATION_ID, SCHEMA, starts_bucket
+from apps.releases.impact import kind_of
+from apps.releases.manifest import Finding, ManifestFault, ManifestReader, ManifestWriter, Redirect, diff
+from apps.releases.manifest.digest import starts_bucket
+from apps.releases.manifest.format import APPLICATION_ID, SCHEMA
 
 SHORT = HeaderSet("everything", 1, (("cache-control", "max-age=300"),), "1" * 64)
 LONG = HeaderSet("fingerprinted", 1, (("cache-control", "max-age=31536000"),), "2" * 64)
@@ -143,35 +145,150 @@ def test_a_fingerprint_comes_with_the_headers_of_its_name(tmp_path: Path) -> Non
                 )
 
 
-def test_that_there_are_fingerprinted_names_is_kept_until_it_is_taken_back(tmp_path: Path) -> None:
-    for name, base, has in (("m", None, True), ("n", "m", None), ("o", "n", False)):
+def test_the_manner_is_kept_until_another_is_set_and_counts_in_the_digest(tmp_path: Path) -> None:
+    digests = []
+    for name, base, manner in (
+        ("m", None, ""),
+        ("n", "m", "fingerprints 1"),
+        ("o", "n", None),
+        ("p", "o", ""),
+    ):
         with ManifestWriter(tmp_path / name, base=tmp_path / base if base else None) as writer:
-            if has is not None:
-                writer.set_fingerprints(has=has)
-            writer.finish(rules_digest="0" * 64)
+            if manner is not None:
+                writer.set_manner(manner)
+            digests.append(writer.finish(rules_digest="0" * 64))
+    assert digests[0] == digests[3] != digests[1] == digests[2]
     found = []
-    for name in "mno":
+    for name in "mnop":
         with ManifestReader(tmp_path / name) as reader:
-            found.append(reader.has_fingerprints)
-    assert found == [True, True, False]
+            reader.verify()
+            found.append((reader.manner, reader.has_fingerprints))
+    named = ("fingerprints 1", True)
+    assert found == [("", False), named, named, ("", False)]
 
 
-def test_what_is_derived_from_content_is_found_and_leaves_the_digest_alone(tmp_path: Path) -> None:
+def test_what_references_mean_is_found_and_leaves_the_digest_alone(tmp_path: Path) -> None:
     digest = write(tmp_path / "m", {"index.html": ("a", "", None), "a.css": ("b", "", None)})
     with ManifestWriter(tmp_path / "n", base=tmp_path / "m") as writer:
-        writer.set_original("index.html", blob=sha("o"), size=7)
         writer.put_references("index.html", ["a.css", "missing.js", "a.css"])
         writer.put_references("about.html", ["a.css"])
-        writer.set_page_link("index.html", "</a.css>; rel=preload; as=style")
         assert writer.finish(rules_digest="0" * 64) == digest
     with ManifestReader(tmp_path / "n") as reader:
         reader.verify()
-        assert reader.original_of("index.html") == (sha("o"), 7)
-        assert reader.original_of("a.css") is None
         assert reader.references_of("index.html") == ["a.css", "missing.js"]
         assert reader.references_to("a.css") == ["about.html", "index.html"]
-        assert reader.link_of("index.html") == "</a.css>; rel=preload; as=style"
-        assert reader.link_of("a.css") == ""
+
+
+def test_what_was_uploaded_and_link_headers_count_in_the_digest(tmp_path: Path) -> None:
+    link = "</a.css>; rel=preload; as=style"
+    for name in "mn":
+        with ManifestWriter(tmp_path / name) as writer:
+            put(writer, "index.html", "a")
+            if name == "n":
+                writer.set_original("index.html", blob=sha("o"), size=7)
+                writer.set_page_link("index.html", link)
+            digest = writer.finish(rules_digest="0" * 64)
+    row = f"index.html\n{sha('a')}\n{SHORT.digest}\noriginal {sha('o')}\nlink {link}\n"
+    assert digest == sha(f"assetsite manifest 1\n{sha(row)}\n")
+    with ManifestReader(tmp_path / "m") as before, ManifestReader(tmp_path / "n") as after:
+        after.verify()
+        assert after.original_of("index.html") == (sha("o"), 7)
+        assert after.original_of("a.css") is None
+        assert (after.link_of("index.html"), after.link_of("a.css")) == (link, "")
+        assert [(row.path, row.is_content_changed) for row in diff(before, after)] == [("index.html", True)]
+
+
+@pytest.mark.parametrize("table", ["original", "page_link"])
+def test_what_was_uploaded_or_a_link_header_that_is_lost_does_not_verify(tmp_path: Path, table: str) -> None:
+    with ManifestWriter(tmp_path / "m") as writer:
+        put(writer, "index.html", "a")
+        writer.set_original("index.html", blob=sha("o"), size=7)
+        writer.set_page_link("index.html", "</a.css>")
+        writer.finish(rules_digest="0" * 64)
+    with sqlite3.connect(tmp_path / "m") as db:
+        db.execute(f"DELETE FROM {table}")
+    db.close()
+    with ManifestReader(tmp_path / "m") as reader, pytest.raises(ManifestFault):
+        reader.verify()
+
+
+@relaxed
+@given(
+    before=st.dictionaries(st.sampled_from([*BOUNDARIES, "a.css"]), st.sampled_from(["", "</a>", "</b>"])),
+    after=st.dictionaries(st.sampled_from([*BOUNDARIES, "a.css"]), st.sampled_from(["", "</a>", "</b>"])),
+)
+def test_link_headers_count_however_the_file_came_about(
+    tmp_path: Path, before: dict[str, str], after: dict[str, str]
+) -> None:
+    def written(name: str, links: dict[str, str], base: Path | None) -> str:
+        (tmp_path / name).unlink(missing_ok=True)
+        with ManifestWriter(tmp_path / name, base=base) as writer:
+            for path in [*BOUNDARIES, "a.css"] if base is None else ():
+                put(writer, path, "a")
+            if base:
+                writer.forget_references()
+            for path, link in links.items():
+                writer.set_page_link(path, link)
+            return writer.finish(rules_digest="0" * 64)
+
+    written("base", before, None)
+    assert written("changed", after, tmp_path / "base") == written("whole", after, None)
+
+
+@pytest.mark.parametrize(
+    ("upload", "kind"), [("o", "following"), ("other", "changed")], ids=["same upload", "other upload"]
+)
+def test_content_follows_where_only_what_it_is_made_into_changed(
+    tmp_path: Path, upload: str, kind: str
+) -> None:
+    for name, served, uploaded in (("m", "a", "o"), ("n", "b", upload)):
+        with ManifestWriter(tmp_path / name) as writer:
+            put(writer, "index.html", served)
+            writer.set_original("index.html", blob=sha(uploaded), size=7)
+            writer.finish(rules_digest="0" * 64)
+    with ManifestReader(tmp_path / "m") as before, ManifestReader(tmp_path / "n") as after:
+        assert [kind_of(difference) for difference in diff(before, after)] == [kind]
+
+
+FINDINGS = [
+    Finding("a/index.html", "missing_reference", "gone.css"),
+    Finding("a/x.js", "unreadable_script", "line 1"),
+    Finding("b.html", "missing_reference", "gone.js"),
+]
+
+
+def test_findings_are_kept_with_the_content_that_they_are_about(tmp_path: Path) -> None:
+    with ManifestWriter(tmp_path / "m") as writer:
+        writer.set_manner("fingerprints 1")
+        for finding in FINDINGS:
+            put(writer, finding.path, "a")
+            writer.put_findings(finding.path, [Finding(finding.path, "old", "x")])
+            writer.put_findings(finding.path, [finding, finding])
+        digest = writer.finish(rules_digest="0" * 64)
+    with ManifestWriter(tmp_path / "n", base=tmp_path / "m") as writer:
+        put(writer, "a/x.js", "b")
+        writer.remove("b.html")
+        writer.finish(rules_digest="0" * 64)
+    with ManifestReader(tmp_path / "m") as before, ManifestReader(tmp_path / "n") as after:
+        assert before.digest == digest
+        assert list(before.findings()) == FINDINGS
+        assert list(before.findings(prefix="a/")) == FINDINGS[:2]
+        assert list(after.findings()) == FINDINGS[:1]
+
+
+@pytest.mark.parametrize("target", ["a.3f2a9c1b0d4e.css", "docs", "about", "old/x"])
+def test_a_reference_to_what_is_answered_in_another_way_is_not_missing(tmp_path: Path, target: str) -> None:
+    with ManifestWriter(tmp_path / "m") as writer:
+        writer.set_manner("fingerprints 1")
+        put(writer, "a.css", "a", "3f2a9c1b0d4e")
+        for path in ("docs/index.html", "about.html", "b.html"):
+            put(writer, path, "a")
+        writer.put_redirect(Redirect("old/*", "/new/:splat"), release=1)
+        missing = [Finding("b.html", "missing_reference", path) for path in ("a.000000000000.css", target)]
+        writer.put_findings("b.html", missing)
+        writer.finish(rules_digest="0" * 64)
+    with ManifestReader(tmp_path / "m") as reader:
+        assert list(reader.findings()) == missing[:1]
 
 
 @pytest.mark.parametrize("is_removed", [True, False])
@@ -239,7 +356,10 @@ def test_a_manifest_of_the_first_format_can_be_built_upon(tmp_path: Path) -> Non
         writer.put_redirect(Redirect("old", "/a.css"), release=2)
         writer.set_original("b.css", blob=sha("o"), size=7)
         writer.finish(rules_digest="0" * 64)
-    write(tmp_path / "whole", site)
+    write(tmp_path / "plain", site)
+    with ManifestWriter(tmp_path / "whole", base=tmp_path / "plain") as writer:
+        writer.set_original("b.css", blob=sha("o"), size=7)
+        writer.finish(rules_digest="0" * 64)
     with ManifestReader(tmp_path / "m") as reader, ManifestReader(tmp_path / "whole") as whole:
         reader.verify()
         assert reader.meta["format"] == "2"

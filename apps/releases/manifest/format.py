@@ -1,30 +1,15 @@
-"""What a manifest file looks like, and how its digest is taken.
+"""What a manifest file looks like: its tables, and the values that its rows are. See docs/manifest.md."""
 
-The canonical row of a path is three lines, each ended by a line feed: the path, the blob's SHA-256
-and the header set's SHA-256, both in lower-case hex. A path that is served under a fingerprinted name
-as well has a fourth line: the fingerprint, a space, and the SHA-256 of the header set under that name.
-Paths are sorted by their UTF-8 bytes and cut into buckets: the first begins before every path, and each
-path whose own SHA-256 begins with a zero byte begins another. A bucket's digest is the SHA-256 of its
-rows; the manifest's digest is the SHA-256 of the line `assetsite manifest 1` and of every bucket's
-digest, in order, in hex, a line each. Where there are redirects, one more line follows: `redirects`, a
-space, and the SHA-256 of their rows (source, target and status, a line each, sorted by source).
-
-Where a bucket begins depends on the paths alone, never on how the file came about, so equal content
-has an equal digest; and a change of one path touches one bucket (two, where a boundary comes or goes).
-"""
-
-import hashlib
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 FORMAT = "2"
 FIRST_FORMAT = "1"  # without redirects, fingerprints and what is derived from references; still read
 FORMATS = (FIRST_FORMAT, FORMAT)
 APPLICATION_ID = 0x41535345  # "ASSE", in the file's header: `file` and a person with a hex viewer see it
-FIRST_BUCKET = ""  # the first bucket, empty or not, begins before every path
 MISSING_REFERENCE = "missing_reference"  # the kind of finding whose detail is a path
-DIGEST_HEAD = b"assetsite manifest 1\n"
+LAST = "\U0010ffff"  # sorts behind every path: no path may contain it
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -88,14 +73,19 @@ ALTER TABLE entry ADD COLUMN named_header_set INTEGER REFERENCES header_set;
 """
 
 # By format; a lookup is one statement by primary key, whichever it is.
-_ENTRY = """
-    SELECT entry.path, entry.blob, entry.size, media_type.name, entry.header_set, entry.release, {named}
-    FROM entry JOIN media_type ON media_type.id = entry.media_type
-"""
-ENTRY_SQL = {
-    FIRST_FORMAT: _ENTRY.format(named="'', NULL"),
-    FORMAT: _ENTRY.format(named="entry.fingerprint, entry.named_header_set"),
+_COLUMNS = "entry.path, entry.blob, entry.size, media_type.name, entry.header_set, entry.release"
+ENTRY_COLUMNS = {
+    FIRST_FORMAT: f"{_COLUMNS}, '', NULL",
+    FORMAT: f"{_COLUMNS}, entry.fingerprint, entry.named_header_set",
 }
+ENTRY_TABLES = "entry JOIN media_type ON media_type.id = entry.media_type"
+ENTRY_SQL = {
+    name: f"SELECT {columns} FROM {ENTRY_TABLES} "  # noqa: S608 - ours
+    for name, columns in ENTRY_COLUMNS.items()
+}
+
+type EntryRow = tuple[str, bytes, int, str, int, int, str, int | None]
+"""A row of `ENTRY_SQL`."""
 
 
 class ManifestFault(Exception):
@@ -120,6 +110,12 @@ class Entry:
     release: int
     fingerprint: str = ""
     named_header_set: int = 0
+
+
+def entry_of(row: EntryRow) -> Entry:
+    """Return the entry that a row of `ENTRY_SQL` is."""
+    path, blob, size, media_type, header_set, release, fingerprint, named = row
+    return Entry(path, blob.hex(), size, media_type, header_set, release, fingerprint, named or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,78 +152,6 @@ class Finding:
     path: str
     kind: str
     detail: str
-
-
-def starts_bucket(path: str) -> bool:
-    """Say whether `path` is one of the boundaries, about one path in 256."""
-    return hashlib.sha256(path.encode()).digest()[0] == 0
-
-
-type Row = tuple[str, bytes, bytes, str, bytes | None]
-
-
-def entry_of(row: tuple[str, bytes, int, str, int, int, str, int | None]) -> Entry:
-    """Return the entry that a row of `ENTRY_SQL` is."""
-    path, blob, size, media_type, header_set, release, fingerprint, named = row
-    return Entry(path, blob.hex(), size, media_type, header_set, release, fingerprint, named or 0)
-
-
-def row_digest(rows: Iterable[Row]) -> bytes:
-    """Return the SHA-256 over the canonical rows, in their order.
-
-    A row is (path, blob, header set digest, fingerprint, digest of the header set under that name).
-    """
-    digest = hashlib.sha256()
-    for path, blob, header_set, fingerprint, named in rows:
-        digest.update(f"{path}\n{blob.hex()}\n{header_set.hex()}\n".encode())
-        if fingerprint:
-            digest.update(f"{fingerprint} {(named or b'').hex()}\n".encode())
-    return digest.digest()
-
-
-def redirects_digest(redirects: Iterable[Redirect]) -> str:
-    """Return the SHA-256 in hex over redirects in the order of their sources; empty where there are none."""
-    digest, has_any = hashlib.sha256(), False
-    for redirect in redirects:
-        has_any = True
-        digest.update(f"{redirect.source}\n{redirect.target}\n{redirect.status}\n".encode())
-    return digest.hexdigest() if has_any else ""
-
-
-def manifest_digest(buckets: Iterable[bytes], redirects: str) -> str:
-    """Return the manifest's digest, in hex, from its buckets' digests in order and that of its redirects."""
-    digest = hashlib.sha256(DIGEST_HEAD)
-    for bucket in buckets:
-        digest.update(bucket.hex().encode() + b"\n")
-    if redirects:
-        digest.update(f"redirects {redirects}\n".encode())
-    return digest.hexdigest()
-
-
-LAST = "\U0010ffff"  # sorts behind every path: no path may contain it
-
-_ROWS = """
-    SELECT entry.path, entry.blob, header_set.digest, {named}
-    WHERE entry.path >= ? AND entry.path < ?
-    ORDER BY entry.path
-"""
-_ROWS_SQL = {
-    FIRST_FORMAT: _ROWS.format(
-        named="'', NULL FROM entry JOIN header_set ON header_set.id = entry.header_set"
-    ),
-    FORMAT: _ROWS.format(
-        named="""entry.fingerprint, named.digest
-    FROM entry JOIN header_set ON header_set.id = entry.header_set
-    LEFT JOIN header_set AS named ON named.id = entry.named_header_set"""
-    ),
-}
-
-
-def bucket_rows(
-    db: sqlite3.Connection, first: str, following: str = LAST, *, file_format: str = FORMAT
-) -> Iterator[Row]:
-    """Yield the canonical rows from `first` up to, not including, `following`."""
-    yield from db.execute(_ROWS_SQL[file_format], (first, following))
 
 
 def redirect_sources(path: str, depth: int) -> list[str]:

@@ -11,10 +11,18 @@ from typing import Self
 from urllib.parse import quote
 
 from apps.caching.rules import HeaderSet
+from apps.releases.manifest.digest import (
+    FIRST_BUCKET,
+    Row,
+    bucket_entries,
+    bucket_rows,
+    manifest_digest,
+    redirects_digest,
+    row_digest,
+)
 from apps.releases.manifest.format import (
     APPLICATION_ID,
     ENTRY_SQL,
-    FIRST_BUCKET,
     FIRST_FORMAT,
     FORMAT,
     FORMATS,
@@ -25,13 +33,9 @@ from apps.releases.manifest.format import (
     ManifestFault,
     Redirect,
     Representation,
-    bucket_rows,
     entry_of,
-    manifest_digest,
     read_redirects,
     redirect_sources,
-    redirects_digest,
-    row_digest,
 )
 from apps.releases.manifest.names import split_fingerprinted
 
@@ -148,6 +152,10 @@ class ManifestReader:
         )
         return map(entry_of, rows)
 
+    def canonical_range(self, first: str, following: str = LAST) -> Iterator[tuple[Entry, Row]]:
+        """Yield what `range` does, each entry with the row of it that the digest is taken over."""
+        return bucket_entries(self._db, first, following, file_format=self.meta["format"])
+
     def redirect_for(self, path: str) -> Redirect | None:
         """Return the redirect that `path` (decoded, no leading slash) meets, or None.
 
@@ -176,7 +184,7 @@ class ManifestReader:
     @property
     def has_fingerprints(self) -> bool:
         """Whether it was built with fingerprinted names."""
-        return self.meta.get("fingerprints") == "1"
+        return self.manner.startswith("fingerprints ")
 
     def link_of(self, path: str) -> str:
         """Return the value of the Link header that the page at `path` is sent with, or ""."""
@@ -205,7 +213,7 @@ class ManifestReader:
 
     @property
     def manner(self) -> str:
-        """How references were treated when it was built; empty where they were not."""
+        """How references between files were treated, and by which version of the rules; "" for not at all."""
         return self.meta.get("manner", "")
 
     def findings(self, *, prefix: str = "") -> Iterator[Finding]:
@@ -262,7 +270,7 @@ class ManifestReader:
             if row_digest(rows) != digest:
                 raise ManifestFault(f"{self.file}: the rows from {first!r} on are not what was built")
         redirects = redirects_digest(self.redirects())
-        if manifest_digest((digest for _, digest in buckets), redirects) != self.digest:
+        if manifest_digest((digest for _, digest in buckets), redirects, self.manner) != self.digest:
             raise ManifestFault(f"{self.file}: its digest is not the digest of its rows")
 
     def _check_format(self) -> None:

@@ -1,10 +1,8 @@
 import hashlib
-import itertools
 import json
 import os
 import shutil
 import sqlite3
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +10,12 @@ from types import TracebackType
 from typing import Self
 
 from apps.caching.rules import HeaderSet
+from apps.releases.manifest.digest import manifest_digest, redirects_digest, refresh_buckets
 from apps.releases.manifest.format import (
     APPLICATION_ID,
     ENTRY_SQL,
-    FIRST_BUCKET,
     FIRST_FORMAT,
     FORMAT,
-    LAST,
     SCHEMA,
     SCHEMA_SINCE_2,
     UPGRADE,
@@ -27,13 +24,8 @@ from apps.releases.manifest.format import (
     ManifestFault,
     Redirect,
     Representation,
-    bucket_rows,
     entry_of,
-    manifest_digest,
     read_redirects,
-    redirects_digest,
-    row_digest,
-    starts_bucket,
 )
 
 # What is derived from the content of a path, and the column that has the path.
@@ -154,6 +146,7 @@ class ManifestWriter:
         self._db.execute(
             "INSERT OR REPLACE INTO original VALUES (?, ?, ?)", (path, bytes.fromhex(blob), size)
         )
+        self._touch(path)
 
     def put_references(self, source: str, targets: Iterable[str]) -> None:
         """Note the paths that the content of `source` refers to, in place of those noted before."""
@@ -170,6 +163,7 @@ class ManifestWriter:
             self._db.execute("INSERT OR REPLACE INTO page_link VALUES (?, ?)", (path, value))
         else:
             self._db.execute("DELETE FROM page_link WHERE path = ?", (path,))
+        self._touch(path)
 
     def put_findings(self, path: str, findings: Iterable[Finding]) -> None:
         """Note what is wrong in the file at `path`, in place of what was noted before."""
@@ -182,19 +176,14 @@ class ManifestWriter:
 
     def forget_references(self) -> None:
         """Forget all references, what was found wrong, and the Link headers of pages."""
+        for (path,) in self._db.execute("SELECT path FROM page_link").fetchall():
+            self._touch(path)
         for table in ("reference", "finding", "page_link"):
             self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - ours
 
     def set_manner(self, manner: str) -> None:
         """Note how references are treated, "" for not at all; a copy keeps its base's word."""
         self._set_meta("manner", manner)
-
-    def set_fingerprints(self, *, has: bool) -> None:
-        """Note whether the manifest is built with fingerprinted names; a copy keeps its base's word."""
-        if has:
-            self._set_meta("fingerprints", "1")
-        else:
-            self._db.execute("DELETE FROM meta WHERE key = 'fingerprints'")
 
     def add_representations(self, blob: str, representations: Iterable[Representation]) -> None:
         """Add content codings of `blob`. They are derived data: the manifest's digest stays."""
@@ -239,10 +228,10 @@ class ManifestWriter:
         Raises `ManifestFault` where SQLite finds the file damaged (a bad copy, a bad disk).
         """
         try:
-            self._refresh_buckets()
+            refresh_buckets(self._db, None if self._is_new else self._touched)
             buckets = self._db.execute("SELECT digest FROM bucket ORDER BY first_path").fetchall()
             redirects = redirects_digest(read_redirects(self._db))
-            digest = manifest_digest((bucket for (bucket,) in buckets), redirects)
+            digest = manifest_digest((bucket for (bucket,) in buckets), redirects, self.manner)
             count = self._db.execute("SELECT count(*) FROM entry").fetchone()[0]
             self._set_meta("digest", digest)
             self._set_meta("path_count", str(count))
@@ -302,44 +291,6 @@ class ManifestWriter:
 
     def _set_meta(self, key: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
-
-    def _refresh_buckets(self) -> None:
-        """Compute the digests of the buckets whose rows may have changed, and of no other."""
-        if self._is_new:
-            paths = (path for (path,) in self._db.execute("SELECT path FROM entry ORDER BY path"))
-            firsts = [FIRST_BUCKET, *filter(starts_bucket, paths)]
-            stale = set(firsts)
-        else:
-            firsts = self._moved_boundaries()
-            stale = self._stale_buckets(firsts)
-        following = dict(itertools.pairwise(firsts))
-        self._db.executemany(
-            "INSERT OR REPLACE INTO bucket VALUES (?, ?)",
-            [
-                (first, row_digest(bucket_rows(self._db, first, following.get(first, LAST))))
-                for first in sorted(stale)
-            ],
-        )
-
-    def _moved_boundaries(self) -> list[str]:
-        """Bring the boundaries up to date with the touched paths; return all of them, in order."""
-        firsts = {first for (first,) in self._db.execute("SELECT first_path FROM bucket")}
-        for path in filter(starts_bucket, self._touched):
-            if self._db.execute("SELECT 1 FROM entry WHERE path = ?", (path,)).fetchone():
-                firsts.add(path)
-            elif path in firsts:
-                firsts.remove(path)
-                self._db.execute("DELETE FROM bucket WHERE first_path = ?", (path,))
-        return sorted(firsts)
-
-    def _stale_buckets(self, firsts: list[str]) -> set[str]:
-        stale = set()
-        for path in self._touched:
-            place = bisect_right(firsts, path) - 1
-            stale.add(firsts[place])
-            if firsts[place] == path and place:  # it took its rows from the bucket before it, if it is new
-                stale.add(firsts[place - 1])
-        return stale
 
 
 def file_sha256(file: Path) -> str:

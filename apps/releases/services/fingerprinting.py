@@ -38,7 +38,6 @@ def derive(
     else:
         derivation.make_all(is_naming=release.channel.fingerprints, is_linking=bool(manner))
         writer.set_manner(manner)
-        writer.set_fingerprints(has=release.channel.fingerprints)
     return derivation.finish()
 
 

@@ -28,7 +28,7 @@ from apps.releases.selectors import (
 from apps.releases.services import drafts, publishing, redirects, review
 
 TEXT_FIELDS = tuple(name for name in drafts.BRIEF_FIELDS if name != "owner")
-_SIGNS = {"added": "+", "changed": "~", "removed": "-", "headers": "h"}
+_SIGNS = {"added": "+", "changed": "~", "removed": "-", "headers": "h", "following": "f"}
 _SIGNS |= {f"redirect_{kind}": sign for kind, sign in tuple(_SIGNS.items())}
 
 
