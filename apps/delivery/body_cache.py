@@ -50,10 +50,6 @@ class BodyCache:
         self._small: Recent[str, bytes] = Recent(most_bytes, weigh=_weight)
         self._open: Recent[str, OpenFile] = Recent(_OPEN_FILES)
 
-    def get(self, digest: str) -> bytes | None:
-        """Return a small blob that is in memory already, None if it is not."""
-        return self._small.get(digest)
-
     def whole(self, digest: str, size: int) -> bytes | None:
         """Return a small blob, None if it is a large one or has to be fetched first.
 

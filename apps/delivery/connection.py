@@ -199,8 +199,9 @@ class PublicConnection(asyncio.Protocol):
             return self._answer_range(request, headers, selected)
         tags = headers.get(b"if-none-match")
         if tags is None:
-            body = front.bodies.get(selected.digest)
-            if body is None or b"if-modified-since" in headers:
+            is_plain = b"if-modified-since" not in headers
+            body = front.bodies.whole(selected.digest, selected.size) if is_plain else None
+            if body is None:
                 return False
             self._transport.write(b"".join((selected.whole_head, front.date, body)))
         elif tags == selected.etag_bytes:

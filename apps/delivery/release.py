@@ -1,5 +1,6 @@
 """A release as delivery knows it: the pointer's words, an open manifest, and what was looked up in it."""
 
+import re
 from dataclasses import dataclass, field
 
 from apps.delivery.pointer import USUAL_OPTIONS, ChannelOptions
@@ -14,7 +15,8 @@ RECENT_PATHS = 8_192
 RECENT_RESOURCES = 2_048
 INDEX = "index.html"
 PAGE = ".html"
-_PAGE_TYPE = "text/html"
+# The path of an origin-form target without escapes, what follows a question mark left out.
+_PLAIN = re.compile(rb"/([^%?#\x80-\xff]*)(?:\?[^#]*)?").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,13 @@ class LiveRelease:
         known = self._by_target.get(target)
         if known is not None:
             return known
-        sent_path = target.partition(b"?")[0]
-        path = _plain_path(sent_path) if b"#" not in target else None
-        if path is None or (self.options.clean_urls and sent_path.endswith(b".html")):
+        plain = _PLAIN(target)
+        if plain is None:
+            return None
+        path = plain[1].decode("ascii")
+        if not path or path[-1] == "/":
+            path += INDEX
+        elif self.options.clean_urls and path.endswith(PAGE):
             return None
         found = self._look_up(path)
         if found is None or (self.options.early_hints and found.link):
@@ -80,29 +86,29 @@ class LiveRelease:
             recent.empty()
 
     def _look_up(self, path: str) -> Resource | None:
-        row = self.reader.served(path)
+        reader, retained = self.reader, self.retained
+        row = reader.served(path)
         if row is not None:
-            return self._resource(self.reader, path, row, row[3])
+            return self._resource(reader, path, row, reader.link_of(path) if row[1] in reader.linking else "")
         named = split_fingerprinted(path)
-        if named is not None:
-            row = self.reader.served(named[0])
-            if row is not None and row[5] == named[1] and row[6] is not None:
-                return self._resource(self.reader, named[0], row, row[6])
-        row = self.retained.served(path) if self.retained is not None else None
-        return self._resource(self.retained, path, row, row[3]) if self.retained and row else None
+        row = reader.served_as(*named) if named is not None else None
+        if named is not None and row is not None:
+            return self._resource(reader, named[0], row)
+        row = retained.served(path) if retained is not None else None
+        return self._resource(retained, path, row) if retained is not None and row is not None else None
 
-    def _resource(self, reader: ManifestReader, path: str, row: ServedRow, header_set: int) -> Resource:
+    def _resource(self, reader: ManifestReader, path: str, row: ServedRow, link: str = "") -> Resource:
         """Return the resource of `row`; paths with the same content and headers share theirs."""
-        blob, size, media_type, _, release, _, _ = row
-        link = reader.link_of(path) if reader.media_types[media_type] == _PAGE_TYPE else ""
-        key = (reader is self.reader, blob, header_set, release, link)
+        is_usual = reader is self.reader and not link
+        key: tuple[object, ...] = row if is_usual else (row, reader is self.reader, link)
         known = self._resources.get(key)
         if known is not None:
             return known
+        blob, header_set, release = row
         digest = blob.hex()
         resource = Resource(
             digest,
-            size,
+            reader.size_of(path),
             reader.representations(digest),
             reader.header_sets[header_set],
             last_modified=self._last_modified(reader, release),
@@ -124,11 +130,3 @@ class LiveRelease:
         if not self.options.names_release:
             return None
         return self.number if reader is self.reader else release
-
-
-def _plain_path(target: bytes) -> str | None:
-    """Return the path of an origin-form target without escapes and query, a folder's index included."""
-    if target[:1] != b"/" or b"%" in target or not target.isascii():
-        return None
-    path = target[1:].decode()
-    return path + INDEX if not path or path[-1] == "/" else path

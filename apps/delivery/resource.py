@@ -8,7 +8,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
-from functools import cached_property
+from functools import cached_property, lru_cache
 from http import HTTPStatus
 
 from apps.caching.rules import HeaderSet
@@ -35,22 +35,58 @@ class BlobPart:
     length: int
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What all representations of a resource say, names in lower case: `by_rule` first, `names` last.
+
+    `last_modified` and `current_since` are as in `Validators`.
+    """
+
+    by_rule: Mapping[str, str]
+    names: Mapping[str, str]
+    last_modified: int
+    current_since: int
+
+
 class Representation:
     """One coding of a resource: which blob it is, and what is said with it.
 
-    `headers` are those of a 200 by lower-case name, in the order in which they are sent. Date and
-    Connection are the server's.
+    Date and Connection are the server's to say. What a site's rarest paths need once is made when it is
+    first asked for, so that meeting one costs little.
     """
 
-    def __init__(self, *, digest: str, size: int, headers: Mapping[str, str], validators: Validators) -> None:
+    def __init__(self, said: Said, digest: str, size: int, coding: str = IDENTITY) -> None:
+        self._said = said
+        self._coding = coding
         self.digest = digest
         self.size = size
-        self.headers = headers
-        self.validators = validators
-        self.etag = validators.etag
-        self.etag_bytes = validators.etag.encode()
-        self.is_coded = "content-encoding" in headers
-        self.body = (BlobPart(digest, size, 0, size),)
+        self.etag = f'"{digest}"'
+        self.etag_bytes = self.etag.encode()
+        self.is_coded = coding != IDENTITY
+
+    @cached_property
+    def validators(self) -> Validators:
+        return Validators(self.etag, self._said.last_modified, self._said.current_since)
+
+    @cached_property
+    def body(self) -> tuple[BlobPart]:
+        """The whole of it."""
+        return (BlobPart(self.digest, self.size, 0, self.size),)
+
+    @cached_property
+    def headers(self) -> Mapping[str, str]:
+        """Those of a 200 by lower-case name, in the order in which they are sent."""
+        said = self._said
+        return {
+            **said.by_rule,
+            "content-length": str(self.size),
+            "etag": self.etag,
+            "last-modified": _http_date(said.last_modified),
+            "accept-ranges": "bytes",
+            "repr-digest": f"sha-256=:{b64encode(bytes.fromhex(self.digest)).decode()}:",
+            **said.names,
+            **({"content-encoding": self._coding} if self.is_coded else {}),
+        }
 
     @cached_property
     def whole(self) -> Headers:
@@ -115,27 +151,26 @@ class Resource:
     ) -> None:
         self.rule = header_set.rule
         self.link = link
-        self.last_modified = last_modified
-        self.current_since = current_since
         names = {"assetsite-release": str(release), "assetsite-rule": header_set.rule} if release else {}
         if not header_set.rule:
             names.pop("assetsite-rule", None)
-        said = dict(header_set.headers)
+        by_rule = dict(header_set.headers)
         if link:
-            said["link"] = f"{said['link']}, {link}" if "link" in said else link
+            by_rule["link"] = f"{by_rule['link']}, {link}" if "link" in by_rule else link
         if codings:
-            said["vary"] = _with_accept_encoding(said.get("vary"))
-        self._said, self._names = said, names
-        self.identity = self._representation(digest, size)
-        self.codings = {each.coding: self._coded(each) for each in codings}
-        self._names_in_order = tuple(self.codings)
+            by_rule["vary"] = _with_accept_encoding(by_rule.get("vary"))
+        said = Said(by_rule, names, last_modified, current_since)
+        self.identity = Representation(said, digest, size)
+        self.codings = {
+            each.coding: Representation(said, each.encoded, each.size, each.coding) for each in codings
+        }
 
     def choose(self, accept: str | None) -> Representation:
         """Return what a client gets that sent `accept` as its Accept-Encoding (None: it sent none)."""
         if not self.codings or not accept:
             return self.identity
         if ";" in accept or "*" in accept:
-            coding = choose(accept, self._names_in_order)
+            coding = choose(accept, tuple(self.codings))
             return self.identity if coding == IDENTITY else self.codings[coding]
         # Without weights the first that is named wins, and reading that takes a tenth of the time.
         accepted = {name.strip(" \t") for name in accept.lower().replace("x-gzip", "gzip").split(",")}
@@ -143,24 +178,6 @@ class Resource:
             if coding in accepted:
                 return representation
         return self.identity
-
-    def _coded(self, coded: Coded) -> Representation:
-        return self._representation(coded.encoded, coded.size, coding=coded.coding)
-
-    def _representation(self, digest: str, size: int, *, coding: str = IDENTITY) -> Representation:
-        validators = Validators(f'"{digest}"', self.last_modified, self.current_since)
-        headers = {
-            **self._said,
-            "content-length": str(size),
-            "etag": validators.etag,
-            "last-modified": formatdate(self.last_modified, usegmt=True),
-            "accept-ranges": "bytes",
-            "repr-digest": f"sha-256=:{b64encode(bytes.fromhex(digest)).decode()}:",
-            **self._names,
-        }
-        if coding != IDENTITY:
-            headers["content-encoding"] = coding
-        return Representation(digest=digest, size=size, headers=headers, validators=validators)
 
 
 def head(status: int, headers: Headers) -> bytes:
@@ -171,7 +188,17 @@ def head(status: int, headers: Headers) -> bytes:
 
 def spelled(headers: Mapping[str, str]) -> Headers:
     """Return headers as they are usually written; `headers` have names in lower case."""
-    return tuple((_SPELLED.get(name) or name.title(), value) for name, value in headers.items())
+    return tuple((_spelling(name), value) for name, value in headers.items())
+
+
+@lru_cache(1_024)
+def _spelling(name: str) -> str:
+    return _SPELLED.get(name) or name.title()
+
+
+@lru_cache(1_024)
+def _http_date(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)
 
 
 def _with_accept_encoding(vary: str | None) -> str:

@@ -165,7 +165,7 @@ class Bench:
         }
 
     def _write(self, chosen: Representation) -> None:
-        body = self.front.bodies.get(chosen.digest) or b""
+        body = self.front.bodies.whole(chosen.digest, chosen.size) or b""
         self.transport.write(b"".join((chosen.whole_head, self.front.date, body)))
 
     def _measured(

@@ -112,7 +112,7 @@ class Visitor:
         """Ask twice, since the second answer comes from what the first has brought into memory."""
         fields = list(({"host": "localhost"} | dict(_named(headers))).items())
         first, second = (self._reply(method, target, fields) for _ in range(2))
-        assert first == second
+        assert first == second, f"{first}, and then {second}"
         return first
 
     def close(self) -> None:
