@@ -28,6 +28,7 @@ from apps.releases.manifest.format import (
     read_redirects,
 )
 
+_ENTRIES_AT_ONCE = 5_000
 # What is derived from the content of a path, and the column that has the path.
 _DERIVED = {"original": "path", "reference": "source", "page_link": "path", "finding": "path"}
 
@@ -218,9 +219,12 @@ class ManifestWriter:
         return [source for (source,) in rows]
 
     def entries(self) -> Iterator[Entry]:
-        """Yield the entries as they are now, in the order of their paths."""
-        rows = self._db.execute(ENTRY_SQL[FORMAT] + "ORDER BY entry.path").fetchall()
-        return map(entry_of, rows)
+        """Yield the entries in the order of their paths; each may be changed when it has been yielded."""
+        sql = ENTRY_SQL[FORMAT] + "WHERE entry.path > ? ORDER BY entry.path LIMIT ?"
+        last = ""
+        while rows := self._db.execute(sql, (last, _ENTRIES_AT_ONCE)).fetchall():
+            yield from map(entry_of, rows)
+            last = rows[-1][0]
 
     def finish(self, *, rules_digest: str) -> str:
         """Complete the file, sync it to disk and return the manifest's digest.

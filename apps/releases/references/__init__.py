@@ -7,9 +7,8 @@ what a change means for every file that depends on it. See docs/fingerprints.md.
 """
 
 from apps.releases.references.extraction import Kind, kind_of
-from apps.releases.references.plan import Made, Plan, Site
-
-VERSION = 1
-"""Count it up when the same files are to be found, named or written otherwise: all are then made anew."""
+from apps.releases.references.fingerprints import VERSION
+from apps.releases.references.following import Site
+from apps.releases.references.plan import Made, Plan
 
 __all__ = ["VERSION", "Kind", "Made", "Plan", "Site", "kind_of"]

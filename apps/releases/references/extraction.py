@@ -2,8 +2,11 @@
 
 import base64
 import re
+from dataclasses import replace
 from enum import StrEnum
 
+from apps.caching.matching import is_fingerprinted
+from apps.releases.manifest.format import Entry
 from apps.releases.references.addresses import base_of, reference
 from apps.releases.references.found import Collected, Extraction
 from apps.releases.references.located import Located
@@ -11,9 +14,6 @@ from apps.releases.references.pages import collect_critical, collect_from_page
 from apps.releases.references.scripts import collect_from_script
 from apps.releases.references.source_maps import shifted
 from apps.releases.references.styles import collect_from_style
-
-MAX_SOURCE_BYTES = 8 << 20
-"""Files above this are not read for references: nobody writes so much by hand, and grammars take long."""
 
 _SCRIPT_TYPES = frozenset({"text/javascript", "application/javascript", "application/x-javascript"})
 # The comment that names a source map ends its file (ECMA-426, section 11.1.2.1).
@@ -30,6 +30,10 @@ class Kind(StrEnum):
     MAP = "map"
 
 
+# Larger files are not read for references: nobody writes so much by hand, and grammars take long.
+MAX_BYTES = {Kind.PAGE: 8 << 20, Kind.STYLE: 8 << 20, Kind.SCRIPT: 16 << 20, Kind.MAP: 64 << 20}
+
+
 def kind_of(path: str, media_type: str) -> Kind | None:
     """Return what kind of file this is, or None for one that refers to nothing."""
     if media_type == "text/html":
@@ -41,17 +45,23 @@ def kind_of(path: str, media_type: str) -> Kind | None:
     return Kind.MAP if path.endswith(".map") and media_type == "application/json" else None
 
 
+def too_large(entry: Entry, kind: Kind) -> Extraction | None:
+    """Return what there is to say of a file that is too large to be read, None for others."""
+    if entry.size <= MAX_BYTES[kind]:
+        return None
+    collected = Collected(entry.path)
+    collected.complain("too_large", f"it has {entry.size} bytes; {MAX_BYTES[kind]} are the most")
+    return _left_alone(collected)
+
+
 def extract(kind: Kind, path: str, content: bytes) -> Extraction:
     """Return what the file at `path` refers to. Whatever is wrong with it is a finding, never an error."""
     collected = Collected(path)
-    if len(content) > MAX_SOURCE_BYTES:
-        collected.complain("too_large", f"it has {len(content)} bytes; {MAX_SOURCE_BYTES} are the most")
-        return _unreadable(collected)
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
         collected.complain("not_utf8", f"byte {error.start} is no UTF-8")
-        return _unreadable(collected)
+        return _left_alone(collected)
     if kind is Kind.PAGE:
         collect_from_page(text, path, collected)
     elif kind is Kind.STYLE:
@@ -59,17 +69,16 @@ def extract(kind: Kind, path: str, content: bytes) -> Extraction:
     elif kind is Kind.SCRIPT:
         collect_from_script(Located.whole(text), base_of(path), collected, is_file=True)
         if collected.findings:
-            return _unreadable(collected)
+            return _left_alone(collected)
     if kind in {Kind.STYLE, Kind.SCRIPT}:
         _collect_map(text, path, collected)
-    return collected.finished()
+    return replace(collected.finished(), is_rewritable=not is_fingerprinted(path))
 
 
 def critical_of(path: str, content: bytes) -> Extraction:
     """Return only what the page at `path` needs before it shows."""
     collected = Collected(path)
-    if len(content) <= MAX_SOURCE_BYTES:
-        collect_critical(content.decode(errors="replace"), path, collected)
+    collect_critical(content.decode(errors="replace"), path, collected)
     return collected.finished()
 
 
@@ -93,5 +102,5 @@ def _collect_inline_map(text: str, start: int, end: int, collected: Collected) -
         collected.inline_map = (start, end)
 
 
-def _unreadable(collected: Collected) -> Extraction:
-    return Extraction(findings=tuple(collected.findings), is_readable=False)
+def _left_alone(collected: Collected) -> Extraction:
+    return Extraction(findings=tuple(collected.findings), is_rewritable=False)

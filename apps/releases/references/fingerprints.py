@@ -12,7 +12,10 @@ from dataclasses import dataclass
 
 from apps.releases.manifest.names import choose_fingerprint
 
-_HEAD = b"assetsite fingerprint 1\n"
+VERSION = 1
+"""Count it up when the same files are to be found, named or written otherwise: all are then made anew."""
+
+_HEAD = f"assetsite fingerprint {VERSION}\n".encode()
 
 
 @dataclass(frozen=True, slots=True)

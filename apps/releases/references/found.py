@@ -55,7 +55,8 @@ class Critical:
 class Extraction:
     """What a file refers to. `inline_map` is where the base64 of a source map within it stands.
 
-    Nothing of a file that `is_readable` denies may be rewritten; a finding says why.
+    Nothing may be rewritten of a file that is not understood, as a finding says then, nor of one whose name
+    promises that its bytes never change: those are not `is_rewritable`.
     """
 
     references: tuple[Reference, ...] = ()
@@ -63,12 +64,18 @@ class Extraction:
     critical: tuple[Critical, ...] = ()
     findings: tuple[Finding, ...] = ()
     inline_map: tuple[int, int] | None = None
-    is_readable: bool = True
+    is_rewritable: bool = True
 
     @property
     def targets(self) -> list[str]:
         """The paths that the file refers to, sorted, each once."""
         return sorted({r.target for r in self.references} | {each.target for each in self.critical})
+
+    @property
+    def named_targets(self) -> list[str]:
+        """The paths that the file may refer to by fingerprinted names, so far as they have one."""
+        found = {reference.target for reference in self.references if reference.at is not None}
+        return sorted(found) if self.is_rewritable else []
 
     @property
     def map_target(self) -> str | None:

@@ -1,13 +1,11 @@
 """Putting fingerprints and digests in place. Nothing else of a file changes, not a byte."""
 
 import base64
-import hashlib
 from collections.abc import Mapping
 
 from apps.releases.references.found import Extraction, Guard
 from apps.releases.references.source_maps import columns, shifted
 
-_ALGORITHMS = {"sha256", "sha384", "sha512"}
 INSERTED_CHARACTERS = 13  # a dot and a fingerprint
 
 
@@ -39,27 +37,12 @@ def rewritten(
     splices = [(at, at, words) for at, words in inserted.items()]
     splices += _integrity_splices(integrities or {})
     splices += _inline_map_splices(text, extraction, names)
-    if not splices:
-        return content
     pieces: list[str] = []
     last = 0
     for start, end, words in sorted(splices):
         pieces += (text[last:start], words)
         last = end
     return "".join([*pieces, text[last:]]).encode()
-
-
-def integrity_of(content: bytes, algorithm: str = "sha384") -> str:
-    """Return the value of an `integrity` attribute (Subresource Integrity, section 3.1)."""
-    digest = hashlib.new(algorithm, content).digest()
-    return f"{algorithm}-{base64.b64encode(digest).decode()}"
-
-
-def is_integrity_of(value: str, content: bytes) -> bool:
-    """Say whether one of the digests in an `integrity` attribute is that of these bytes."""
-    given = {word.partition("?")[0] for word in value.split()}
-    algorithms = {word.partition("-")[0] for word in given} & _ALGORITHMS
-    return any(integrity_of(content, algorithm) in given for algorithm in algorithms)
 
 
 def _integrity_splices(integrities: Mapping[Guard, str]) -> list[tuple[int, int, str]]:

@@ -5,7 +5,7 @@ not understand a script, nothing of it counts: see docs/adr/0069.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import tree_sitter_javascript
 from tree_sitter import Language, Node, Parser, Query, QueryCursor
@@ -14,9 +14,9 @@ from apps.releases.references.addresses import reference
 from apps.releases.references.found import Collected
 from apps.releases.references.located import Located, from_script
 
-_GAP = r"(?:[\s(]|/\*[\s\S]*?\*/|//[^\n]*\n)*"
-# A script without any of these refers to nothing: no time is spent on its grammar.
-_CLUE = re.compile(rf"""\b(?:from|import){_GAP}["'`][./]|\b(?:Worker|URL)\s*\({_GAP}["'`]""")
+# A script without any of these refers to nothing: no time is spent on its grammar. A comment may stand where
+# the literal is expected; what is in it is left to the grammar, since looking for its end takes long.
+_CLUE = re.compile(r"""\b(?:from|import)[\s(]*+(?:["'`][./]|/[*/])|\b(?:Worker|URL)\s*+[(/]\s*+["'`/*]""")
 _LANGUAGE = Language(tree_sitter_javascript.language())
 _QUERY = Query(
     _LANGUAGE,
@@ -44,11 +44,11 @@ def collect_from_script(script: Located, base: str | None, collected: Collected,
     if not _CLUE.search(script.text):
         return
     try:
-        nodes = list(_literals(script.text))
+        literals = _literals(script.text)
     except UnreadableScriptError as error:
         collected.complain("unreadable_script", str(error))
         return
-    for kind, start, end in nodes:
+    for kind, start, end in literals:
         url = from_script(script.part(start, end))
         if _is_path(url.text, kind, is_file=is_file) and (found := reference(url, base)):
             collected.references.append(found)
@@ -60,8 +60,7 @@ def collect_from_import_map(text: Located, base: str | None, collected: Collecte
     root = _parsed(source)
     if root.has_error:
         return
-    for node in _addresses(root):
-        start, end = _span(source, node)
+    for start, end in _spans(source, list(_addresses(root))):
         url = from_script(text.part(start - 1, end - 1))
         if _is_path(url.text, "module", is_file=False) and (found := reference(url, base)):
             collected.references.append(found)
@@ -75,8 +74,8 @@ def _is_path(url: str, kind: str, *, is_file: bool) -> bool:
     return kind in {"worker", "url"} or url.startswith(("./", "../", "/"))
 
 
-def _literals(text: str) -> Iterator[tuple[str, int, int]]:
-    """Yield (kind, start, end) of each literal that names a file, without its quotes, in order."""
+def _literals(text: str) -> list[tuple[str, int, int]]:
+    """Return (kind, start, end) of each literal that names a file, without its quotes, in order."""
     root = _parsed(text)
     if root.has_error:
         raise UnreadableScriptError(f"line {_first_error(root).start_point.row + 1}")
@@ -84,8 +83,9 @@ def _literals(text: str) -> Iterator[tuple[str, int, int]]:
     found = [("module", node) for node in captures.get("module", [])]
     for kind in ("import", "worker", "url"):
         found += [(kind, literal) for node in captures.get(kind, []) if (literal := _literal(kind, node))]
-    for kind, node in sorted(found, key=lambda each: each[1].start_byte):
-        yield kind, *_span(text, node)
+    found.sort(key=lambda each: each[1].start_byte)
+    spans = _spans(text, [node for _, node in found])
+    return [(kind, *span) for (kind, _), span in zip(found, spans, strict=True)]
 
 
 def _parsed(text: str) -> Node:
@@ -104,13 +104,19 @@ def _literal(kind: str, arguments: Node) -> Node | None:
     return first if first.type == "string" or is_plain else None
 
 
-def _span(text: str, node: Node) -> tuple[int, int]:
-    """Return where the inside of a quoted literal stands, in characters; tree-sitter counts bytes."""
-    start, end = node.start_byte, node.end_byte
-    if not text.isascii():
-        encoded = text.encode()
-        start, end = len(encoded[:start].decode()), len(encoded[:end].decode())
-    return start + 1, end - 1
+def _spans(text: str, nodes: Sequence[Node]) -> Iterator[tuple[int, int]]:
+    """Yield where the insides of quoted literals stand, in characters; tree-sitter counts bytes.
+
+    The nodes are in order, so that a text that is not ASCII is gone through once.
+    """
+    encoded = b"" if text.isascii() else text.encode()
+    last_byte = last = 0
+    for node in nodes:
+        inside = encoded[node.start_byte : node.end_byte].decode()
+        start = last + len(encoded[last_byte : node.start_byte].decode()) if encoded else node.start_byte
+        last = start + len(inside) if encoded else node.end_byte
+        last_byte = node.end_byte
+        yield start + 1, last - 1
 
 
 def _first_error(root: Node) -> Node:

@@ -1,28 +1,40 @@
 """Source maps of files that became longer in places (ECMA-426): only columns move, line by line."""
 
 import json
+import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 _DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
 
+_LINE_BREAK = re.compile(r"\r\n|[\n\r\u2028\u2029]")
+
 type Column = tuple[int, int]
 """A line and a column in UTF-16 code units, both from 0, at which something was inserted."""
 
 
 class MapFault(ValueError):
-    """A source map that cannot be read."""
+    """A source map that cannot be moved with its file: it is unreadable, or (`kind`) something else."""
+
+    def __init__(self, message: str, *, kind: str = "unreadable_map") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 def columns(text: str, places: Iterable[int]) -> list[Column]:
     """Return the columns of places in a text, given and returned in ascending order."""
     found: list[Column] = []
-    line = start = 0
+    line = column = start = 0
     for place in sorted(places):
-        line += _breaks(text, start, place)
-        begin = max(text.rfind(end, 0, place) for end in "\n\r\u2028\u2029") + 1
-        found.append((line, len(text[begin:place].encode("utf-16-le")) // 2))
+        passed = text[start:place]
+        breaks = list(_LINE_BREAK.finditer(passed))
+        if breaks:
+            line, column = line + len(breaks), 0
+            passed = passed[breaks[-1].end() :]
+        column += len(passed.encode("utf-16-le")) // 2
+        found.append((line, column))
         start = place
     return found
 
@@ -40,25 +52,18 @@ def shifted(source_map: bytes, inserted: Sequence[Column], width: int) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _breaks(text: str, start: int, end: int) -> int:
-    part = text[start:end]
-    return sum(map(part.count, "\n\r\u2028\u2029")) - part.count("\r\n")
-
-
 def _shift(document: dict[str, Any], inserted: Sequence[Column], width: int) -> None:
     if "sections" not in document:
         document["mappings"] = _shifted_mappings(document["mappings"], inserted, width)
         return
-    for section in document["sections"]:
-        line, column = section["offset"]["line"], section["offset"]["column"]
-        before = sum(1 for at, place in inserted if at == line and place <= column)
-        within = [
-            (at - line, place - column if at == line else place)
-            for at, place in inserted
-            if (at, place) > (line, column)
-        ]
+    offsets = [(section["offset"]["line"], section["offset"]["column"]) for section in document["sections"]]
+    # What is inserted behind a section's end is none of its business, but for the line that it ends in.
+    ends = [bisect_left(inserted, (line + 1, 0)) for line, _ in offsets[1:]] + [len(inserted)]
+    for section, (line, column), end in zip(document["sections"], offsets, ends, strict=True):
+        first = bisect_right(inserted, (line, column))
+        within = [(at - line, place - column if at == line else place) for at, place in inserted[first:end]]
         _shift(section["map"], within, width)
-        section["offset"]["column"] = column + before * width
+        section["offset"]["column"] = column + (first - bisect_left(inserted, (line, 0))) * width
 
 
 def _shifted_mappings(mappings: str, inserted: Sequence[Column], width: int) -> str:
@@ -80,7 +85,7 @@ def _shifted_line(segments: str, places: list[int], width: int) -> str:
         if segment:
             difference, rest = _first_number(segment)
             column += difference
-            now = sum(1 for place in places if place <= column)
+            now = bisect_right(places, column)
             moved.append(_encoded(difference + (now - passed) * width) + rest)
             passed = now
         else:

@@ -1,13 +1,15 @@
 """What a build makes of the files that refer to others: see docs/fingerprints.md."""
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from itertools import batched
+from itertools import batched, islice
 
 from apps.assets import store
+from apps.assets.exceptions import BlobDamaged
 from apps.assets.selectors import VALUES_AT_ONCE
 from apps.assets.services import enqueue_encoding, ensure_blobs
-from apps.assets.store import StoredBlob
+from apps.assets.store import Batch, StoredBlob
 from apps.caching.headers import HeaderCompiler
 from apps.caching.rules import HeaderSet
 from apps.releases.manifest import Entry, ManifestReader, ManifestWriter
@@ -69,14 +71,29 @@ class _ManifestSite:
     def served(self, path: str) -> Entry | None:
         return self.writer.lookup(path)
 
-    def read(self, blob: str) -> bytes:
-        return store.read_blob(blob)
+    def read(self, entry: Entry) -> bytes:
+        return _whole_blob(entry)
 
     def references_to(self, target: str) -> list[str]:
         return self.writer.references_to(target)
 
     def references_before(self, source: str) -> list[str]:
         return self.base.references_of(source) if self.base else []
+
+
+def _whole_blob(entry: Entry) -> bytes:
+    """Return the bytes of an entry's blob. Raises `BlobDamaged`, which names it, where storage has others."""
+    try:
+        content = store.read_blob(entry.blob)
+    except FileNotFoundError:
+        content = None
+    if content is not None and hashlib.sha256(content).hexdigest() == entry.blob:
+        return content
+    state = "are missing from storage" if content is None else "are damaged in storage"
+    raise BlobDamaged(
+        f"The bytes of {entry.path} {state} (blob {entry.blob}).",
+        next_step="Upload that file again, or restore the blob from a backup; then submit the release again.",
+    )
 
 
 class _Derivation:
@@ -96,10 +113,11 @@ class _Derivation:
         self._writer.forget_references()
         paths = []
         for entry in self._writer.entries():
-            if is_linking and kind_of(entry.path, entry.media_type):
+            is_referring = kind_of(entry.path, entry.media_type) is not None
+            if is_referring and is_linking:
                 paths.append(entry.path)
-            if not (is_naming and kind_of(entry.path, entry.media_type)):
-                self._restore(entry.path, is_naming=is_naming)
+            if not (is_referring and is_naming):
+                self._restore(entry, is_naming=is_naming)
         self._make(Plan(self._site, paths, is_naming=is_naming))
 
     def make(self, changed: Iterable[str], *, is_naming: bool) -> None:
@@ -108,7 +126,7 @@ class _Derivation:
         for path in paths:
             entry = self._writer.lookup(path)
             if entry and not kind_of(path, entry.media_type):
-                self._restore(path, is_naming=is_naming)
+                self._restore(entry, is_naming=is_naming)
         self._make(Plan(self._site, paths, is_naming=is_naming))
 
     def finish(self) -> set[str]:
@@ -118,24 +136,33 @@ class _Derivation:
         enqueue_encoding((blob.digest for blob in self._stored), are_texts=True)
         return self._served
 
-    def _restore(self, path: str, *, is_naming: bool) -> None:
+    def _restore(self, entry: Entry, *, is_naming: bool) -> None:
         """Serve what was uploaded, under a name by its own bytes where there are to be names."""
-        uploaded = self._writer.uploaded(path)
-        if uploaded is not None:
-            blob = StoredBlob(uploaded.blob, uploaded.size)
-            self._serve(uploaded, blob, choose_fingerprint(path, uploaded.blob) if is_naming else "")
+        uploaded = self._writer.uploaded(entry.path) or entry
+        blob = StoredBlob(uploaded.blob, uploaded.size)
+        self._serve(uploaded, blob, choose_fingerprint(entry.path, blob.digest) if is_naming else "")
 
     def _make(self, plan: Plan) -> None:
-        for some in batched(plan.made(), _FILES_AT_ONCE):
+        files = plan.made()
+        while True:
             with store.writing() as batch:
-                blobs = [batch.add([made.content]) if made.content is not None else None for made in some]
-            self._stored += filter(None, blobs)
-            for made, blob in zip(some, blobs, strict=True):
+                some = [self._written(made, batch) for made in islice(files, _FILES_AT_ONCE)]
+            for made, blob in some:
                 self._keep(made, blob)
+            if len(some) < _FILES_AT_ONCE:
+                return
 
-    def _keep(self, made: Made, rewritten: StoredBlob | None) -> None:
+    def _written(self, made: Made, batch: Batch) -> tuple[Made, StoredBlob]:
+        """Bring a file that was made to storage; return it without its bytes, and the blob to be served."""
+        if made.content is None:
+            return made, StoredBlob(made.uploaded.blob, made.uploaded.size)
+        blob = batch.add([made.content])
+        self._stored.append(blob)
+        return replace(made, content=None), blob
+
+    def _keep(self, made: Made, blob: StoredBlob) -> None:
         uploaded = made.uploaded
-        self._serve(uploaded, rewritten or StoredBlob(uploaded.blob, uploaded.size), made.fingerprint)
+        self._serve(uploaded, blob, made.fingerprint)
         self._writer.put_references(uploaded.path, made.targets)
         self._writer.put_findings(uploaded.path, made.findings)
         self._writer.set_page_link(uploaded.path, made.link)

@@ -1,10 +1,13 @@
 """What is found in pages, style sheets and scripts, and what is left alone."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.releases.references.extraction import MAX_SOURCE_BYTES, Kind, extract, kind_of
+from apps.releases.manifest import Entry
+from apps.releases.references.extraction import MAX_BYTES, Kind, extract, kind_of, too_large
 from apps.releases.references.rewriting import insertions, rewritten
 
 FINGERPRINT = "3f2a9c1b0d4e"
@@ -211,14 +214,14 @@ def test_a_script_that_is_not_understood_is_found_and_left_alone(
 ) -> None:
     extraction = extract(Kind.SCRIPT, "a.js", content)
     assert [(found.kind, found.detail) for found in extraction.findings] == [finding]
-    assert not extraction.is_readable
+    assert not extraction.is_rewritable
     assert extraction.targets == []
 
 
 def test_a_script_in_a_page_that_is_not_understood_leaves_the_rest_of_the_page() -> None:
     extraction = extract(Kind.PAGE, "index.html", b"<script>import('./a.js'); = =</script><img src=b.png>")
     assert [found.kind for found in extraction.findings] == ["unreadable_script"]
-    assert extraction.is_readable
+    assert extraction.is_rewritable
     assert extraction.targets == ["b.png"]
 
 
@@ -227,9 +230,12 @@ def test_a_script_without_references_is_not_asked_for_its_grammar() -> None:
 
 
 def test_a_file_too_large_to_read_is_found() -> None:
-    extraction = extract(Kind.STYLE, "a.css", b" " * (MAX_SOURCE_BYTES + 1))
+    entry = Entry("a.css", "", MAX_BYTES[Kind.STYLE], "text/css", header_set=1, release=1)
+    assert too_large(entry, Kind.STYLE) is None
+    extraction = too_large(replace(entry, size=entry.size + 1), Kind.STYLE)
+    assert extraction
     assert [found.kind for found in extraction.findings] == ["too_large"]
-    assert not extraction.is_readable
+    assert not extraction.is_rewritable
 
 
 def test_deep_nesting_and_long_runs_are_read_in_bounded_depth() -> None:

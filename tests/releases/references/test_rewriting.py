@@ -6,8 +6,9 @@ import hashlib
 import pytest
 
 from apps.releases.references.extraction import Kind, critical_of, extract
+from apps.releases.references.integrity import integrity_of, is_integrity_of
 from apps.releases.references.links import link_header
-from apps.releases.references.rewriting import integrity_of, is_integrity_of, rewritten
+from apps.releases.references.rewriting import rewritten
 
 NAMES = {"a.css": "3f2a9c1b0d4e", "a.js": "1b2c3d4e5f60"}
 DIGESTS = {"a.css": "sha384-CSS", "a.js": "sha384-JS/+="}
@@ -118,7 +119,3 @@ def test_at_most_ten_files_are_named_ahead() -> None:
     head = "".join(f"<link rel=stylesheet href={number}.css>" for number in range(12))
     assert link(head).count("rel=preload") == 10
     assert "</9.css>" in link(head)
-
-
-def test_a_page_too_large_to_read_names_nothing_ahead() -> None:
-    assert critical_of("x.html", b"<link rel=stylesheet href=a.css>" + b" " * (8 << 20)).critical == ()
