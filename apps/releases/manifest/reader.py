@@ -65,7 +65,7 @@ class ManifestReader:
     def __init__(self, file: Path, *, is_mapped: bool = True) -> None:
         self.file = file
         self._mapped_bytes = _MAPPED_BYTES if is_mapped else 0
-        self._uri = f"file:{quote(str(file.absolute()))}?mode=ro&immutable=1"
+        self.uri = f"file:{quote(str(file.absolute()))}?mode=ro&immutable=1"
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         # A reader is let go of while other threads may still look something up in it: its files are
@@ -270,7 +270,7 @@ class ManifestReader:
     def _db(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = sqlite3.connect(self._uri, uri=True, check_same_thread=False)
+            connection = sqlite3.connect(self.uri, uri=True, check_same_thread=False)
             connection.execute(f"PRAGMA mmap_size = {self._mapped_bytes}")
             self._local.connection = connection
             self._connections.append(connection)

@@ -6,16 +6,16 @@ own, `last_live`, says in which publication of the channel each of them was serv
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from apps.caching.matching import is_fingerprinted
-from apps.releases.manifest.diff import diff
-from apps.releases.manifest.format import Entry
+from apps.releases.manifest.format import FIRST_FORMAT, LAST
 from apps.releases.manifest.names import fingerprinted_name, split_fingerprinted
-from apps.releases.manifest.reader import ManifestReader
+from apps.releases.manifest.reader import ManifestReader, ServedRow
 from apps.releases.manifest.writer import ManifestWriter
 
 _LAST_LIVE = """
@@ -71,14 +71,14 @@ class RetainedWriter(ManifestWriter):
         Names that `new` serves again are forgotten. The cost follows the differences of the two, not
         their paths.
         """
-        for row in diff(old.reader, new):
-            if row.new:
-                for name in _names(row.new, row.old):
+        with closing(_beside(old.reader, new)) as db:
+            ranges = _changed_ranges(old.reader.buckets(), new.buckets())
+            if self.oldest is not None:
+                for name in _names_only_in("new", "old", db, ranges):
                     self._forget(name)
-            if row.old:
-                for name in _names(row.old, row.new):
-                    if _served_as(new, name) is None:
-                        self._keep(name, old)
+            for name in _names_only_in("old", "new", db, ranges):
+                if _find(new, name) is None:
+                    self._keep(name, old)
 
     def expire(self, *, before: int) -> None:
         """Forget the names that were last served in publications before that number."""
@@ -96,20 +96,21 @@ class RetainedWriter(ManifestWriter):
         return digest
 
     def _keep(self, name: str, old: Served) -> None:
-        found = _served_as(old.reader, name)
+        found = _find(old.reader, name)
         if found is None:
             return
-        entry, header_set = found
+        (blob, size, media_type, _, release, _, _), header_set = found
+        digest = blob.hex()
         self.put(
             name,
-            blob=entry.blob,
-            size=entry.size,
-            media_type=entry.media_type,
+            blob=digest,
+            size=size,
+            media_type=old.reader.media_types[media_type],
             header_set=old.reader.header_sets[header_set],
-            release=entry.release,
+            release=release,
         )
-        self.add_representations(entry.blob, old.reader.representations(entry.blob))
-        self.set_released(entry.release, old.reader.released.get(entry.release, old.released_at))
+        self.add_representations(digest, old.reader.representations(digest))
+        self.set_released(release, old.reader.released.get(release, old.released_at))
         self._db.execute("INSERT OR REPLACE INTO last_live VALUES (?, ?)", (name, old.publication))
         self._is_changed = True
 
@@ -127,22 +128,64 @@ class RetainedWriter(ManifestWriter):
             self._db.execute(statement)
 
 
-def _names(entry: Entry, elsewhere: Entry | None) -> Iterator[str]:
-    """Yield the fingerprinted names that `entry` has and the same path in the other manifest has not."""
-    if elsewhere is None and is_fingerprinted(entry.path):
-        yield entry.path
-    if entry.fingerprint and (elsewhere is None or entry.fingerprint != elsewhere.fingerprint):
-        yield fingerprinted_name(entry.path, entry.fingerprint)
-
-
-def _served_as(reader: ManifestReader, name: str) -> tuple[Entry, int] | None:
-    """Return the entry that answers for `name`, and its header set's id; a file of that name comes first."""
-    entry = reader.lookup(name)
-    if entry is not None:
-        return entry, entry.header_set
+def _find(reader: ManifestReader, name: str) -> tuple[ServedRow, int] | None:
+    """Return the row that answers for `name`, and its header set's id; a file of that name comes first."""
+    row = reader.served(name)
+    if row is not None:
+        return row, row[3]
     plain = split_fingerprinted(name)
-    entry = reader.lookup(plain[0]) if plain else None
-    return (entry, entry.named_header_set) if entry and plain and entry.fingerprint == plain[1] else None
+    row = reader.served(plain[0]) if plain else None
+    return (row, row[6]) if row and plain and row[5] == plain[1] and row[6] is not None else None
+
+
+type _Bucket = tuple[str, bytes]
+type _Range = tuple[str, str]
+
+
+def _changed_ranges(old: list[_Bucket], new: list[_Bucket]) -> list[_Range]:
+    """Return the ranges of paths, each up to and without its end, outside which two manifests are alike."""
+    shared = set(old) & set(new)
+    firsts = sorted({first for first, _ in (*old, *new)})
+    alike = {first for first, _ in shared}
+    ranges: list[_Range] = []
+    for first, following in pairwise([*firsts, LAST]):
+        if first in alike:
+            continue
+        begins = ranges.pop()[0] if ranges and ranges[-1][1] == first else first
+        ranges.append((begins, following))
+    return ranges
+
+
+_ENTRIES = {
+    True: "SELECT path, '' AS fingerprint FROM {}.entry",
+    False: "SELECT path, fingerprint FROM {}.entry",
+}
+_NAMES = """
+    SELECT here.path, here.fingerprint, there.path IS NULL
+    FROM {here}_paths AS here LEFT JOIN {there}_paths AS there ON there.path = here.path
+    WHERE here.path >= ? AND here.path < ?
+    AND (there.path IS NULL OR (here.fingerprint <> '' AND here.fingerprint <> there.fingerprint))
+"""
+
+
+def _beside(old: ManifestReader, new: ManifestReader) -> sqlite3.Connection:
+    """Open two manifests so that one statement can read both: views `old_paths` and `new_paths`."""
+    db = sqlite3.connect(":memory:", uri=True)
+    for side, reader in (("old", old), ("new", new)):
+        db.execute(f"ATTACH ? AS {side}", (reader.uri,))
+        entries = _ENTRIES[reader.meta["format"] == FIRST_FORMAT].format(side)
+        db.execute(f"CREATE TEMP VIEW {side}_paths AS {entries}")
+    return db
+
+
+def _names_only_in(here: str, there: str, db: sqlite3.Connection, ranges: Iterable[_Range]) -> Iterator[str]:
+    """Yield the fingerprinted names that a path has here and the same path has not there."""
+    for ends in ranges:
+        for path, fingerprint, is_gone in db.execute(_NAMES.format(here=here, there=there), ends):
+            if is_gone and is_fingerprinted(path):
+                yield path
+            if fingerprint:
+                yield fingerprinted_name(path, fingerprint)
 
 
 def _shrink(file: Path) -> None:
