@@ -5,7 +5,7 @@ import time
 
 from apps.delivery.node import current_node
 from apps.delivery.respond import Request, Response, plain, respond
-from apps.delivery.target import host_fault, split_form
+from apps.delivery.target import authority_fault, host_fault, split_form
 from apps.refusals import Refusal
 
 DJANGOS_FOLDERS = ("/-/", "/library/")
@@ -20,12 +20,12 @@ def is_djangos(target: str) -> bool:
 
 def answer(request: Request, *, protocol: str) -> Response:
     """Answer with the live release of the request's host; `protocol` is such as `HTTP/1.1`."""
-    fault = host_fault(request.headers.get("host"), protocol=protocol)
+    authority, _ = split_form(request.target)
+    fault = host_fault(request.headers.get("host"), protocol=protocol) or authority_fault(authority)
     if fault:
         return _for_method(request.method, plain(400, f"This request cannot be read: {fault}."))
     node = current_node()
     node.follow()
-    authority, _ = split_form(request.target)
     host = request.headers.get("host", "") if authority is None else authority
     release = node.release_for(host)
     if release is not None:

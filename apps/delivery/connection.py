@@ -14,11 +14,11 @@ from typing import Any
 
 import gunicorn_h1c as h1c
 
-from apps.delivery.answers import STORAGE_FAULTS, answer, unreadable
+from apps.delivery.answers import STORAGE_FAULTS, answer, is_djangos, unreadable
 from apps.delivery.bodies import length_of
 from apps.delivery.files import FileFault, fetch_blob
 from apps.delivery.front import Front
-from apps.delivery.parsing import Incomplete, asks_for_a_head, fields_of, is_for_gunicorn, refusal, refusal_of
+from apps.delivery.parsing import Incomplete, asks_for_a_head, fields_of, refusal, refusal_of
 from apps.delivery.resource import Representation, head
 from apps.delivery.respond import BlobPart, Request, Response
 from apps.delivery.sending import Sending
@@ -33,12 +33,10 @@ LINGER_SECONDS = 2.0  # for a client to read why it was refused, while what it s
 _NOT_PLAIN = frozenset(
     {
         b"content-length",
-        b"expect",
         b"if-match",
         b"if-range",
         b"if-unmodified-since",
         b"transfer-encoding",
-        b"upgrade",
     }
 )
 _CONDITIONS = frozenset({b"if-none-match", b"if-modified-since"})
@@ -239,7 +237,7 @@ class PublicConnection(asyncio.Protocol):
         if codings is not None and codings.strip().lower() != "chunked":  # RFC 9112 section 6.1
             self._refuse(refusal(501, ""), data)
             return False
-        if is_for_gunicorn(request, asked):
+        if is_djangos(asked.target):
             self._hand_over(data)
             return False
         is_old = not request.minor_version
@@ -250,7 +248,9 @@ class PublicConnection(asyncio.Protocol):
         if response.status < 400:
             self._front.note_host(headers.get(b"host", b""))
         says_close = request.connection_close
-        self._is_last = says_close == 1 or (is_old and says_close != 0)
+        # No published path has a use for a body: it is not read, so nothing may follow it (RFC 9112 9.3).
+        has_body = request.content_length > 0 or request.has_chunked
+        self._is_last = has_body or says_close == 1 or (is_old and says_close != 0)
         if self._front.log is not None:
             size = sum(map(length_of, response.body))
             self._front.log.add(self.peer, request.method, request.path, response.status, size, headers)

@@ -29,6 +29,8 @@ class Published:
 
     def get_response(self, method: str, request_headers: Mapping[str, Any]) -> "Answer":
         """Answer with the live release of the host. `request_headers` is a WSGI environment."""
+        # Django takes `get` for GET, but they are two methods (RFC 9110 section 9.1).
+        method = request_headers["REQUEST_METHOD"]
         request = Request(method, self.target, dict(_headers(request_headers)))
         try:
             response = answer(request, protocol=self.protocol)

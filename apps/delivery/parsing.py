@@ -4,8 +4,7 @@ from typing import Any
 
 import gunicorn_h1c as h1c
 
-from apps.delivery.answers import is_djangos
-from apps.delivery.respond import Request, Response, plain
+from apps.delivery.respond import Response, plain
 
 _WORDS = {
     414: "The address is too long.",
@@ -24,17 +23,6 @@ def _incomplete() -> type[Exception]:
 
 
 Incomplete = _incomplete()
-
-
-def is_for_gunicorn(request: Any, asked: Request) -> bool:
-    """Say whether a request has a body, asks for another protocol, or is for a page of Django's."""
-    return (
-        request.content_length > 0
-        or request.has_chunked
-        or "expect" in asked.headers
-        or "upgrade" in asked.headers
-        or is_djangos(asked.target)
-    )
 
 
 def fields_of(request: Any) -> dict[str, str]:

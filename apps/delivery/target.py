@@ -49,7 +49,17 @@ def split_form(sent: str) -> tuple[str | None, str]:
     if absolute is None:
         return None, sent
     rest = sent[absolute.end() :]
-    return absolute[1].rpartition("@")[2], rest if rest.startswith("/") else f"/{rest}"
+    return absolute[1], rest if rest.startswith("/") else f"/{rest}"
+
+
+def authority_fault(authority: str | None) -> str | None:
+    """Return why an absolute-form target with this authority is answered with 400, None if it is not.
+
+    It has to name a host, and nobody's password (RFC 9110 sections 4.2.1 and 4.2.4).
+    """
+    if authority is None or (authority and authority[0] != ":" and _HOST.fullmatch(authority)):
+        return None
+    return "the host that its target names is none"
 
 
 def host_fault(host: str | None, *, protocol: str) -> str | None:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers.gasgi import ASGIWorker
 
+from apps.delivery.target import split_form
+
 if TYPE_CHECKING:
     from apps.delivery.front import Front
 
@@ -22,6 +24,7 @@ type SocketName = str | bytes | tuple[Any, ...]
 type Application = Callable[[dict[str, Any], Any, Any], Any]
 
 SOCKET_NAME = "assetsite.socket_name"  # in the scope: the own end of a connection, as the socket says it
+FED_BYTES = 32_768
 
 
 class DjangoConnection(ASGIProtocol):  # type: ignore[misc]
@@ -37,7 +40,8 @@ class DjangoConnection(ASGIProtocol):  # type: ignore[misc]
         super().__init__(worker)
         self.front = worker.front
         self.since = self.front.clock
-        self.latest = b""
+        self.latest = b""  # of what the parser was given
+        self._unread = b""  # what came after a request that is not answered yet
 
     @property
     def is_idle(self) -> bool:
@@ -49,7 +53,9 @@ class DjangoConnection(ASGIProtocol):  # type: ignore[misc]
         return self.front.idle_seconds if self._awaiting_request else math.inf
 
     def connection_made(self, transport: Any) -> None:
-        self.app = partial(_named, self.app, transport.get_extra_info("sockname"))
+        own = transport.get_extra_info("sockname")
+        app = self.app if self.worker.is_staff(own) else partial(_bodiless, self.app)
+        self.app = partial(_named, app, own)
         self.front.watch(self)
         super().connection_made(transport)
 
@@ -59,8 +65,33 @@ class DjangoConnection(ASGIProtocol):  # type: ignore[misc]
 
     def data_received(self, data: bytes) -> None:
         self.since = self.front.clock
+        self._unread += data
+        self._feed()
+
+    def _feed(self) -> None:
+        """Give gunicorn's parser what it can keep: it loses what is more than 64 KiB after a request."""
+        while self._unread and not (self._closed or self._callback_parser.is_complete):
+            piece, self._unread = self._unread[:FED_BYTES], self._unread[FED_BYTES:]
+            super().data_received(piece)
+        if len(self._unread) > FED_BYTES:
+            self._pause_reading()
+        elif not (self._unread or self._is_buffer_full()):
+            super()._resume_reading()
+
+    def _feed_callback_parser(self, data: bytes) -> Any:
         self.latest = data
-        super().data_received(data)
+        return super()._feed_callback_parser(data)
+
+    def _resume_reading(self) -> None:
+        """Read on after an answer, beginning with what has come meanwhile."""
+        if self._unread:
+            self.worker.loop.call_soon(self._feed)  # once the parser is ready for another request
+        else:
+            super()._resume_reading()
+
+    def _is_websocket_upgrade(self, request: Any) -> bool:
+        """No other protocol is spoken here, so whoever asks for one gets HTTP (RFC 9110 section 7.8)."""
+        return False
 
     def close(self) -> None:
         self._keepalive_timeout()
@@ -132,4 +163,28 @@ async def _named(
     app: Application, socket_name: SocketName, scope: dict[str, Any], receive: Any, send: Any
 ) -> None:
     scope[SOCKET_NAME] = socket_name
+    authority, path = split_form(scope["path"])
+    if authority is not None:  # then its host counts (RFC 9112 section 3.2.2)
+        scope["path"] = path
+        host = authority.encode("latin-1")
+        scope["headers"] = [(name, host if name == b"host" else said) for name, said in scope["headers"]]
     await app(scope, receive, send)
+
+
+async def _bodiless(app: Application, scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Call `app` as if there were no body: no page of the public door takes one.
+
+    Django would keep all of it on disk before it looks at the request.
+    """
+    is_told = False
+
+    async def receive_nothing() -> Any:
+        nonlocal is_told
+        if not is_told:
+            is_told = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        while (message := await receive())["type"] == "http.request":
+            pass
+        return message
+
+    await app(scope, receive_nothing, send)

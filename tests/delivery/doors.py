@@ -2,13 +2,15 @@
 
 import itertools
 import json
+import re
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from django.test import Client
 
@@ -73,6 +75,55 @@ def ask_middleware(target: str, *, method: str = "GET", **headers: str) -> Reply
     return Reply(response.status_code, received, response.getvalue())
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer as it came over a socket, header fields in their order."""
+
+    status: int
+    fields: Fields
+    body: bytes
+
+    def all_of(self, name: str) -> list[str]:
+        """Return the values of every field with this name, given in lower case."""
+        return [value for field, value in self.fields if field.lower() == name]
+
+
+def read_answer(stream: IO[bytes], method: str) -> Answered:
+    """Read one answer strictly: every line has its end, and a body the length that its head says."""
+    first, *lines = [line.decode("latin-1").removesuffix("\r\n") for line in iter(_line(stream), b"\r\n")]
+    version, status, _ = first.split(" ", 2)
+    assert version in ("HTTP/1.0", "HTTP/1.1")
+    fields = [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
+    answer = Answered(int(status), fields, b"")
+    if method == "HEAD" or answer.status in (204, 304) or answer.status < 200:
+        return answer
+    (length,) = answer.all_of("content-length")
+    body = stream.read(int(length))
+    assert len(body) == int(length)
+    return Answered(answer.status, fields, body)
+
+
+def _line(stream: IO[bytes]) -> Callable[[], bytes]:
+    def line() -> bytes:
+        read = stream.readline()
+        assert read.endswith(b"\r\n"), f"the answer ends in {read!r}"
+        return read
+
+    return line
+
+
+def read_answers(received: bytes, sent: bytes) -> list[Answered]:
+    """Read everything that came for `sent` until the connection was closed."""
+    methods = iter(re.findall(r"(?m)^([A-Z]+) [^ \r\n]+ HTTP/1", sent.decode("latin-1")))
+    stream, answers = BytesIO(received), []
+    method = next(methods, "GET")
+    while stream.tell() < len(received):
+        answers.append(read_answer(stream, method))
+        if answers[-1].status >= 200:
+            method = next(methods, "GET")
+    return answers
+
+
 class Visitor:
     """A client that keeps its connection, and reads strictly: each answer ends where its head says."""
 
@@ -80,15 +131,15 @@ class Visitor:
         self._server = server
         self._connection: socket.socket | None = None
 
-    def send(self, method: str, target: str, fields: Fields) -> tuple[int, Fields, bytes]:
-        """Return status, header fields as they came, and the body."""
+    def send(self, method: str, target: str, fields: Fields) -> Answered:
+        """Return what is answered."""
         try:
             return self._send(method, target, fields)
         except BaseException:  # the next request must not read what is left of this answer
             self.close()
             raise
 
-    def _send(self, method: str, target: str, fields: Fields) -> tuple[int, Fields, bytes]:
+    def _send(self, method: str, target: str, fields: Fields) -> Answered:
         lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields), "", ""]
         for _ in range(2):
             if self._connection is None:
@@ -99,14 +150,11 @@ class Visitor:
                 if self._stream.peek(1):
                     break
             self.close()  # it was idle for longer than the server keeps one open
-        status, received = self._head()
-        says = {name.lower(): value for name, value in received}
-        has_body = method != "HEAD" and status not in (204, 304)
-        body = self._stream.read(int(says["content-length"])) if has_body else b""
-        if says.get("connection", "").lower() == "close":
+        answer = read_answer(self._stream, method)
+        if answer.all_of("connection") == ["close"]:
             assert self._stream.read() == b""
             self.close()
-        return status, received, body
+        return answer
 
     def ask(self, target: str, *, method: str = "GET", **headers: str) -> Reply:
         """Ask twice, since the second answer comes from what the first has brought into memory."""
@@ -122,22 +170,10 @@ class Visitor:
             self._connection = None
 
     def _reply(self, method: str, target: str, fields: Fields) -> Reply:
-        status, received, body = self.send(method, target, fields)
-        own = [(name.lower(), value) for name, value in received if name.lower() not in OF_THE_SERVER]
+        answer = self.send(method, target, fields)
+        own = [(name.lower(), value) for name, value in answer.fields if name.lower() not in OF_THE_SERVER]
         assert len(dict(own)) == len(own), f"a field was sent twice: {own}"
-        return Reply(status, dict(own), body)
-
-    def _head(self) -> tuple[int, Fields]:
-        first, *lines = [line.decode("latin-1").removesuffix("\r\n") for line in iter(self._line, b"\r\n")]
-        version, status, _ = first.split(" ", 2)
-        assert version == "HTTP/1.1"
-        pairs = (line.partition(": ") for line in lines)
-        return int(status), [(name, value) for name, _, value in pairs]
-
-    def _line(self) -> bytes:
-        line = self._stream.readline()
-        assert line.endswith(b"\r\n"), f"the answer ends in {line!r}"
-        return line
+        return Reply(answer.status, dict(own), answer.body)
 
 
 @dataclass

@@ -123,5 +123,5 @@ def test_any_request_gets_the_same_answer_at_both(
     worker_door.visitor.close()
     for _ in range(2):  # the second answer is one from memory
         answer = worker_door.visitor.send(method, target, fields)
-        received = [(name, value) for name, value in answer[1] if name.lower() not in OF_THE_SERVER]
-        assert (answer[0], received, answer[2]) == (status, expected, body)
+        received = [(name, value) for name, value in answer.fields if name.lower() not in OF_THE_SERVER]
+        assert (answer.status, received, answer.body) == (status, expected, body)

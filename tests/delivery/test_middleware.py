@@ -41,6 +41,11 @@ def test_a_new_release_is_served_once_the_node_has_it(published: Published) -> N
     assert (reply.body, reply.headers["assetsite-release"]) == (b"new", "2")
 
 
+@pytest.mark.parametrize("method", ["get", "Head", "options"])
+def test_rfc_9110_9_1_a_method_counts_as_it_is_spelled(published: Published, method: str) -> None:
+    assert ask_middleware("/ten.txt", method=method).status == 405
+
+
 def test_an_unknown_host_is_told_what_to_set(published: Published) -> None:
     reply = ask_middleware("/", host="elsewhere.example.com")
     assert (reply.status, reply.headers["cache-control"]) == (404, "no-store")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.assets.paths import path_fault
-from apps.delivery.target import BadTarget, parse_target, split_form
+from apps.delivery.target import BadTarget, authority_fault, parse_target, split_form
 
 paths = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40).filter(
     lambda path: path_fault(unicodedata.normalize("NFC", path)) is None
@@ -50,9 +50,19 @@ def test_any_bytes_are_a_safe_path_or_refused(sent: str) -> None:
         ("/a?b", None, "/a?b"),
         ("http://example.com", "example.com", "/"),
         ("http://example.com?q", "example.com", "/?q"),
-        ("HTTPS://me@Example.com:81/a", "Example.com:81", "/a"),
+        ("HTTPS://me@Example.com:81/a", "me@Example.com:81", "/a"),
         ("*", None, "*"),
     ],
 )
 def test_rfc_9112_3_2_2_a_whole_url_has_an_authority(sent: str, authority: str | None, rest: str) -> None:
     assert split_form(sent) == (authority, rest)
+
+
+@pytest.mark.parametrize("authority", ["", ":80", "me@example.com", "example.com:eighty", "[", "a b"])
+def test_rfc_9110_4_2_an_authority_names_a_host_and_nobody(authority: str) -> None:
+    assert authority_fault(authority)
+
+
+@pytest.mark.parametrize("authority", [None, "example.com", "example.com:", "[::1]:81"])
+def test_rfc_9110_4_2_a_host_may_have_a_port(authority: str | None) -> None:
+    assert authority_fault(authority) is None

@@ -8,7 +8,9 @@ import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from operator import attrgetter
 from pathlib import Path
+from types import SimpleNamespace
 
 import gunicorn
 import gunicorn_h1c
@@ -17,6 +19,7 @@ from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers.gasgi import ASGIWorker
 
 from tests.delivery.conftest import LARGE, SITE, TEN
+from tests.delivery.doors import read_answers
 from tests.serving import Gunicorn, Published, read_answer
 
 HUGE = bytes(range(251)) * 200_000  # 50 MB
@@ -29,6 +32,11 @@ BUILT_ON = {
     "ASGIProtocol._keepalive_timeout": "7d10f303b001",
     "ASGIProtocol._check_h1c_protocol_available": "9c8b662a9b1e",
     "ASGIProtocol._send_error_response": "d6e9f162ed3e",
+    "ASGIProtocol._handle_connection": "9e8aa1729b5a",
+    "ASGIProtocol.data_received": "cd5471b9a336",
+    "ASGIProtocol._resume_reading": "c37bc75ddac7",
+    "ASGIProtocol._feed_callback_parser": "0cfedc190f9e",
+    "ASGIProtocol._is_websocket_upgrade": "92c3b82993b9",
 }
 
 
@@ -63,23 +71,22 @@ def read_until(connection: socket.socket, enough: int) -> bytes:
 
 def test_gunicorn_has_what_the_worker_builds_on() -> None:
     """Fail where an upgrade of gunicorn changes what apps/delivery/worker.py relies on."""
+    classes = {"ASGIWorker": ASGIWorker, "ASGIProtocol": ASGIProtocol}
     found = {
-        name: hashlib.sha256(inspect.getsource(function).encode()).hexdigest()[:12]
-        for name, function in (
-            ("ASGIWorker._serve", ASGIWorker._serve),
-            ("ASGIWorker._shutdown", ASGIWorker._shutdown),
-            ("ASGIProtocol.connection_made", ASGIProtocol.connection_made),
-            ("ASGIProtocol._keepalive_timeout", ASGIProtocol._keepalive_timeout),
-            ("ASGIProtocol._check_h1c_protocol_available", ASGIProtocol._check_h1c_protocol_available),
-            ("ASGIProtocol._send_error_response", ASGIProtocol._send_error_response),
-        )
+        name: hashlib.sha256(
+            inspect.getsource(attrgetter(name)(SimpleNamespace(**classes))).encode()
+        ).hexdigest()[:12]
+        for name in BUILT_ON
     }
     assert found == BUILT_ON, (
         f"gunicorn {gunicorn.__version__} differs from the one that apps/delivery/worker.py was written for:"
         " read what has changed, adapt the worker, then put the new digests into this test."
     )
     protocol = inspect.getsource(ASGIProtocol)
-    for name in ("_awaiting_request", "_finishing_calls", "worker.nr_conns", "self.app = worker.asgi"):
+    for name in (
+        *("_awaiting_request", "_finishing_calls", "worker.nr_conns", "self.app = worker.asgi"),
+        *("parser.is_complete", "def _pause_reading", "def _is_buffer_full"),
+    ):
         assert name in protocol, f"gunicorn {gunicorn.__version__} has no {name} any more"
     request = gunicorn_h1c.parse_request_fast(get("/a"), 0)
     fields = "method path minor_version asgi_headers consumed header_count content_length has_chunked"
@@ -132,6 +139,23 @@ def test_requests_that_come_at_once_are_answered_in_their_order(server: Gunicorn
             assert head.startswith(f"HTTP/1.1 {status} ".encode())
             assert body is None or received == body
         assert stream.read() == b""
+
+
+def test_what_comes_behind_a_page_of_djangos_is_answered_however_much_it_is(server: Gunicorn) -> None:
+    count = 1_600  # more than gunicorn's parser keeps of what follows a request
+    ends = get("/ten.txt", "Connection: close")
+    received = server.exchange(get("/-/healthz") + get("/ten.txt", "Range: bytes=0-1") * count + ends)
+    answers = read_answers(received, b"")
+    assert [answer.status for answer in answers] == [200, *[206] * count, 200]
+    assert {answer.body for answer in answers[1:-1]} == {TEN[:2]}
+    assert answers[-1].body == TEN
+
+
+@pytest.mark.parametrize("before", ["", "/-/healthz"])
+def test_nobody_waits_for_a_body_that_no_page_here_takes(server: Gunicorn, before: str) -> None:
+    begun = get("/ten.txt", "Content-Length: 50000000").replace(b"GET", b"POST") + b"and so on"
+    received = server.exchange((get(before) if before else b"") + begun)
+    assert [answer.status for answer in read_answers(received, b"")] == [*([200] if before else []), 405]
 
 
 def test_who_asks_for_more_than_he_reads_is_answered_at_his_pace(server: Gunicorn) -> None:
@@ -257,11 +281,13 @@ def test_what_is_no_request_gets_one_answer_wherever_its_connection_is_by_then(
         first = read_until(connection, 1)
         connection.sendall(refused)
         after = connection.makefile("rb").read()
+    behind = server.exchange(get("/-/healthz") + refused)
     assert first.startswith(b"HTTP/1.1 200 OK\r\n")
     assert alone.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert b"\r\nCache-Control: no-store\r\n" in alone
     assert alone.endswith(b"\r\n\r\n") is (method == "HEAD")
     assert _without_date(after) == _without_date(alone)
+    assert _without_date(behind).endswith(_without_date(alone))
 
 
 def _without_date(answer: bytes) -> bytes:
