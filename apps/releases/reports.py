@@ -9,6 +9,7 @@ from apps.releases.models import Approval, Channel, Publication, Release
 from apps.releases.redirect_rows import RedirectRow, redirect_rows_of
 from apps.releases.redirect_selectors import redirect_changes_of
 from apps.releases.redirects import typed_source
+from apps.releases.retention import kept_names
 from apps.releases.selectors import change_counts
 from apps.releases.services.channels import OPTIONS
 
@@ -72,6 +73,13 @@ class RedirectDifferenceReport(TypedDict):
     old_status: int | None
     new_target: str | None
     new_status: int | None
+
+
+class RetainedReport(TypedDict):
+    names: int
+    oldest: str
+    not_before: str
+    publications_left: int
 
 
 class DifferenceReport(TypedDict):
@@ -161,6 +169,7 @@ def channel_report(
         "channel": channel.name,
         "required_approvals": channel.required_approvals,
         "options": {name: getattr(channel, name) for name in OPTIONS},
+        "retained": _retained_report(channel),
         "live": history_report(live) if live else None,
         "history": [history_report(publication) for publication in history],
     }
@@ -196,4 +205,17 @@ def _approval_report(approval: Approval, release: Release) -> ApprovalReport:
         "digest": prefixed(approval.manifest_id),
         "at": approval.created_at.isoformat(),
         "holds": approval.manifest_id == release.manifest_id,
+    }
+
+
+def _retained_report(channel: Channel) -> RetainedReport | None:
+    """Describe the names of earlier publications that still answer, and when the oldest of them may go."""
+    kept = kept_names(channel)
+    if kept is None:
+        return None
+    return {
+        "names": kept.count,
+        "oldest": kept.oldest.tag,
+        "not_before": kept.not_before.isoformat(),
+        "publications_left": kept.publications_left,
     }

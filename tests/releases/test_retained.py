@@ -15,6 +15,7 @@ from apps.caching.rules import HeaderSet
 from apps.releases.manifest import ManifestReader, ManifestWriter, Representation
 from apps.releases.manifest.names import fingerprinted_name
 from apps.releases.manifest.retained import RetainedWriter, Served
+from tests.releases.test_manifest_derived import write_format_1
 
 PLAIN = HeaderSet("everything", 1, (("cache-control", "max-age=300"),), "1" * 64)
 LONG = HeaderSet("fingerprinted", 1, (("cache-control", "max-age=31536000"),), "2" * 64)
@@ -173,6 +174,14 @@ def test_a_file_shrinks_when_most_of_its_names_have_gone(tmp_path: Path) -> None
     gather(tmp_path / "few", history, since=3, first=2, base=tmp_path / "all")
     assert read(tmp_path / "few") == {f"app.{RED}.js": ("a", 2)}
     assert (tmp_path / "few").stat().st_size * 2 < (tmp_path / "all").stat().st_size
+
+
+def test_a_manifest_of_the_first_format_may_be_what_comes_before_or_after(tmp_path: Path) -> None:
+    write_format_1(tmp_path / "old", {"a.css": "a", "vendor-BX3k9aQz.js": "b"})
+    with ManifestReader(tmp_path / "old") as old:
+        new = write(tmp_path / "new", {"app.js": Content("a", RED)})
+        gather(tmp_path / "kept", [old, new, old], since=1, first=1)
+    assert read(tmp_path / "kept") == {f"app.{RED}.js": ("a", 2)}
 
 
 def test_paths_without_a_fingerprint_are_not_kept(tmp_path: Path) -> None:

@@ -7,22 +7,27 @@ from pathlib import Path
 from typing import Any, Never
 
 import pytest
+from django.core.management import call_command
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pytest_django import DjangoCaptureOnCommitCallbacks
+from pytest_django.asserts import assertContains, assertNotContains
 
 from apps.accounts.models import User
 from apps.assets import store
 from apps.delivery.pointer import Pointer, parse_pointer
 from apps.releases.files import put_manifest_file
+from apps.releases.headlines import kept_in_words
 from apps.releases.models import Channel, Publication, Release, RetainedNames
 from apps.releases.retention import first_kept, kept_names
 from apps.releases.selectors import live_publication, open_manifest
 from apps.releases.services import building, channels, pointers, publishing, retention, review
 from tests.releases.conftest import MakeRelease, put, remove
 from tests.releases.test_building import encode
+from tests.releases.test_commands import run
+from tests.staff import staff_client
 
 ONE, TWO, THREE = (f"js/app.{name}.js" for name in ("3f2a9c1b0d4e", "9c1b0d4e3f2a", "0d4e3f2a9c1b"))
 CONTENT = {ONE: "one()", TWO: "two()", THREE: "three()"}
@@ -342,6 +347,60 @@ def test_a_longer_term_brings_back_what_its_publications_served(
     channels.set_options(channel=production, actor=administrator, retention_days=60)
     settle()
     assert kept(production) == {ONE, TWO}
+
+
+def test_people_read_how_many_names_are_kept_and_until_when(
+    publish: Publish,
+    settle: Settle,
+    production: Channel,
+    administrator: User,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    now = datetime(2026, 11, 1, 12, tzinfo=UTC)
+    monkeypatch.setattr(timezone, "now", lambda: now)
+    for script in (ONE, TWO, THREE):
+        publish(script)
+    settle()
+    words = (
+        "Two fingerprinted names of earlier publications still answer; "
+        "the oldest, of production-2026-11-01.1, "
+    )
+    more = "until 18 more publications have come"
+    page = f"/admin/releases/channel/{production.pk}/change/"
+    said = f"{words}until 1 December 2026 at least, and {more}."
+    assertContains(staff_client(administrator).get(page), said)
+    call_command("channel", "show", "production")
+    assert said in capsys.readouterr().out
+    assert run(capsys, "channel", "show", "production")["retained"] == {
+        "names": 2,
+        "oldest": "production-2026-11-01.1",
+        "not_before": "2026-12-01T12:00:00+00:00",
+        "publications_left": 18,
+    }
+
+    monkeypatch.setattr(timezone, "now", lambda: now + timedelta(days=31))
+    assert kept_words(production) == f"{words}{more}."
+    channels.set_options(channel=production, actor=administrator, retention_publications=3)
+    production.refresh_from_db()
+    assert kept_words(production) == f"{words}until one more publication has come."
+    channels.set_options(channel=production, actor=administrator, retention_publications=1, retention_days=40)
+    production.refresh_from_db()
+    assert kept_words(production) == f"{words}until 11 December 2026."
+
+
+def test_of_a_channel_that_keeps_nothing_nothing_is_said(
+    live: Release, manager: User, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pointers.reconcile()
+    page = f"/admin/releases/channel/{live.channel_id}/change/"
+    assertNotContains(staff_client(manager).get(page), "of earlier publications")
+    assert run(capsys, "channel", "show", "production")["retained"] is None
+
+
+def kept_words(channel: Channel) -> str:
+    found = kept_names(channel)
+    return kept_in_words(found) if found else ""
 
 
 HISTORIES = st.lists(

@@ -11,9 +11,10 @@ from apps.refusals import Refusal
 from apps.releases.admin.forms import OptionsForm, ReasonForm, RequiredApprovalsForm
 from apps.releases.admin.pages import actor_of, page_of, refused, render
 from apps.releases.exceptions import BaseMoved, WrongOption
-from apps.releases.headlines import counted
+from apps.releases.headlines import counted, kept_in_words
 from apps.releases.impact import impact_between
 from apps.releases.models import Channel, Publication
+from apps.releases.retention import kept_names
 from apps.releases.selectors import history_of, live_publication, publication_before
 from apps.releases.services import channels, publishing
 from apps.releases.services.pointers import is_current
@@ -120,7 +121,7 @@ def _show_channel(
     options: OptionsForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    live, actor = live_publication(channel), actor_of(request)
+    live, actor, kept = live_publication(channel), actor_of(request), kept_names(channel)
     return render(
         request,
         "channel/page.html",
@@ -131,6 +132,7 @@ def _show_channel(
         pointer=_pointer(live) if live else None,
         goal=publication_before(live) if live else None,
         page=page_of(request, history_of(channel)),
+        kept=kept_in_words(kept) if kept else "",
         form=approvals or RequiredApprovalsForm.of(channel),
         options=options or OptionsForm.of(channel),
         option_words=[

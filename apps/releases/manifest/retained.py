@@ -13,9 +13,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from apps.caching.matching import is_fingerprinted
-from apps.releases.manifest.format import FIRST_FORMAT, LAST
+from apps.releases.manifest.format import FIRST_FORMAT, LAST, Entry
 from apps.releases.manifest.names import fingerprinted_name, split_fingerprinted
-from apps.releases.manifest.reader import ManifestReader, ServedRow
+from apps.releases.manifest.reader import ManifestReader
 from apps.releases.manifest.writer import ManifestWriter
 
 _LAST_LIVE = """
@@ -77,7 +77,7 @@ class RetainedWriter(ManifestWriter):
                 for name in _names_only_in("new", "old", db, ranges):
                     self._forget(name)
             for name in _names_only_in("old", "new", db, ranges):
-                if _find(new, name) is None:
+                if not _is_served(new, name):
                     self._keep(name, old)
 
     def expire(self, *, before: int) -> None:
@@ -99,18 +99,17 @@ class RetainedWriter(ManifestWriter):
         found = _find(old.reader, name)
         if found is None:
             return
-        (blob, size, media_type, _, release, _, _), header_set = found
-        digest = blob.hex()
+        entry, header_set = found
         self.put(
             name,
-            blob=digest,
-            size=size,
-            media_type=old.reader.media_types[media_type],
+            blob=entry.blob,
+            size=entry.size,
+            media_type=entry.media_type,
             header_set=old.reader.header_sets[header_set],
-            release=release,
+            release=entry.release,
         )
-        self.add_representations(digest, old.reader.representations(digest))
-        self.set_released(release, old.reader.released.get(release, old.released_at))
+        self.add_representations(entry.blob, old.reader.representations(entry.blob))
+        self.set_released(entry.release, old.reader.released.get(entry.release, old.released_at))
         self._db.execute("INSERT OR REPLACE INTO last_live VALUES (?, ?)", (name, old.publication))
         self._is_changed = True
 
@@ -128,14 +127,19 @@ class RetainedWriter(ManifestWriter):
             self._db.execute(statement)
 
 
-def _find(reader: ManifestReader, name: str) -> tuple[ServedRow, int] | None:
-    """Return the row that answers for `name`, and its header set's id; a file of that name comes first."""
-    row = reader.served(name)
-    if row is not None:
-        return row, row[3]
+def _is_served(reader: ManifestReader, name: str) -> bool:
     plain = split_fingerprinted(name)
-    row = reader.served(plain[0]) if plain else None
-    return (row, row[6]) if row and plain and row[5] == plain[1] and row[6] is not None else None
+    return reader.served(name) is not None or (plain is not None and reader.served_as(*plain) is not None)
+
+
+def _find(reader: ManifestReader, name: str) -> tuple[Entry, int] | None:
+    """Return the entry that answers for `name`, and its header set's id; a file of that name comes first."""
+    entry = reader.lookup(name)
+    if entry is not None:
+        return entry, entry.header_set
+    path, fingerprint = split_fingerprinted(name) or ("", "")
+    entry = reader.lookup(path)
+    return (entry, entry.named_header_set) if entry and entry.fingerprint == fingerprint else None
 
 
 type _Bucket = tuple[str, bytes]

@@ -6,8 +6,10 @@ from django.db import transaction
 from django.utils.timezone import localtime
 
 from apps.accounts.command_line import SubcommandsCommand
+from apps.releases.headlines import kept_in_words
 from apps.releases.models import Channel
 from apps.releases.reports import channel_report
+from apps.releases.retention import kept_names
 from apps.releases.selectors import channel_named, history_of, live_publication
 from apps.releases.services import channels
 
@@ -59,6 +61,8 @@ class Command(SubcommandsCommand):
         live, history = live_publication(channel), list(history_of(channel)[: max(limit, 0)])
         self.say(f"Channel {channel}: {channel.required_approvals} approval(s) required")
         self._say_options(channel, channels.OPTIONS)
+        if kept := kept_names(channel):
+            self.say(kept_in_words(kept))
         for publication in history:
             at = f"{localtime(publication.published_at):%Y-%m-%d %H:%M}"
             reason = f", “{publication.reason}”" if publication.reason else ""
