@@ -21,6 +21,7 @@ from apps.releases.models import Channel, Publication, Release
 from apps.releases.redirects import files_behind, find_loop
 from apps.releases.selectors import live_publication, open_manifest, open_release_with
 from apps.releases.services.drafts import create_release
+from apps.releases.services.fingerprinting import is_built_otherwise
 
 __all__ = ["ImportOutcome", "Progress", "Result", "import_directory"]
 
@@ -44,7 +45,8 @@ class ImportOutcome:
 
     `release` is None for a dry run only. Of a release that was there already nothing counts as added,
     changed or removed. `redirects` are those that a `_redirects` in the source adds, changes and removes.
-    `skipped` names what was passed over in the source.
+    `skipped` names what was passed over in the source. `is_rebuild` says that a release changes what is
+    served whatever it holds, since the channel's options have changed how it is built.
     """
 
     result: Result
@@ -55,10 +57,11 @@ class ImportOutcome:
     unchanged: int
     redirects: RedirectComparison
     skipped: tuple[str, ...]
+    is_rebuild: bool = False
 
     @property
     def is_change(self) -> bool:
-        return bool(self.added or self.changed or self.removed or self.redirects.changes)
+        return bool(self.added or self.changed or self.removed or self.redirects.changes or self.is_rebuild)
 
 
 def import_directory(
@@ -77,7 +80,8 @@ def import_directory(
     `prefix` is the folder of the site that it goes to. With `mirror`, the default where there is no
     prefix, paths that the source lacks are removed, below the prefix only. A file `_redirects` at the
     source's root has the redirects of the site and is not published. Where nothing differs, or an open
-    release holds just these changes, none is made.
+    release holds just these changes, none is made; where the channel is to be built otherwise than what
+    it serves, nothing need differ.
 
     Raises `Forbidden`, `SourceRefused`, `ChannelMoved` and what the store refuses: nothing is imported
     then, at most blobs that nothing refers to, and the same call again finishes it.
@@ -93,12 +97,13 @@ def import_directory(
     _refuse(compared.faults)
     redirects = _compared_redirects(redirects_file, base, mirrored)
     _refuse_loops(redirects, compared, listing, base, channel)
+    is_rebuild = is_built_otherwise(live)
     if is_dry_run:
-        return _outcome(Result.TRIED, None, compared, redirects, listing)
+        return replace(_outcome(Result.TRIED, None, compared, redirects, listing), is_rebuild=is_rebuild)
     contents = _take_in(compared, progress)
     changes: list[ChangeInput] = [*map(PutChange, contents), *map(RemoveChange, compared.removed)]
     nothing = Comparison(unchanged_count=len(listing.files)), RedirectComparison()
-    if live and not changes and not redirects.changes:
+    if live and not changes and not redirects.changes and not is_rebuild:
         return _outcome(Result.LIVE, live.release, *nothing, listing)
     if same := open_release_with(channel, live, _blobs(changes), _targets(redirects)):
         return _outcome(Result.HELD, same, *nothing, listing)

@@ -16,6 +16,7 @@ from apps.releases.comparison import (
     visible,
 )
 from apps.releases.impact import SIGNS
+from apps.releases.manifest import ManifestReader
 from apps.releases.models import Change
 from apps.releases.pictures import MAX_PICTURE_BYTES, RASTER_TYPES, Picture, examine
 
@@ -45,7 +46,10 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class ChangeRow:
-    """One change, ready to be shown. `note` says why there is no comparison, where there is none."""
+    """One change, ready to be shown. `note` says why there is no comparison, where there is none.
+
+    `served_as` is the fingerprinted name under which the new content is served as well, if it has one.
+    """
 
     change: Change
     kind: str
@@ -55,6 +59,7 @@ class ChangeRow:
     text: TextComparison | None = None
     note: str = ""
     is_left_to_its_page: bool = False
+    served_as: str = ""
 
     @property
     def path(self) -> str:
@@ -71,21 +76,29 @@ class ChangeRow:
         return [(name, side) for name, side in sides if side and side.picture]
 
 
-def rows_of(changes: Iterable[Change]) -> list[ChangeRow]:
-    """Return the rows of one page of a list; what is too large for a list is left to a page of its own."""
+def rows_of(changes: Iterable[Change], built: ManifestReader | None = None) -> list[ChangeRow]:
+    """Return the rows of one page of a list; what is too large for a list is left to a page of its own.
+
+    Names are those in the manifest that was `built` of their release.
+    """
     remaining, rows = BYTES_READ_FOR_A_LIST, []
     for change in changes:
         cost = sum(blob.size_bytes for blob in _blobs(change) if blob)
         row = _row(change, IN_A_LIST, is_affordable=cost <= remaining)
         if row.text or row.pictures:
             remaining -= cost
-        rows.append(row)
+        rows.append(_named(row, built))
     return rows
 
 
-def row_of(change: Change) -> ChangeRow:
+def row_of(change: Change, built: ManifestReader | None = None) -> ChangeRow:
     """Return one change with as much of it as is ever shown."""
-    return _row(change, ON_ITS_OWN)
+    return _named(_row(change, ON_ITS_OWN), built)
+
+
+def _named(row: ChangeRow, built: ManifestReader | None) -> ChangeRow:
+    name = built.fingerprinted_name_of(row.change.asset.path) if built else ""
+    return replace(row, served_as=visible(name)) if name else row
 
 
 def _row(change: Change, limits: Limits, *, is_affordable: bool = True) -> ChangeRow:

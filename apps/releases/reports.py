@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from typing import TypedDict
 
+from apps.releases.findings import Judged, Lint, lint_of
 from apps.releases.impact import kind_of
-from apps.releases.manifest import Difference, RedirectDifference
+from apps.releases.manifest import Difference, Entry, RedirectDifference
+from apps.releases.manifest.names import fingerprinted_name
 from apps.releases.models import Approval, Channel, Publication, Release
 from apps.releases.redirect_rows import RedirectRow, redirect_rows_of
 from apps.releases.redirect_selectors import redirect_changes_of
@@ -53,6 +55,28 @@ class RedirectReport(TypedDict):
     shadowed: bool
 
 
+class FindingReport(TypedDict):
+    path: str
+    kind: str
+    detail: str
+    new: bool | None
+
+
+class FindingsReport(TypedDict):
+    state: str
+    total: int
+    new: int | None
+    mended: int | None
+    kinds: dict[str, int]
+    first: list[FindingReport]
+
+
+class NameReport(TypedDict):
+    path: str
+    name: str | None
+    rewritten: bool
+
+
 class ReleaseDetails(ReleaseReport):
     base: int | None
     expected_result: str
@@ -61,6 +85,7 @@ class ReleaseDetails(ReleaseReport):
     changed: int
     removed: int
     redirects: list[RedirectReport]
+    findings: FindingsReport
     approvals: list[ApprovalReport]
     checks: list[object]
     preview_url: str | None
@@ -143,6 +168,7 @@ def release_details(release: Release) -> ReleaseDetails:
         "redirects": [
             redirect_report(row) for row in redirect_rows_of(release, redirect_changes_of(release))
         ],
+        "findings": findings_report(lint_of(release)),
         "approvals": [_approval_report(approval, release) for approval in approvals],
         # Checks and previews are not part of a release yet; the keys are, so that scripts can rely on them.
         "checks": [],
@@ -159,6 +185,41 @@ def redirect_report(row: RedirectRow) -> RedirectReport:
         "status": row.new.status if row.new else None,
         "shadowed": row.is_shadowed,
     }
+
+
+def findings_report(lint: Lint) -> FindingsReport:
+    """Describe what a build found: counts, and the first new findings of each kind.
+
+    What is new, and what is mended, is null where the base was not looked at in the same manner.
+    """
+    return {
+        "state": lint.state,
+        "total": lint.total,
+        "new": lint.new if lint.is_compared else None,
+        "mended": lint.mended if lint.is_compared else None,
+        "kinds": {each.name: each.total for each in lint.kinds},
+        "first": [
+            finding_report(judged, is_compared=lint.is_compared)
+            for each in lint.kinds
+            for judged in each.first
+        ],
+    }
+
+
+def finding_report(judged: Judged, *, is_compared: bool) -> FindingReport:
+    """Describe one finding."""
+    return {
+        "path": judged.finding.path,
+        "kind": judged.finding.kind,
+        "detail": judged.finding.detail,
+        "new": judged.is_new if is_compared else None,
+    }
+
+
+def name_report(entry: Entry, *, is_rewritten: bool) -> NameReport:
+    """Describe under which name a path is served beside its own, and whether its content was rewritten."""
+    name = fingerprinted_name(entry.path, entry.fingerprint) if entry.fingerprint else None
+    return {"path": entry.path, "name": name, "rewritten": is_rewritten}
 
 
 def channel_report(

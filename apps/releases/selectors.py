@@ -90,6 +90,12 @@ def changes_of(release: Release, *, kind: str = "") -> QuerySet[Change]:
     return changes.filter(kinds.get(kind, Q())).order_by("asset__path")
 
 
+def changes_at(release: Release, paths: Iterable[str]) -> dict[str, int]:
+    """Return the numbers of the changes that a release makes to these paths, by path."""
+    changes = release.changes.filter(asset__path__in=set(paths))
+    return dict(changes.values_list("asset__path", "pk"))
+
+
 def neighbours_of(change: Change) -> tuple[Change | None, Change | None]:
     """Return the changes before and after `change` in its release, by path."""
     changes, path = changes_of(change.release), change.asset.path
@@ -299,6 +305,14 @@ def manifest_reader_of(release: Release) -> ManifestReader:
             f"Release {release.pk} has no manifest yet.", next_step="Submit it for review; that builds it."
         )
     return open_manifest(release.manifest)
+
+
+def built_manifest_of(release: Release) -> ManifestReader | None:
+    """Return a reader of what `release` serves, or None where it was not built or storage lacks it."""
+    try:
+        return manifest_reader_of(release)
+    except ManifestMissing:
+        return None
 
 
 @lru_cache(maxsize=16)

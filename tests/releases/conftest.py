@@ -34,6 +34,7 @@ def production(administrator: User) -> Channel:
 
 
 MakeRelease = Callable[..., Release]
+Publish = Callable[..., Release]
 
 
 @pytest.fixture
@@ -73,6 +74,28 @@ def approved(spring: Release, editor: User, manager: User) -> Release:
     review.approve(release=submitted, digest=submitted.manifest_id or "", actor=manager)
     spring.refresh_from_db()
     return spring
+
+
+@pytest.fixture
+def named(production: Channel, administrator: User) -> Channel:
+    """production, whose releases are built with fingerprinted names."""
+    return channels.set_options(channel=production, actor=administrator, fingerprints=True)
+
+
+@pytest.fixture
+def publish(make_release: MakeRelease, manager: User, editor: User) -> Publish:
+    """Return a function that makes a release of changes, and publishes it."""
+
+    def release_of(*changes: ChangeInput) -> Release:
+        release = make_release(*changes)
+        submitted = review.submit(release=release, actor=editor)
+        if submitted.state == Release.State.IN_REVIEW:
+            review.approve(release=submitted, digest=submitted.manifest_id or "", actor=manager)
+        publishing.publish(release=release, actor=manager)
+        release.refresh_from_db()
+        return release
+
+    return release_of
 
 
 def served(release: Release) -> dict[str, str]:

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,7 +16,6 @@ from apps.assets.selectors import representations_of
 from apps.caching.matching import is_fingerprinted
 from apps.jobs.models import Job
 from apps.jobs.running import run
-from apps.releases.contents import ChangeInput
 from apps.releases.manifest import Finding, ManifestReader
 from apps.releases.manifest.names import fingerprinted_name
 from apps.releases.models import Channel, Manifest, Release
@@ -26,8 +25,8 @@ from apps.releases.selectors import (
     manifest_reader_of,
     open_manifest,
 )
-from apps.releases.services import building, channels, drafts, publishing, review
-from tests.releases.conftest import MakeRelease, put, remove
+from apps.releases.services import building, channels, drafts, review
+from tests.releases.conftest import MakeRelease, Publish, put, remove
 
 SITE = {
     "index.html": "<link rel=stylesheet href=css/app.css>"
@@ -44,30 +43,6 @@ SITE = {
     "logo.svg": "<svg/>",
     "LICENSE": "MIT",
 }
-
-Publish = Callable[..., Release]
-
-
-@pytest.fixture
-def named(production: Channel, administrator: User) -> Channel:
-    """production, whose releases are built with fingerprinted names."""
-    return channels.set_options(channel=production, actor=administrator, fingerprints=True)
-
-
-@pytest.fixture
-def publish(make_release: MakeRelease, manager: User, editor: User) -> Publish:
-    """Return a function that makes a release of changes, and publishes it."""
-
-    def release_of(*changes: ChangeInput) -> Release:
-        release = make_release(*changes)
-        submitted = review.submit(release=release, actor=editor)
-        if submitted.state == Release.State.IN_REVIEW:
-            review.approve(release=submitted, digest=submitted.manifest_id or "", actor=manager)
-        publishing.publish(release=release, actor=manager)
-        release.refresh_from_db()
-        return release
-
-    return release_of
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from apps.releases.models import Channel, Publication
 from apps.releases.retention import kept_names
 from apps.releases.selectors import history_of, live_publication, publication_before
 from apps.releases.services import channels, publishing
+from apps.releases.services.fingerprinting import is_built_otherwise
 from apps.releases.services.pointers import is_current
 
 
@@ -130,6 +131,7 @@ def _show_channel(
         channel=channel,
         live=live,
         pointer=_pointer(live) if live else None,
+        waits_for_build=is_built_otherwise(live),
         goal=publication_before(live) if live else None,
         page=page_of(request, history_of(channel)),
         kept=kept_in_words(kept) if kept else "",

@@ -6,7 +6,7 @@ from apps.releases.admin.pages import render
 from apps.releases.change_rows import row_of
 from apps.releases.models import Change, Release
 from apps.releases.pictures import MAX_PICTURE_BYTES, examine
-from apps.releases.selectors import changes_of, neighbours_of
+from apps.releases.selectors import built_manifest_of, changes_of, neighbours_of
 
 
 def comparison_page(request: HttpRequest, release: Release, change_number: int) -> HttpResponse:
@@ -18,7 +18,7 @@ def comparison_page(request: HttpRequest, release: Release, change_number: int) 
         "release/comparison.html",
         title=f"{change.asset.path} · release {release.pk}",
         release=release,
-        row=row_of(change),
+        row=row_of(change, built_manifest_of(release)),
         before=before,
         after=after,
     )

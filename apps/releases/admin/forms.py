@@ -102,12 +102,15 @@ class OptionsForm(forms.Form):
     early_hints = forms.BooleanField(
         required=False,
         label="Early hints",
-        help_text="A page's style sheets and scripts are named in a 103 before the page is sent.",
+        help_text="A page's style sheets and scripts are named in a 103 before the page is sent, for what is"
+        " built from now on.",
     )
     fingerprints = forms.BooleanField(
         required=False,
         label="Fingerprinted names",
-        help_text="Releases built from now on refer to files by names that change with their content.",
+        help_text="Pages, style sheets and scripts refer to files by names that change with the content, and"
+        " that caches keep for a year. It takes effect with the next release that is submitted: what is live"
+        " stays as it is.",
     )
     retention_days = forms.IntegerField(
         label="Days that these names are kept",

@@ -7,6 +7,7 @@ from apps.refusals import Refusal
 from apps.releases.actions import actions_for
 from apps.releases.admin.pages import actor_of, refused, render
 from apps.releases.exceptions import StaleDigest
+from apps.releases.findings import lint_of
 from apps.releases.impact import impact_between
 from apps.releases.models import Release
 from apps.releases.selectors import approvals_that_hold, live_publication
@@ -59,6 +60,7 @@ def _show(request: HttpRequest, release: Release, *, status: int = 200) -> HttpR
         impact=impact_between(live.manifest if live else None, release.manifest)
         if release.manifest
         else None,
+        lint=lint_of(release),
         approvals=approvals_that_hold(release),
         action=actions_for(release, actor_of(request))["publish"],
     )

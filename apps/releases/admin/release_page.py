@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpR
 from apps.refusals import Refusal
 from apps.releases.actions import Action, actions_for, main_action
 from apps.releases.admin import steps
+from apps.releases.admin.findings_page import findings_section
 from apps.releases.admin.forms import BriefForm, ReasonForm, RedirectForm
 from apps.releases.admin.pages import actor_of, page_of, refused, render
 from apps.releases.admin.redirect_section import put_typed_redirect, redirect_section
@@ -16,6 +17,7 @@ from apps.releases.headlines import headline
 from apps.releases.models import Release
 from apps.releases.selectors import (
     approvals_that_hold,
+    built_manifest_of,
     change_counts,
     changes_of,
     entries_about,
@@ -126,6 +128,7 @@ def _show(
         "has_typed_reason": bool(reason and reason["reason"].value()),
         **_steps(actions),
         **_changes(request, release),
+        **findings_section(release),
         **redirect_section(request, release, redirect),
         **_history(release),
     }
@@ -160,7 +163,7 @@ def _changes(request: HttpRequest, release: Release) -> dict[str, Any]:
         "kind": kind,
         "kinds": [(name, getattr(counts, name)) for name in _CHANGE_KINDS],
         "page": page,
-        "rows": rows_of(page),
+        "rows": rows_of(page, built_manifest_of(release)),
         "are_few": counts.total <= _FEW,
     }
 

@@ -10,6 +10,7 @@ from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
 from apps.releases.admin.comparison_page import comparison_page, picture
+from apps.releases.admin.findings_page import findings_page
 from apps.releases.admin.pages import ReadByPages, history_page
 from apps.releases.admin.publish_page import publish_page
 from apps.releases.admin.release_page import release_page
@@ -66,6 +67,7 @@ class ReleaseAdmin(ReadByPages, admin.ModelAdmin[Release]):
         changes = "<int:number>/changes/<int:change_number>/"
         ours = [
             path("<int:number>/publish/", self._view(publish_page), name="releases_release_publish"),
+            path("<int:number>/findings/", self._view(findings_page), name="releases_release_findings"),
             path(changes, self._view(comparison_page), name="releases_release_comparison"),
             path(f"{changes}<str:side>/", self._view(picture), name="releases_release_picture"),
         ]

@@ -141,7 +141,7 @@ class Representation:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Finding:
     """Something about the file at `path` that its author will want to know.
 

@@ -36,7 +36,7 @@ from apps.releases.manifest.format import (
     read_redirects,
     redirect_sources,
 )
-from apps.releases.manifest.names import split_fingerprinted
+from apps.releases.manifest.names import fingerprinted_name, split_fingerprinted
 
 
 def _close_all(connections: list[sqlite3.Connection]) -> None:
@@ -192,6 +192,11 @@ class ManifestReader:
     def has_fingerprints(self) -> bool:
         """Whether it was built with fingerprinted names."""
         return self.manner.startswith("fingerprints ")
+
+    def fingerprinted_name_of(self, path: str) -> str:
+        """Return the fingerprinted name under which `path` is served as well, or ""."""
+        entry = self.lookup(path)
+        return fingerprinted_name(path, entry.fingerprint) if entry and entry.fingerprint else ""
 
     def link_of(self, path: str) -> str:
         """Return the value of the Link header that the page at `path` is sent with, or ""."""

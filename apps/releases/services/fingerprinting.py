@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import batched, islice
 
@@ -12,9 +13,10 @@ from apps.assets.services import enqueue_encoding, ensure_blobs
 from apps.assets.store import Batch, StoredBlob
 from apps.caching.headers import HeaderCompiler
 from apps.caching.rules import HeaderSet
+from apps.releases.exceptions import ManifestMissing
 from apps.releases.manifest import Entry, ManifestReader, ManifestWriter
 from apps.releases.manifest.names import choose_fingerprint, fingerprinted_name
-from apps.releases.models import Channel, Release
+from apps.releases.models import Channel, Publication, Release
 from apps.releases.references import VERSION, Made, Plan, kind_of
 from apps.releases.selectors import open_manifest
 
@@ -31,7 +33,7 @@ def derive(
     depends on the changes is made anew, or everything, where the base was built in another manner.
     Returns the blobs that paths serve otherwise than before.
     """
-    manner = _manner(release.channel)
+    manner = manner_of(release.channel)
     if not (manner or writer.manner):
         return set()
     derivation = _Derivation(writer, release, compiler)
@@ -51,11 +53,21 @@ def named_header_set(compiler: HeaderCompiler, entry: Entry) -> HeaderSet | None
     return compiler.header_set(name, entry.media_type, entry.size)
 
 
-def _manner(channel: Channel) -> str:
+def manner_of(channel: Channel) -> str:
     """Say how a build for `channel` treats references, in a word that a manifest keeps."""
     if channel.fingerprints:
         return f"fingerprints {VERSION}"
     return f"links {VERSION}" if channel.early_hints else ""
+
+
+def is_built_otherwise(live: Publication | None) -> bool:
+    """Say whether the options of a channel ask for another manner than what it serves was built in.
+
+    Of what storage lacks that is not known, and so is not said.
+    """
+    with suppress(ManifestMissing):
+        return live is not None and open_manifest(live.manifest).manner != manner_of(live.channel)
+    return False
 
 
 @dataclass(frozen=True, slots=True)

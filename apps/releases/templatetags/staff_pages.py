@@ -1,5 +1,6 @@
 """How the staff's pages say times, sizes, digests, states and people: the same everywhere."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -136,6 +137,12 @@ def size(size_bytes: int) -> str:
 def sign(kind: str) -> str:
     """Return the sign of a kind of change: "+" for "added"."""
     return SIGNS[kind]
+
+
+@register.filter
+def at(mapping: Mapping[Any, Any], key: object) -> object:
+    """Return what a mapping has under a key that is no literal, or None."""
+    return mapping.get(key)
 
 
 register.filter("kind_of", kind_of)

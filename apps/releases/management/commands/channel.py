@@ -12,6 +12,7 @@ from apps.releases.reports import channel_report
 from apps.releases.retention import kept_names
 from apps.releases.selectors import channel_named, history_of, live_publication
 from apps.releases.services import channels
+from apps.releases.services.fingerprinting import is_built_otherwise
 
 # By option: what is typed behind it.
 _OPTIONS = {
@@ -23,6 +24,11 @@ _OPTIONS = {
     "retention_days": "N",
     "retention_publications": "N",
 }
+
+NEXT_BUILD = (
+    "What is live was built otherwise, and stays so until another release is submitted and published.\n"
+    "→ `scripts/manage import FOLDER --title …` makes one, also of a folder in which nothing has changed."
+)
 
 
 class Command(SubcommandsCommand):
@@ -63,6 +69,8 @@ class Command(SubcommandsCommand):
         self._say_options(channel, channels.OPTIONS)
         if kept := kept_names(channel):
             self.say(kept_in_words(kept))
+        if is_built_otherwise(live):
+            self.say(NEXT_BUILD)
         for publication in history:
             at = f"{localtime(publication.published_at):%Y-%m-%d %H:%M}"
             reason = f", “{publication.reason}”" if publication.reason else ""
@@ -87,7 +95,9 @@ class Command(SubcommandsCommand):
         if required_approvals is not None:
             self.say(f"{channel} asks for {channel.required_approvals} approval(s).")
         self._say_options(channel, typed)
-        return channel_report(channel, live_publication(channel), [])
+        if is_built_otherwise(live := live_publication(channel)):
+            self.say(NEXT_BUILD)
+        return channel_report(channel, live, [])
 
     def _say_options(self, channel: Channel, names: Iterable[str]) -> None:
         for name in names:

@@ -7,6 +7,8 @@ from django.utils.timezone import localtime
 
 from apps.accounts.command_line import SubcommandsCommand
 from apps.accounts.selectors import user_named
+from apps.releases.comparison import visible
+from apps.releases.findings import KINDS, FindingList, Lint, State, lint_of
 from apps.releases.manifest import diff, diff_redirects
 from apps.releases.models import Publication, Release
 from apps.releases.redirects import STATUSES, USUAL_STATUS
@@ -14,6 +16,8 @@ from apps.releases.reports import (
     DifferenceReport,
     RedirectDifferenceReport,
     difference_report,
+    finding_report,
+    name_report,
     publication_report,
     redirect_difference_report,
     release_details,
@@ -32,6 +36,14 @@ _SIGNS = {"added": "+", "changed": "~", "removed": "-", "headers": "h", "followi
 _SIGNS |= {f"redirect_{kind}": sign for kind, sign in tuple(_SIGNS.items())}
 
 
+_NOTHING_FOUND = {
+    State.NOT_BUILT: "Findings: none yet; references are looked at when it is submitted",
+    State.NOT_CHECKED: "Findings: references were not looked at (see `channel set --fingerprints`)",
+    State.CHECKED: "Findings: none",
+    State.UNREADABLE: "Findings: unknown, since storage lacks its manifest; restore it from a backup",
+}
+
+
 class Command(SubcommandsCommand):
     help = "List, review, publish and roll back releases."
 
@@ -40,6 +52,18 @@ class Command(SubcommandsCommand):
         listing.add_argument("--state", choices=Release.State.values, help="only releases in this state")
         listing.add_argument("--limit", type=int, default=20, help="how many at most (default: %(default)s)")
         self._with_number(add("show", self.show, help="show one release"))
+        findings = self._with_number(add("findings", self.findings, help="list what its build found wrong"))
+        findings.add_argument(
+            "--kind", choices=KINDS, metavar="KIND", help=f"only of a kind: {', '.join(KINDS)}"
+        )
+        findings.add_argument("--new", action="store_true", help="only what the base did not have")
+        findings.add_argument(
+            "--below", default="", metavar="PREFIX", help="only in paths that begin with this"
+        )
+        names = self._with_number(add("names", self.names, help="list the fingerprinted names of its files"))
+        names.add_argument(
+            "below", nargs="?", default="", metavar="PREFIX", help="only paths that begin with this"
+        )
         edit = self._with_number(add("edit", self.edit, help="fill in or change a draft's brief"))
         edit.add_argument("--owner", metavar="USER", help="who answers for it")
         for name in TEXT_FIELDS:
@@ -90,11 +114,33 @@ class Command(SubcommandsCommand):
             leads = f"{row['target']} ({row['status']})" if row["target"] else "nowhere any more"
             shadowed = ", shadowed by a file" if row["shadowed"] else ""
             self.say(f"  {_SIGNS[row['kind']]} {row['source']} → {leads}{shadowed}")
+        self._say_findings(release, lint_of(release))
         for approval in report["approvals"]:
             of = "" if approval["holds"] else " (an earlier digest)"
             self.say(f"  Approved by {approval['approver']}{of}")
         self.say(f"  {settings.STAFF_URL}/admin/releases/release/{number}/change/")
         return report
+
+    def findings(self, *, number: int, kind: str | None, new: bool, below: str, **options: Any) -> object:
+        release = release_numbered(number)
+        found = list(FindingList(release, kind=kind or "", is_new_only=new, prefix=below))
+        lint = lint_of(release)
+        for judged in found:
+            self.say(f"{'+' if judged.is_new and lint.is_compared else ' '} {judged.path} {judged.words}")
+        if not found:
+            self.say("No finding fits." if lint.total else _NOTHING_FOUND[lint.state])
+        return [finding_report(judged, is_compared=lint.is_compared) for judged in found]
+
+    def names(self, *, number: int, below: str, **options: Any) -> object:
+        reader = manifest_reader_of(release_numbered(number))
+        reports = [
+            name_report(entry, is_rewritten=reader.original_of(entry.path) is not None)
+            for entry in reader.entries(prefix=below)
+        ]
+        for report in reports:
+            rewritten = ", rewritten" if report["rewritten"] else ""
+            self.say(f"{visible(report['path'])} → {visible(report['name'] or 'no other name')}{rewritten}")
+        return reports
 
     def edit(self, *, number: int, owner: str | None, **options: Any) -> object:
         fields: dict[str, object] = {
@@ -173,6 +219,20 @@ class Command(SubcommandsCommand):
         if not reports:
             self.say(f"Releases {old} and {new} serve the same.")
         return reports
+
+    def _say_findings(self, release: Release, lint: Lint) -> None:
+        if not lint.total:
+            self.say(f"  {_NOTHING_FOUND[lint.state]}")
+            return
+        counts = f"{lint.new} new, {lint.total} in all" if lint.is_compared else f"{lint.total}"
+        mended = f", {lint.mended} mended" if lint.mended and lint.is_compared else ""
+        self.say(f"  Findings: {counts}{mended}")
+        for each in lint.new_kinds:
+            for judged in each.first:
+                self.say(f"    {judged.path} {judged.words}")
+            if each.unnamed:
+                self.say(f"    and {each.unnamed} more of the kind {each.name}")
+        self.say(f"    All: scripts/manage release findings {release.pk}")
 
     def _with_number(self, parser: CommandParser) -> CommandParser:
         parser.add_argument("number", type=int, metavar="N", help="the release's number")
