@@ -22,6 +22,7 @@ CHANNEL_HOSTS = parse_channel_hosts(env.str("CHANNEL_HOSTS", default="production
 PREVIEW_DOMAIN = env.str("PREVIEW_DOMAIN", default="preview.localhost")
 GUNICORN_WORKER = env.str("GUNICORN_WORKER", default="delivery")  # or threads
 BODY_CACHE_BYTES = env.int("BODY_CACHE_BYTES", default=32 << 20)  # in each worker
+NODE_CACHE_BYTES = env.int("NODE_CACHE_BYTES", default=10 << 30)  # of what was fetched from a bucket
 ACCESS_LOG = env.str("ACCESS_LOG", default="")  # a file, or - for standard output
 FORWARDED_ALLOW_IPS = env.str("FORWARDED_ALLOW_IPS", default="")
 STAFF_URL = env.str("STAFF_URL", default=f"http://localhost:{parse_bind(STAFF_BIND).port or 8001}")

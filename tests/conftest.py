@@ -13,6 +13,7 @@ from pytest_django.fixtures import Settings
 
 from apps.accounts.models import User
 from apps.accounts.roles import Role
+from apps.delivery.files import current_files
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +30,7 @@ def storage_folder(tmp_path: Path, settings: Settings) -> Path:
         },
     }
     assert Path(storages["blobs"].path("")) == folder
+    current_files.cache_clear()
     return folder
 
 

@@ -1,12 +1,17 @@
 """What the public door answers, whichever server it is behind: the node's releases, and what is none."""
 
+import logging
 import sqlite3
 import time
+from collections.abc import Mapping
 
+from apps.delivery.files import FileFault
 from apps.delivery.node import current_node
 from apps.delivery.respond import Request, Response, plain, respond
 from apps.delivery.target import authority_fault, host_fault, split_form
 from apps.refusals import Refusal
+
+logger = logging.getLogger(__name__)
 
 DJANGOS_FOLDERS = ("/-/", "/library/")
 RETRY = {"retry-after": "5"}
@@ -31,12 +36,19 @@ def answer(request: Request, *, protocol: str) -> Response:
     if release is not None:
         return respond(request, release, now=int(time.time()))
     channel = node.channel_of(host)
-    return _for_method(request.method, _nothing_live(channel) if channel else _unknown_host(host))
+    return _for_method(
+        request.method, _nothing_live(channel, node.faults) if channel else _unknown_host(host)
+    )
 
 
-def unreadable(method: str) -> Response:
-    """Answer where storage does not have a file as it should: it may have it again in a moment."""
-    return _for_method(method, plain(503, "This file cannot be read just now.", more=RETRY))
+def unreadable(request: Request, fault: BaseException) -> Response:
+    """Answer where storage does not have a file as it should: it may have it again in a moment.
+
+    What a `FileFault` says is in the log already, once and not for each request.
+    """
+    if not isinstance(fault, FileFault):
+        logger.error("%s cannot be served: storage does not have it.", request.target, exc_info=fault)
+    return _for_method(request.method, plain(503, "This file cannot be read just now.", more=RETRY))
 
 
 def _unknown_host(host: str) -> Response:
@@ -47,7 +59,9 @@ def _unknown_host(host: str) -> Response:
     )
 
 
-def _nothing_live(channel: str) -> Response:
+def _nothing_live(channel: str, faults: Mapping[str, str]) -> Response:
+    if channel in faults:
+        return plain(503, f"What {channel} serves cannot be read just now.", more=RETRY)
     return plain(
         503,
         f"Nothing has been published on {channel} yet."

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import BinaryIO, Protocol
 
-from apps.delivery.files import FileFault, open_blob
+from apps.delivery.files import FileFault, current_files
 from apps.delivery.respond import BlobPart, Response
 
 SMALL_BYTES = 65_536
@@ -25,15 +25,15 @@ class Body(Protocol):
 def open_body(response: Response) -> Body | None:
     """Open the body of a response, None where there is none.
 
-    A blob's size is compared with the manifest's. What is small is read at once. Raises `OSError`, a
-    `FileFault` among them, where a blob cannot be had whole.
+    A blob is compared with its digest before the first of its bytes is sent. What is small is read at
+    once. Raises `OSError`, a `FileFault` among them, where a blob cannot be had whole.
     """
     if not response.body:
         return None
     blob = next((part for part in response.body if isinstance(part, BlobPart)), None)
     if blob is None:
         return BytesIO(b"".join(part for part in response.body if isinstance(part, bytes)))
-    file = open_blob(blob.digest, blob.size)
+    file = current_files().open_blob(blob.digest, blob.size)
     body = _body(file, response.body)
     if sum(length_of(part) for part in response.body) > SMALL_BYTES:
         return body

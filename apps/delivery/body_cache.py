@@ -2,9 +2,9 @@
 
 import mmap
 import os
-from pathlib import Path
+from collections.abc import Iterator
 
-from apps.delivery.files import FileFault, ready_blob
+from apps.delivery.files import FileFault, LocalFiles
 from apps.delivery.recent import Recent
 from apps.delivery.resource import BlobPart
 
@@ -14,22 +14,21 @@ _OPEN_FILES = 512
 
 
 class OpenFile:
-    """A blob, open for reading until nobody refers to it any more."""
+    """A blob, open until nobody refers to it any more. `is_used` since it was last set to False."""
 
-    __slots__ = ("_mapped", "_number", "_size")
+    __slots__ = ("_mapped", "_number", "_size", "is_used")
 
-    def __init__(self, file: Path, size: int) -> None:
-        self._number = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    def __init__(self, number: int, size: int) -> None:
+        self._number = number
         self._size = size
         self._mapped: memoryview | None = None
-        if os.fstat(self._number).st_size != size:
-            raise FileFault(f"{file} does not have its {size} bytes")
+        self.is_used = True
 
     def __del__(self) -> None:
-        if hasattr(self, "_number"):
-            os.close(self._number)
+        os.close(self._number)
 
     def fileno(self) -> int:
+        self.is_used = True
         return self._number
 
     def part(self, start: int, end: int) -> memoryview:
@@ -38,6 +37,7 @@ class OpenFile:
         They are for the kernel alone, which copies them to a socket: a file that has become shorter is an
         error there, and would be the end of a process that touches them.
         """
+        self.is_used = True
         if self._mapped is None:
             self._mapped = memoryview(mmap.mmap(self._number, self._size, prot=mmap.PROT_READ))
         return self._mapped[start:end]
@@ -46,22 +46,17 @@ class OpenFile:
 class BodyCache:
     """The blobs that were asked for lately. `most_bytes` bounds what is kept of them in memory."""
 
-    def __init__(self, most_bytes: int) -> None:
+    def __init__(self, most_bytes: int, files: LocalFiles) -> None:
+        self._files = files
         self._small: Recent[str, bytes] = Recent(most_bytes, weigh=_weight)
         self._open: Recent[str, OpenFile] = Recent(_OPEN_FILES)
 
     def whole(self, digest: str, size: int) -> bytes | None:
-        """Return a small blob, None if it is a large one or has to be fetched first.
-
-        Raises `OSError`, a `FileFault` among them, where it cannot be had whole.
-        """
+        """Return a small blob, None if it is a large one or has to be brought first. Raises `OSError`."""
         body = self._small.get(digest)
         if body is None and size <= SMALL_BYTES:
-            file = ready_blob(digest, size)
-            if file is not None:
-                body = file.read_bytes()
-                if len(body) != size:
-                    raise FileFault(f"{file} does not have its {size} bytes")
+            body = self._files.read_small(digest, size)
+            if body is not None:
                 self._small.put(digest, body)
         return body
 
@@ -83,14 +78,22 @@ class BodyCache:
         return content
 
     def file(self, digest: str, size: int) -> OpenFile | None:
-        """Return a blob as a file, None if it has to be fetched first. Raises `OSError` as `whole` does."""
+        """Return a blob as a file, None if it has to be brought first. Raises `OSError`."""
         known = self._open.get(digest)
         if known is None:
-            file = ready_blob(digest, size)
-            if file is not None:
-                known = OpenFile(file, size)
+            number = self._files.open_compared(digest, size)
+            if number is not None:
+                known = OpenFile(number, size)
                 self._open.put(digest, known)
         return known
+
+    def used(self) -> Iterator[str]:
+        """Yield the digests of what is in memory, and of open files that were used since the last time."""
+        yield from self._small.snapshot()
+        for digest, file in self._open.snapshot().items():
+            if file.is_used:
+                file.is_used = False
+                yield digest
 
 
 def _weight(body: bytes) -> int:

@@ -6,24 +6,20 @@ Django goes to gunicorn's own protocol, with the bytes that were read.
 """
 
 import asyncio
-import logging
 import re
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import gunicorn_h1c as h1c
 
 from apps.delivery.answers import STORAGE_FAULTS, answer, is_djangos, unreadable
 from apps.delivery.bodies import length_of
-from apps.delivery.files import FileFault, fetch_blob
+from apps.delivery.files import FileFault
 from apps.delivery.front import Front
 from apps.delivery.parsing import Incomplete, asks_for_a_head, fields_of, refusal, refusal_of
 from apps.delivery.resource import Representation, head
 from apps.delivery.respond import BlobPart, Request, Response
 from apps.delivery.sending import Sending
-
-logger = logging.getLogger(__name__)
 
 MOST_UNREAD_BYTES = 65_536
 COPIED_BYTES = 131_072  # a part of a file up to this goes out with its head, above it by the kernel
@@ -57,7 +53,7 @@ class PublicConnection(asyncio.Protocol):
         self._unread = b""
         self._sending: Sending | None = None
         self._is_full = False  # of answers that the client does not take
-        self._is_waiting = False  # for a blob that is fetched
+        self._is_waiting = False  # for a blob that is brought
         self._is_last = False  # no request is read after the one that is answered
         self._is_new = True  # nothing has come yet
         self._half_closed = False  # by the client, which still reads
@@ -244,7 +240,7 @@ class PublicConnection(asyncio.Protocol):
         try:
             response = answer(asked, protocol="HTTP/1.0" if is_old else "HTTP/1.1")
         except STORAGE_FAULTS as fault:
-            response = _unreadable(asked, fault)
+            response = unreadable(asked, fault)
         if response.status < 400:
             self._front.note_host(headers.get(b"host", b""))
         says_close = request.connection_close
@@ -264,31 +260,31 @@ class PublicConnection(asyncio.Protocol):
         self._send(asked, response, field)
         return not self._is_last
 
-    def _send(self, asked: Request, response: Response, field: bytes, *, was_fetched: bool = False) -> None:
-        """Send a response, `field` among its headers: at once, or when its blob has been fetched."""
+    def _send(self, asked: Request, response: Response, field: bytes, *, was_brought: bool = False) -> None:
+        """Send a response, `field` among its headers: at once, or when its blob has been brought."""
         blob = next((part for part in response.body if isinstance(part, BlobPart)), None)
         try:
             is_here = self._send_now(response, blob, field)
         except STORAGE_FAULTS as fault:
-            is_here = self._send_now(_unreadable(asked, fault), None, field)
-        if not is_here and was_fetched:
-            self._send_now(_unreadable(asked, FileFault("what was fetched is gone again")), None, field)
+            is_here = self._send_now(unreadable(asked, fault), None, field)
+        if not is_here and was_brought:
+            self._send_now(unreadable(asked, FileFault("what was brought is gone again")), None, field)
         elif blob is not None and not is_here:
             self._is_waiting = True
             self._transport.pause_reading()
-            fetched = self._front.loop.run_in_executor(None, fetch_blob, blob.digest, blob.size)
-            fetched.add_done_callback(partial(self._fetched, asked, response, field))
+            brought = self._front.bringing.bring(blob)
+            brought.add_done_callback(partial(self._brought, asked, response, field))
         if self._is_last and not self._is_busy:
             self._end()
 
-    def _fetched(self, asked: Request, response: Response, field: bytes, done: asyncio.Future[Path]) -> None:
+    def _brought(self, asked: Request, response: Response, field: bytes, done: asyncio.Task[None]) -> None:
         self._is_waiting = False
         if self._transport.is_closing():
             return
         fault = done.exception()
         if fault is not None:
-            response = _unreadable(asked, fault)
-        self._send(asked, response, field, was_fetched=True)
+            response = unreadable(asked, fault)
+        self._send(asked, response, field, was_brought=True)
         if not self._is_busy:
             self._go_on()
 
@@ -356,11 +352,6 @@ class PublicConnection(asyncio.Protocol):
         protocol.data_received(data)
         if self._half_closed:
             protocol.eof_received()
-
-
-def _unreadable(asked: Request, fault: BaseException) -> Response:
-    logger.error("%s cannot be served: storage does not have it as it should.", asked.target, exc_info=fault)
-    return unreadable(asked.method)
 
 
 def _address(peer: object) -> str:

@@ -9,6 +9,8 @@ from django.conf import settings
 
 from apps.delivery.access_log import AccessLog
 from apps.delivery.body_cache import BodyCache
+from apps.delivery.bringing import Bringing
+from apps.delivery.files import current_files
 from apps.delivery.node import Node, current_node
 from apps.delivery.recent import Recent
 from apps.delivery.release import LiveRelease
@@ -37,7 +39,10 @@ class Front:
         self.worker = worker
         self.loop = loop
         self.node: Node = current_node()
-        self.bodies = BodyCache(settings.BODY_CACHE_BYTES)
+        files = current_files()
+        self.bodies = BodyCache(settings.BODY_CACHE_BYTES, files)
+        files.in_use.append(self.bodies.used)
+        self.bringing = Bringing(loop, files)
         self.log = AccessLog(settings.ACCESS_LOG) if settings.ACCESS_LOG else None
         self.idle_seconds = float(worker.cfg.keepalive)
         self.stall_seconds = float(worker.cfg.timeout or 60)
@@ -97,6 +102,7 @@ class Front:
             self.tick()
 
     def close(self) -> None:
-        """Write what is left of the access log."""
+        """Write what is left of the access log; wait for no blob any more."""
+        self.bringing.close()
         if self.log is not None:
             self.log.close()

@@ -1,7 +1,6 @@
 """The front door of any server: published assets on the public door, Django's static files on the staff's."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any
 
@@ -13,8 +12,6 @@ from apps.delivery.answers import STORAGE_FAULTS, answer, is_djangos, unreadable
 from apps.delivery.bodies import PIECE_BYTES, Body, open_body
 from apps.delivery.respond import Headers, Request, Response
 from apps.delivery.target import host_fault
-
-logger = logging.getLogger(__name__)
 
 DOOR = "assetsite.door"  # set by assetsite.doors, from the socket
 STAFF = "staff"
@@ -35,9 +32,8 @@ class Published:
         try:
             response = answer(request, protocol=self.protocol)
             return Answer(response, open_body(response))
-        except STORAGE_FAULTS:
-            logger.exception("%s cannot be served: storage does not have it as it should.", self.target)
-            response = unreadable(method)
+        except STORAGE_FAULTS as fault:
+            response = unreadable(request, fault)
             return Answer(response, open_body(response))
 
 

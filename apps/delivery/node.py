@@ -11,13 +11,14 @@ import threading
 import time
 import weakref
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 from django.conf import settings
 
 from apps.assets import store
-from apps.delivery.files import FileFault, keep, kept, local_file
+from apps.delivery.files import FileFault, StorageDown, current_files
 from apps.delivery.pointer import BrokenPointer, Pointer, StoredManifest, parse_pointer
 from apps.delivery.release import LiveRelease
 from apps.refusals import Refusal
@@ -29,13 +30,10 @@ POLL_SECONDS = 0.1  # a local file is opened for each channel
 REMOTE_POLL_SECONDS = 1.0  # another machine is asked for each channel
 PAUSE_SECONDS = 10.0  # after something that nobody expected
 SILENCE_SECONDS = 15.0  # without an answer for so long, storage hangs
+FIRST_LOOK_SECONDS = 3.0  # a start waits for so long before it serves what was kept
 ANY_HOST = "*"
 
-type Signature = tuple[int, int, int] | bytes
-
-
-class StorageDown(Exception):
-    """Storage does not answer, or does not let this process read."""
+type Signature = tuple[int, int, int]
 
 
 class Node:
@@ -52,6 +50,7 @@ class Node:
         self._storage_fault = ""
         self._looked_at = time.monotonic()
         self._seen: dict[str, Signature] = {}
+        self._asked: dict[str, tuple[bytes, str]] = {}  # words and tag of what a storage elsewhere said
         self._process = 0
         self._starting = threading.Lock()
 
@@ -90,27 +89,45 @@ class Node:
         tried again the next time.
         """
         storage_fault = ""
-        for channel in sorted(set(self.hosts.values())):
+        for channel in self._channels:
             try:
-                self._refresh_channel(channel, f"channels/{channel}.json")
+                self._refresh_channel(channel, _pointer_name(channel))
             except StorageDown as fault:
                 storage_fault = str(fault)
-                self._note(channel, f"storage does not answer: {fault}")
+                self._cannot_follow(channel, f"storage does not answer: {fault}")
             except (OSError, BrokenPointer, ManifestFault, Refusal) as fault:
-                self._note(channel, str(fault))
+                self._cannot_follow(channel, str(fault))
             else:
                 self.faults.pop(channel, None)
         self._storage_fault = storage_fault
         self._looked_at = time.monotonic()
 
+    def recheck(self) -> None:
+        """Serve nothing from a manifest that was taken for good and is found damaged after all."""
+        damaged = current_files().recheck()
+        for channel, live in list(self.live.items()):
+            if any(reader.file in damaged for reader in live.readers):
+                del self.live[channel]
+                self._seen.pop(channel, None)
+                self._asked.pop(channel, None)
+                self._note(channel, f"the manifest of {live.tag} was found damaged")
+
+    @property
+    def _channels(self) -> list[str]:
+        return sorted(set(self.hosts.values()))
+
     def _start(self) -> None:
         if self._process == os.getpid():
             return
         self._seen.clear()
-        self.refresh()
-        thread = threading.Thread(target=_follow, args=(weakref.ref(self),), daemon=True)
+        self._asked.clear()
+        has_looked = threading.Event()
+        thread = threading.Thread(target=_follow, args=(weakref.ref(self), has_looked), daemon=True)
         thread.name = "assetsite-pointers"
         thread.start()
+        if not has_looked.wait(FIRST_LOOK_SECONDS):
+            for channel in self._channels:
+                self._recall(channel)
         self._process = os.getpid()
 
     def _refresh_channel(self, channel: str, name: str) -> None:
@@ -134,39 +151,55 @@ class Node:
         except OSError as error:
             raise StorageDown(str(error)) from error
         else:
-            self._take(channel, signature, words)
+            self._take(channel, words)
+            self._seen[channel] = signature
 
     def _ask(self, channel: str, name: str) -> None:
-        """Ask a storage elsewhere; while it is down, a start goes on with what was kept of it."""
+        """Ask a storage elsewhere for a pointer, unless it is the one that is known."""
+        known, tag = self._asked.get(channel, (b"", ""))
         try:
-            words = store.read(name)
+            words, tag = store.read_unless(name, tag)
+        except FileNotFoundError:
+            self._miss(channel, name)
+            return
         except Exception as error:  # what a storage raises is its client library's own
-            remembered = kept(name)
-            if remembered and channel not in self.live:
-                self._take(channel, remembered, remembered)
             raise StorageDown(str(error)) from error
         if words is None:
-            self._miss(channel, name)
-        elif words != self._seen.get(channel):
-            self._take(channel, words, words)
-            keep(name, words)
+            return
+        if words != known:
+            self._take(channel, words)
+            self._keep(name, words)
+        self._asked[channel] = words, tag
+
+    def _keep(self, name: str, words: bytes) -> None:
+        try:
+            current_files().keep(name, words)
+        except OSError as error:
+            logger.warning("%s cannot be kept: a start while storage is down would lack it. %s", name, error)
+
+    def _recall(self, channel: str) -> None:
+        """Serve what was kept of a channel elsewhere, where nothing is served yet."""
+        with suppress(OSError, BrokenPointer, ManifestFault, Refusal):
+            words = None if channel in self.live else current_files().kept(_pointer_name(channel))
+            if words is not None:
+                self._take(channel, words)
+                self._asked[channel] = words, ""
 
     def _miss(self, channel: str, name: str) -> None:
         """A channel that has never had a publication has no pointer; any other has lost it."""
         root = store.local_path("")
         if root is not None and not root.is_dir():
             raise StorageDown(f"{root} is not there")
-        if channel in self.live:
+        if channel in self.live or current_files().kept(_pointer_name(channel)) is not None:
             raise FileFault(f"{name} is not there any more")
 
-    def _take(self, channel: str, signature: Signature, words: bytes) -> None:
+    def _take(self, channel: str, words: bytes) -> None:
         """Open what a pointer names, compare it with its words, and serve it from then on."""
         pointer = parse_pointer(words)
         if pointer.channel != channel:
             raise BrokenPointer(f"it is the pointer of {pointer.channel}")
         before = self.live.get(channel)
         self.live[channel] = _open(pointer)
-        self._seen[channel] = signature
         logger.info("%s serves release %s (%s).", channel, pointer.release, pointer.tag)
         if before and before.sequence > pointer.sequence:
             logger.warning(
@@ -176,7 +209,12 @@ class Node:
                 pointer.sequence,
             )
         if before:  # in a thread of its own, since it takes its time and the next pointer does not wait
+            current_files().note_use(*(reader.file for reader in before.readers))
             threading.Thread(target=before.let_go, name="assetsite-let-go", daemon=True).start()
+
+    def _cannot_follow(self, channel: str, fault: str) -> None:
+        self._recall(channel)
+        self._note(channel, fault)
 
     def _note(self, channel: str, fault: str) -> None:
         if self.faults.get(channel) != fault:
@@ -213,23 +251,28 @@ def _open(pointer: Pointer) -> LiveRelease:
 
 
 def _open_manifest(stored: StoredManifest) -> ManifestReader:
-    file = local_file(stored.name, sha256=stored.sha256, size=stored.size)
-    if not file.is_file() or file.stat().st_size != stored.size:
-        raise FileFault(f"{stored.name} is missing from storage, or damaged")
+    file = current_files().bring_manifest(stored.name, sha256=stored.sha256, size=stored.size)
     return ManifestReader(file, is_mapped=False)
 
 
-def _follow(reference: weakref.ref[Node]) -> None:
+def _follow(reference: weakref.ref[Node], has_looked: threading.Event) -> None:
     seconds = POLL_SECONDS if store.local_path("") is not None else REMOTE_POLL_SECONDS
     while (node := reference()) is not None:
         pause = seconds
         try:
             node.refresh()
+            has_looked.set()
+            node.recheck()
+            current_files().tidy()
         except Exception:  # the thread must outlive whatever a storage's library raises
             logger.exception("The pointers could not be looked at; it is tried again.")
             pause = PAUSE_SECONDS
         del node
         time.sleep(pause)
+
+
+def _pointer_name(channel: str) -> str:
+    return f"channels/{channel}.json"
 
 
 def _without_port(host: str) -> str:

@@ -48,6 +48,10 @@ class Recent[Key, Value]:
         self._young[key] = value
         self._weight += weight
 
+    def snapshot(self) -> dict[Key, Value]:
+        """Return what is kept now."""
+        return self._old.copy() | self._young.copy()
+
     def empty(self) -> None:
         """Let go of everything, a little at a time: freeing thousands of objects at once holds up others."""
         for number in count(1):

@@ -45,6 +45,11 @@ class LiveRelease:
     _by_path: Recent[str, Resource] = field(default_factory=lambda: Recent(RECENT_PATHS))
     _resources: Recent[tuple[object, ...], Resource] = field(default_factory=lambda: Recent(RECENT_RESOURCES))
 
+    @property
+    def readers(self) -> list[ManifestReader]:
+        """The manifests that this is answered from."""
+        return [self.reader] if self.retained is None else [self.reader, self.retained]
+
     def find_target(self, target: bytes) -> Resource | None:
         """Return what a request target serves where nothing but a GET of it decides that.
 

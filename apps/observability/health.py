@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from typing import TypedDict
 
+from apps.delivery.files import current_files
 from apps.delivery.node import Node
 from apps.delivery.release import LiveRelease
 from apps.observability.database import DatabaseProbe
@@ -16,6 +17,13 @@ class ChannelState(TypedDict):
     tag: str
 
 
+class FilesState(TypedDict):
+    """`faulty`: what is missing or damaged, by its name in storage; `replaced`: how many copies."""
+
+    faulty: list[str]
+    replaced: int
+
+
 class Readiness(TypedDict):
     """What `/-/readyz` says. `faults`: channel → why its pointer is not followed."""
 
@@ -24,6 +32,7 @@ class Readiness(TypedDict):
     channels: dict[str, ChannelState]
     faults: dict[str, str]
     storage: str
+    files: FilesState
     database: str
 
 
@@ -39,9 +48,9 @@ def readiness(node: Node, database: DatabaseProbe) -> Health:
     """Say whether this process can serve visitors: a release is loaded and storage answers.
 
     The database is named and does not count, since no visitor's request needs it. Nor does a channel
-    whose pointer is broken, while it goes on with what it had.
+    whose pointer is broken, while it goes on with what it had, nor a file that nobody can be given.
     """
-    storage_fault = node.storage_fault
+    storage_fault, files = node.storage_fault, current_files()
     is_ready = bool(node.live) and not storage_fault
     return Health(
         is_ready,
@@ -51,6 +60,7 @@ def readiness(node: Node, database: DatabaseProbe) -> Health:
             "channels": {channel: _state(live) for channel, live in sorted(node.live.items())},
             "faults": dict(sorted(node.faults.items())),
             "storage": f"down: {storage_fault}" if storage_fault else "up",
+            "files": {"faulty": files.faulty, "replaced": files.replaced},
             "database": database.state(),
         },
     )

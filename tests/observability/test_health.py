@@ -79,6 +79,7 @@ def test_readyz_says_what_is_served(
         },
         "faults": {},
         "storage": "up",
+        "files": {"faulty": [], "replaced": 0},
         "database": "up",
     }
 
