@@ -23,7 +23,6 @@ from apps.delivery.sending import Sending
 
 MOST_UNREAD_BYTES = 65_536
 COPIED_BYTES = 131_072  # a part of a file up to this goes out with its head, above it by the kernel
-HEAD_SECONDS = 15.0  # for a request to arrive whole, once it has begun
 LINGER_SECONDS = 2.0  # for a client to read why it was refused, while what it still sends is thrown away
 # Who sends one of these asks for more than a file as it is, or sends something himself.
 _NOT_PLAIN = frozenset(
@@ -120,7 +119,7 @@ class PublicConnection(asyncio.Protocol):
             return self._front.stall_seconds
         if self._is_last:
             return LINGER_SECONDS
-        return HEAD_SECONDS if self._unread else self._front.idle_seconds
+        return self._front.head_seconds if self._unread else self._front.idle_seconds
 
     def note_progress(self) -> None:
         """A client has taken something of what is sent."""

@@ -16,6 +16,7 @@ from apps.delivery.recent import Recent
 from apps.delivery.release import LiveRelease
 
 TICK_SECONDS = 0.5
+HEAD_SECONDS = 15.0  # for a request to arrive whole, once it has begun
 HOSTS_KEPT = 1_000
 
 
@@ -44,6 +45,7 @@ class Front:
         files.in_use.append(self.bodies.used)
         self.bringing = Bringing(loop, files)
         self.log = AccessLog(settings.ACCESS_LOG) if settings.ACCESS_LOG else None
+        self.head_seconds = HEAD_SECONDS
         self.idle_seconds = float(worker.cfg.keepalive)
         self.stall_seconds = float(worker.cfg.timeout or 60)
         self._watched: set[Connection] = set()

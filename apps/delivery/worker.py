@@ -31,7 +31,7 @@ class DjangoConnection(ASGIProtocol):  # type: ignore[misc]
     """gunicorn's connection, which tells Django by which listener it came in.
 
     The front watches it as it does its own: gunicorn would wait at its end for who only keeps a
-    connection open, and has no limit for who never sends a first request.
+    connection open, and has no limit for who never sends a first request, or a head byte by byte.
     """
 
     app: Application
@@ -41,6 +41,7 @@ class DjangoConnection(ASGIProtocol):  # type: ignore[misc]
         self.front = worker.front
         self.since = self.front.clock
         self.latest = b""  # of what the parser was given
+        self._has_begun = False  # to send a head, which is not there yet
         self._unread = b""  # what came after a request that is not answered yet
 
     @property
@@ -50,7 +51,9 @@ class DjangoConnection(ASGIProtocol):  # type: ignore[misc]
 
     @property
     def patience_seconds(self) -> float:
-        return self.front.idle_seconds if self._awaiting_request else math.inf
+        if not self._awaiting_request:
+            return math.inf
+        return self.front.head_seconds if self._has_begun else self.front.idle_seconds
 
     def connection_made(self, transport: Any) -> None:
         own = transport.get_extra_info("sockname")
@@ -64,9 +67,11 @@ class DjangoConnection(ASGIProtocol):  # type: ignore[misc]
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self.since = self.front.clock
+        if not self._has_begun:
+            self.since = self.front.clock
         self._unread += data
         self._feed()
+        self._has_begun = not self._request_ready.is_set()
 
     def _feed(self) -> None:
         """Give gunicorn's parser what it can keep: it loses what is more than 64 KiB after a request."""
@@ -163,11 +168,7 @@ async def _named(
     app: Application, socket_name: SocketName, scope: dict[str, Any], receive: Any, send: Any
 ) -> None:
     scope[SOCKET_NAME] = socket_name
-    authority, path = split_form(scope["path"])
-    if authority is not None:  # then its host counts (RFC 9112 section 3.2.2)
-        scope["path"] = path
-        host = authority.encode("latin-1")
-        scope["headers"] = [(name, host if name == b"host" else said) for name, said in scope["headers"]]
+    _, scope["path"] = split_form(scope["path"])  # which may be a whole URL (RFC 9112 section 3.2.2)
     await app(scope, receive, send)
 
 

@@ -114,7 +114,7 @@ def _line(stream: IO[bytes]) -> Callable[[], bytes]:
 
 def read_answers(received: bytes, sent: bytes) -> list[Answered]:
     """Read everything that came for `sent` until the connection was closed."""
-    methods = iter(re.findall(r"(?m)^([A-Z]+) [^ \r\n]+ HTTP/1", sent.decode("latin-1")))
+    methods = iter(re.findall(r"(?m)^([A-Z]+) [^ \r\n]+ HTTP/[0-9]", sent.decode("latin-1")))
     stream, answers = BytesIO(received), []
     method = next(methods, "GET")
     while stream.tell() < len(received):

@@ -2,14 +2,18 @@
 
 import asyncio
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from gunicorn.asgi.protocol import ASGIProtocol
+from gunicorn.config import Config
 
-from apps.delivery.connection import HEAD_SECONDS, LINGER_SECONDS, PublicConnection
-from apps.delivery.front import Front
+from apps.delivery.connection import LINGER_SECONDS, PublicConnection
+from apps.delivery.front import HEAD_SECONDS, Front
+from apps.delivery.worker import DjangoConnection
 from tests.delivery.conftest import TEN
 from tests.serving import Published
 
@@ -35,6 +39,9 @@ class Transport:
 
     def get_extra_info(self, name: str) -> object:
         return None
+
+    def set_write_buffer_limits(self, high: int) -> None:
+        """Take any."""
 
     def __getattr__(self, name: str) -> Any:
         return lambda: self.done.append(name)
@@ -171,3 +178,33 @@ def test_a_browsers_keep_alive_makes_no_difference_and_close_does(front: Front) 
     assert plain == kept
     assert closed == plain.replace(b"Date: ", b"Connection: close\r\nDate: ")
     assert transport.done == ["write_eof", "resume_reading"]
+
+
+@pytest.fixture
+def djangos(front: Front) -> Iterator[tuple[DjangoConnection, Transport]]:
+    """A connection of gunicorn's, as one is that was handed over."""
+    ASGIProtocol._check_h1c_protocol_available()
+    front.worker.cfg = Config()
+    front.worker.cfg.set("http_parser", "fast")
+    for name, value in {"front": front, "loop": front.loop, "log": None, "asgi": None}.items():
+        setattr(front.worker, name, value)
+    front.worker.is_staff = lambda own: False
+    connection, transport = DjangoConnection(front.worker), Transport()
+    connection.connection_made(transport)
+    front.loop.run_until_complete(asyncio.sleep(0))  # gunicorn's task begins to wait
+    yield connection, transport
+    connection.connection_lost(None)
+    connection._task.cancel()
+    front.loop.run_until_complete(asyncio.gather(connection._task, return_exceptions=True))
+
+
+def test_a_head_for_django_has_its_time_from_its_first_byte_on(
+    front: Front, djangos: tuple[DjangoConnection, Transport], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection, transport = djangos
+    for byte in ASK[:5]:
+        connection.data_received(bytes([byte]))
+        pass_time(front, monkeypatch, HEAD_SECONDS / 6)
+    assert "close" not in transport.done
+    pass_time(front, monkeypatch, HEAD_SECONDS / 3)
+    assert "close" in transport.done
