@@ -17,8 +17,8 @@ BRIEF = {"expected_result": "The hero is lighter.", "rollback_note": "Tell #shop
 FIRST_SITE = {"index.html": "<h1>One</h1>", "css/site.css": "a { color: red }", "js/old.js": "1"}
 
 
-def put(path: str, text: str) -> PutChange:
-    return PutChange(take_in([text.encode()], path=path))
+def put(path: str, content: str | bytes) -> PutChange:
+    return PutChange(take_in([content.encode() if isinstance(content, str) else content], path=path))
 
 
 def remove(path: str) -> RemoveChange:

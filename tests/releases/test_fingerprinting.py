@@ -4,11 +4,8 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from apps.accounts.models import User
 from apps.assets import store
@@ -18,14 +15,13 @@ from apps.jobs.models import Job
 from apps.jobs.running import run
 from apps.releases.manifest import Finding, ManifestReader
 from apps.releases.manifest.names import fingerprinted_name
-from apps.releases.models import Channel, Manifest, Release
+from apps.releases.models import Channel, Release
 from apps.releases.selectors import (
     conflicting_paths,
     live_publication,
     manifest_reader_of,
-    open_manifest,
 )
-from apps.releases.services import building, channels, drafts, review
+from apps.releases.services import building, channels, review
 from tests.releases.conftest import MakeRelease, Publish, put, remove
 
 SITE = {
@@ -254,98 +250,3 @@ def test_a_rule_that_changes_changes_headers_under_both_names(
     assert entry
     assert "4242" in dict(after.header_sets[entry.named_header_set].headers)["cache-control"]
     assert "4242" not in dict(after.header_sets[entry.header_set].headers)["cache-control"]
-
-
-POOL = (
-    "a.css",
-    "b.css",
-    "x.js",
-    "y.js",
-    "z.js",
-    "x.js.map",
-    "a.css.map",
-    "p.html",
-    "q.html",
-    "i.png",
-    "n-BX3k9aQz.js",
-    "NONE",
-)
-File = tuple[int, list[str]]
-"""What makes a file differ, and what it refers to."""
-
-one_file = st.tuples(st.integers(0, 2), st.lists(st.sampled_from(POOL), max_size=3))
-files = st.dictionaries(st.sampled_from(POOL), one_file, max_size=8)
-changes = st.dictionaries(st.sampled_from(POOL), st.none() | one_file, min_size=1, max_size=4)
-
-
-def written(path: str, noise: int, targets: list[str]) -> str:
-    """Return a file of the kind that its name says, which refers to `targets`."""
-    if path.endswith(".html"):
-        return f"<!doctype html><head>{''.join(map(loading, targets))}<p>{noise}"
-    if path.endswith(".css"):
-        imports = "".join(f'@import "{target}";' for target in targets)
-        return f"{imports}a{{order:{noise}}}{comment(path, noise, '/*', '*/')}"
-    if path.endswith(".js"):
-        imports = "".join(f'import "./{target}";' for target in targets)
-        return f"{imports}x({noise}){comment(path, noise, '//', '')}"
-    if path.endswith(".map"):
-        return json.dumps({"version": 3, "mappings": "AAAA,gB,gBAAgB", "names": [noise]})
-    return f"{path} {noise}"
-
-
-def loading(target: str) -> str:
-    if target.endswith(".js"):
-        return f'<script type=module src="{target}"></script>'
-    return f'<link rel=stylesheet href="{target}">'
-
-
-def comment(path: str, noise: int, begin: str, end: str) -> str:
-    return f"\n{begin}# sourceMappingURL={path}.map {end}" if noise else ""
-
-
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(files, st.lists(changes, min_size=1, max_size=3), st.booleans())
-def test_a_build_on_a_base_is_the_build_from_nothing(
-    named: Channel,
-    editor: User,
-    first: dict[str, File],
-    steps: list[dict[str, File | None]],
-    is_named: bool,
-) -> None:
-    Channel.objects.filter(pk=named.pk).update(fingerprints=is_named, early_hints=not is_named)
-    now: dict[str, File | None] = {}
-    manifest: Manifest | None = None
-    for step in [dict[str, File | None](first), *steps]:
-        now = {path: file for path, file in (now | step).items() if file}
-        manifest = built(editor, step, manifest)
-    alone = built(editor, now, None)
-    assert manifest
-    assert derived(manifest) == derived(alone)
-    assert manifest.digest == alone.digest
-
-
-def built(editor: User, step: Mapping[str, File | None], base: Manifest | None) -> Manifest:
-    """Build a release of these files on a base that need not have been published."""
-    channel = Channel.objects.get(name="production")
-    release = drafts.create_release(title="x", channel=channel, changes=[], actor=editor)
-    release.base_manifest = base
-    release.save()
-    drafts.apply_changes(
-        release=release,
-        changes=[put(path, written(path, *file)) if file else remove(path) for path, file in step.items()],
-        actor=editor,
-    )
-    return building.build(Release.objects.get(pk=release.pk))
-
-
-def derived(manifest: Manifest) -> list[object]:
-    """Return all that a manifest holds of its files."""
-    reader = open_manifest(manifest)
-    return [
-        [
-            (e.path, e.blob, e.size, e.fingerprint, reader.original_of(e.path), reader.link_of(e.path))
-            for e in reader.entries()
-        ],
-        [(e.path, reader.references_of(e.path)) for e in reader.entries()],
-        list(reader.findings()),
-    ]
