@@ -13,15 +13,18 @@ from apps.assets.selectors import representations_of
 from apps.caching.matching import is_fingerprinted
 from apps.jobs.models import Job
 from apps.jobs.running import run
-from apps.releases.manifest import Finding, ManifestReader
+from apps.releases.impact import kind_of
+from apps.releases.manifest import Finding, ManifestReader, diff
 from apps.releases.manifest.names import fingerprinted_name
 from apps.releases.models import Channel, Release
+from apps.releases.references import Kind
+from apps.releases.references.extraction import MAX_BYTES
 from apps.releases.selectors import (
     conflicting_paths,
     live_publication,
     manifest_reader_of,
 )
-from apps.releases.services import building, channels, review
+from apps.releases.services import building, channels, redirects, review
 from tests.releases.conftest import MakeRelease, Publish, put, remove
 
 SITE = {
@@ -250,3 +253,133 @@ def test_a_rule_that_changes_changes_headers_under_both_names(
     assert entry
     assert "4242" in dict(after.header_sets[entry.named_header_set].headers)["cache-control"]
     assert "4242" not in dict(after.header_sets[entry.header_set].headers)["cache-control"]
+
+
+def test_a_circle_of_style_sheets_and_one_that_imports_itself_have_names(
+    named: Channel, publish: Publish
+) -> None:
+    circle = {"a.css": '@import "b.css"', "b.css": '@import "/a.css"', "self.css": '@import "self.css?v=1#x"'}
+    reader = manifest_reader_of(publish(*(put(path, text) for path, text in circle.items())))
+    assert text_of(reader, "a.css") == f'@import "{name_of(reader, "b.css")}"'
+    assert text_of(reader, "b.css") == f'@import "/{name_of(reader, "a.css")}"'
+    assert text_of(reader, "self.css") == f'@import "{name_of(reader, "self.css")}?v=1#x"'
+    assert fingerprint_of(reader, "a.css") == fingerprint_of(reader, "b.css")
+    after = manifest_reader_of(publish(put("b.css", '@import "/a.css"; a {}')))
+    assert fingerprint_of(after, "a.css") != fingerprint_of(reader, "a.css")
+
+
+def test_a_file_that_is_not_understood_is_served_as_it_is_and_found(named: Channel, publish: Publish) -> None:
+    broken = {
+        "latin.css": b"a { background: url(logo.svg) } /* \xe9 */",
+        "broken.js": b'import "./logo.svg"; = = 1',
+        "broken.html": b"<img src=logo.svg>\xff",
+        "logo.svg": b"<svg/>",
+    }
+    reader = manifest_reader_of(publish(*(put(path, content) for path, content in broken.items())))
+    for path, content in broken.items():
+        entry = reader.lookup(path)
+        assert entry
+        assert store.read_blob(entry.blob) == content
+    assert [(finding.path, finding.kind) for finding in reader.findings()] == [
+        ("broken.html", "not_utf8"),
+        ("broken.js", "unreadable_script"),
+        ("latin.css", "not_utf8"),
+    ]
+    assert fingerprint_of(reader, "latin.css")
+
+
+def test_a_file_that_is_too_large_is_served_as_it_is_and_not_even_read(
+    named: Channel, publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for kind in Kind:
+        monkeypatch.setitem(MAX_BYTES, kind, 40)
+    sheet = "a { background: url(logo.svg) } " + "a {} " * 10
+    page = "<link rel=stylesheet href=large.css>"
+    release = publish(put("large.css", sheet), put("logo.svg", "<svg/>"), put("index.html", page))
+    reader = manifest_reader_of(release)
+    assert text_of(reader, "large.css") == sheet
+    assert text_of(reader, "index.html") == f"<link rel=stylesheet href={name_of(reader, 'large.css')}>"
+    assert list(reader.findings()) == [
+        Finding("large.css", "too_large", f"it has {len(sheet)} bytes; 40 are the most")
+    ]
+
+
+def test_digests_that_a_page_says_are_brought_up_to_date_or_found_wrong(
+    named: Channel, publish: Publish
+) -> None:
+    sheet, plain = "a { background: url(logo.svg) }", "b {}"
+    page = "".join(
+        f'<link rel=stylesheet href={path} integrity="{integrity}">'
+        for path, integrity in (
+            ("a.css", integrity_of(sheet)),
+            ("b.css", integrity_of(plain)),
+            ("c.css", integrity_of("other")),
+        )
+    )
+    contents = {"a.css": sheet, "b.css": plain, "c.css": plain, "logo.svg": "<svg/>", "index.html": page}
+    frozen = {"frozen-BX3k9aQz.html": page}
+    files = [put(path, text) for path, text in (contents | frozen).items()]
+    reader = manifest_reader_of(publish(*files))
+    found = re.findall(r'integrity="([^"]+)"', text_of(reader, "index.html"))
+    assert found == [integrity_of(text_of(reader, "a.css")), integrity_of(plain), integrity_of("other")]
+    assert text_of(reader, "frozen-BX3k9aQz.html") == page
+    assert list(reader.findings()) == [
+        Finding("frozen-BX3k9aQz.html", "wrong_integrity", "a.css"),
+        Finding("frozen-BX3k9aQz.html", "wrong_integrity", "c.css"),
+        Finding("index.html", "wrong_integrity", "c.css"),
+    ]
+
+
+def test_an_element_that_wants_no_digest_gets_none(named: Channel, publish: Publish) -> None:
+    reader = manifest_reader_of(
+        publish(put("index.html", '<script src="a.js" integrity=""></script>'), put("a.js", "1"))
+    )
+    assert text_of(reader, "index.html") == f'<script src="{name_of(reader, "a.js")}" integrity=""></script>'
+
+
+def test_a_map_of_two_files_stays_and_is_found(named: Channel, publish: Publish) -> None:
+    text = 'import "./logo.svg"\n//# sourceMappingURL=both.map'
+    source_map = '{"version":3,"mappings":"AAAA"}'
+    reader = manifest_reader_of(
+        publish(put("a.js", text), put("b.js", text), put("both.map", source_map), put("logo.svg", "<svg/>"))
+    )
+    assert text_of(reader, "both.map") == source_map
+    assert list(reader.findings()) == [Finding("both.map", "shared_map", "it is the map of a.js and b.js")]
+
+
+def test_a_redirect_that_answers_a_reference_takes_the_finding_away(
+    named: Channel, publish: Publish, make_release: MakeRelease, editor: User
+) -> None:
+    assert list(manifest_reader_of(publish(put("index.html", "<img src=/old/logo.svg>"))).findings())
+    release = make_release()
+    redirects.put_redirect(release=release, source="/old/*", target="/new/:splat", actor=editor)
+    assert list(manifest_reader_of(review.submit(release=release, actor=editor)).findings()) == []
+
+
+def test_one_content_in_two_manners_is_two_manifests(
+    production: Channel, publish: Publish, administrator: User
+) -> None:
+    plain = publish(put("index.html", "<img src=gone.png>"))
+    channels.set_options(channel=production, actor=administrator, fingerprints=True)
+    checked = publish()
+    assert checked.manifest != plain.manifest
+    assert [finding.detail for finding in manifest_reader_of(checked).findings()] == ["gone.png"]
+
+
+def test_what_is_uploaded_as_it_is_served_is_another_upload(site: ManifestReader, publish: Publish) -> None:
+    release = publish(put("index.html", text_of(site, "index.html")))
+    after = manifest_reader_of(release)
+    assert text_of(after, "index.html") == text_of(site, "index.html")
+    assert after.original_of("index.html") is None
+    assert after.digest != site.digest
+
+
+def test_a_difference_says_what_only_follows(site: ManifestReader, publish: Publish) -> None:
+    after = manifest_reader_of(publish(put("logo.svg", "<svg></svg>")))
+    kinds = {difference.path: kind_of(difference) for difference in diff(site, after)}
+    assert kinds == {
+        "logo.svg": "changed",
+        "css/base.css": "following",
+        "css/app.css": "following",
+        "index.html": "following",
+    }
