@@ -4,8 +4,10 @@ A class is a chapter, a test is a requirement, named after its section.
 """
 
 import base64
+import gzip
 import hashlib
 import re
+import secrets
 from email.utils import formatdate
 
 import pytest
@@ -96,8 +98,22 @@ class TestMethods:
             got, head = ask(target, accept_encoding="br"), ask(target, method="HEAD", accept_encoding="br")
             assert (head.status, head.headers, head.body) == (got.status, got.headers, b"")
 
-    def test_9_3_2_head_of_a_conditional_request_is_304_too(self, ask: Ask) -> None:
-        assert ask("/ten.txt", method="HEAD", if_none_match=TEN_TAG).status == 304
+    @pytest.mark.parametrize(
+        ("fields", "status"),
+        [
+            ({"if_none_match": TEN_TAG}, 304),
+            ({"if_modified_since": RELEASED}, 304),
+            ({"if_match": '"other"'}, 412),
+            ({"host": "elsewhere.example"}, 404),
+            ({"host": "a b"}, 400),
+        ],
+    )
+    def test_9_3_2_head_is_judged_as_get_is(self, ask: Ask, fields: dict[str, str], status: int) -> None:
+        if "host" in fields and "respond" in str(ask):
+            pytest.skip("respond knows no hosts")
+        got, head = ask("/ten.txt", **fields), ask("/ten.txt", method="HEAD", **fields)
+        assert got.status == head.status == status
+        assert (head.headers, head.body) == (got.headers, b"")
 
     @pytest.mark.parametrize("target", ["/", "/no", "*"])
     def test_9_3_7_options_says_which_methods_there_are(self, ask: Ask, target: str) -> None:
@@ -135,6 +151,28 @@ class TestNegotiation:
     def test_12_5_3_identity_is_refused_where_another_fits(self, ask: Ask) -> None:
         reply = ask("/css/site.css", accept_encoding="gzip;q=0.1, identity;q=0")
         assert reply.headers["content-encoding"] == "gzip"
+
+    @pytest.mark.parametrize(
+        ("accept", "coding"),
+        [
+            ("", None),
+            ("*", "br"),
+            ("*;q=0.5, br;q=0", "gzip"),
+            ("GZIP", "gzip"),
+            ("x-gzip", "gzip"),
+            ("deflate", None),
+            ("gzip;q=0.5, identity;q=0.8", None),
+            ("gzip ; q=1.000", "gzip"),
+            (" ,gzip,, ", "gzip"),
+            ("gzip;q=1.001", None),
+            ("gzip;q=0.1234", None),
+            ("gzip;q=-1", None),
+            ("gzip;q=", None),
+            ("br;q=0.001, gzip;q=0.000", "br"),
+        ],
+    )
+    def test_12_4_2_weights_have_a_grammar(self, ask: Ask, accept: str, coding: str | None) -> None:
+        assert ask("/css/site.css", accept_encoding=accept).headers.get("content-encoding") == coding
 
     def test_15_5_7_never_406(self, ask: Ask) -> None:
         reply = ask("/ten.txt", accept_encoding="identity;q=0, *;q=0")
@@ -317,6 +355,32 @@ class TestRanges:
         for name in ("etag", "cache-control", "vary", "last-modified", "access-control-allow-origin"):
             assert part[name] == whole[name]
 
+    def test_13_1_5_if_range_without_a_range_does_not_count(self, ask: Ask) -> None:
+        assert ask("/ten.txt", if_range='"other"').body == TEN
+
+    def test_13_2_2_a_range_that_cannot_be_is_no_matter_where_a_condition_has_decided(self, ask: Ask) -> None:
+        assert ask("/ten.txt", if_none_match=TEN_TAG, range="bytes=99-").status == 304
+        assert ask("/ten.txt", if_match='"other"', range="bytes=99-").status == 412
+        assert ask("/ten.txt", if_range='"other"', range="bytes=99-").status == 200
+
+    def test_15_3_7_1_a_part_says_what_it_is_of_and_no_more(self, ask: Ask) -> None:
+        whole, part = ask("/ten.txt").headers, ask("/ten.txt", range="bytes=2-4").headers
+        assert part == whole | {"content-range": "bytes 2-4/10", "content-length": "3"}
+
+    def test_14_6_each_part_has_the_type_and_its_range_and_the_whole_has_neither(self, ask: Ask) -> None:
+        reply = ask("/ten.txt", range="bytes=0-0,-2")
+        boundary = reply.headers["content-type"].removeprefix("multipart/byteranges; boundary=")
+        head = "Content-Type: text/plain; charset=utf-8\r\nContent-Range: bytes"
+        assert reply.body.decode() == (
+            f"--{boundary}\r\n{head} 0-0/10\r\n\r\n0\r\n"
+            f"--{boundary}\r\n{head} 8-9/10\r\n\r\n89\r\n--{boundary}--\r\n"
+        )
+        whole = ask("/ten.txt").headers
+        assert reply.headers == whole | {
+            "content-type": f"multipart/byteranges; boundary={boundary}",
+            "content-length": str(len(reply.body)),
+        }
+
     def test_a_large_file_comes_whole_and_in_part(self, ask: Ask) -> None:
         assert ask("/large.bin").body == LARGE
         assert ask("/large.bin", range="bytes=70000-200000").body == LARGE[70000:200001]
@@ -343,6 +407,14 @@ class TestPaths:
         assert ask("/caf%C3%A9/menu%20%c3%bc.txt").body == b"coffee"
         assert ask("/%74en.txt").body == TEN
         assert ask("/%2574en.txt").status == 404
+
+    def test_rfc_3986_6_2_2_an_escape_names_what_it_stands_for_in_either_case(self, ask: Ask) -> None:
+        for target in ("/docs%2Findex.html", "/docs/index%2ehtml", "/docs/index%2Ehtml", "/%64ocs/"):
+            assert ask(target).body == SITE["docs/index.html"]
+
+    def test_what_a_target_is_to_a_shell_or_a_template_is_a_name_here(self, ask: Ask) -> None:
+        for target in ("/;ls", "/$HOME", "/~root", "/{{x}}", "/%7B%25", "/a%26b", "/a+b", "/a%2Bb", "/%3F"):
+            assert ask(target).status == 404
 
     def test_a_path_in_another_unicode_form_leads_to_the_one_that_is_kept(self, ask: Ask) -> None:
         reply = ask("/cafe%CC%81/menu%20u%CC%88.txt?q")
@@ -398,6 +470,27 @@ class TestMissing:
         assert (reply.status, reply.body) == (404, b"<h1>Gone fishing</h1>")
         assert reply.headers["content-type"] == "text/html; charset=utf-8"
         assert reply.headers["cache-control"] == "public, max-age=0, s-maxage=10"
+
+    def test_12_5_5_the_releases_own_page_is_negotiated(self, ask: Ask, site: Live) -> None:
+        coded = {"404.html": {"gzip": gzip.compress(b"<h1>Gone fishing</h1>", mtime=0)}}
+        site.publish(2, SITE | {"404.html": b"<h1>Gone fishing</h1>"}, coded=coded)
+        reply = ask("/no", accept_encoding="gzip")
+        assert (reply.status, reply.headers["content-encoding"]) == (404, "gzip")
+        assert reply.headers["vary"] == ask("/no").headers["vary"] == "Accept-Encoding"
+        assert gzip.decompress(reply.body) == b"<h1>Gone fishing</h1>"
+
+    @pytest.mark.parametrize("door", ["middleware", "worker", "threads"], indirect=True)
+    @pytest.mark.parametrize("size", [10, 1_000_000])
+    def test_15_6_4_what_storage_lacks_is_503_until_it_is_back(self, ask: Ask, site: Live, size: int) -> None:
+        content = secrets.token_bytes(size)
+        site.publish(2, SITE | {"late.bin": content})
+        blob = site.blob(content)
+        blob.unlink()
+        reply = ask("/late.bin")
+        assert (reply.status, reply.headers["cache-control"]) == (503, NO_STORE)
+        assert reply.headers["retry-after"] == "5"
+        site.blob(content)
+        assert ask("/late.bin").body == content
 
     def test_the_404_page_has_no_validators_and_no_ranges(self, ask: Ask, site: Live) -> None:
         site.publish(2, SITE | {"404.html": b"<h1>Gone fishing</h1>"})
