@@ -96,10 +96,7 @@ class RetainedWriter(ManifestWriter):
         return digest
 
     def _keep(self, name: str, old: Served) -> None:
-        found = _find(old.reader, name)
-        if found is None:
-            return
-        entry, header_set = found
+        entry, header_set = _find(old.reader, name)
         self.put(
             name,
             blob=entry.blob,
@@ -132,14 +129,19 @@ def _is_served(reader: ManifestReader, name: str) -> bool:
     return reader.served(name) is not None or (plain is not None and reader.served_as(*plain) is not None)
 
 
-def _find(reader: ManifestReader, name: str) -> tuple[Entry, int] | None:
-    """Return the entry that answers for `name`, and its header set's id; a file of that name comes first."""
+def _find(reader: ManifestReader, name: str) -> tuple[Entry, int]:
+    """Return the entry that answers for `name`, and its header set's id; a file of that name comes first.
+
+    Raises `KeyError` where none does.
+    """
     entry = reader.lookup(name)
     if entry is not None:
         return entry, entry.header_set
     path, fingerprint = split_fingerprinted(name) or ("", "")
     entry = reader.lookup(path)
-    return (entry, entry.named_header_set) if entry and entry.fingerprint == fingerprint else None
+    if entry is None or entry.fingerprint != fingerprint:
+        raise KeyError(name)
+    return entry, entry.named_header_set
 
 
 type _Bucket = tuple[str, bytes]
