@@ -21,9 +21,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.bench import content, servers, tables
+from tests.bench import content, servers, slow, tables
 from tests.bench.measuring import Outcome, Switching, compare, switch
-from tests.bench.scenarios import SCENARIOS, Request, Scenario, Wrong, requests
+from tests.bench.scenarios import SCENARIOS, SLOW, Request, Scenario, Wrong, requests
 from tests.serving import PROJECT, Gunicorn, Published
 
 DOCUMENT = PROJECT / "docs/performance.md"
@@ -95,11 +95,16 @@ def bench(work: Path, options: argparse.Namespace) -> tuple[Any, str]:
     outcomes: dict[str, dict[str, Outcome]] = {}
     sizes: dict[int, dict[str, tuple[float, float]]] = {}
     switching: Switching | None = None
+    probes: dict[str, slow.Probes] = {}
     for kind, files_of in (("basic", content.basic), ("site", content.site)):
         here = [scenario for scenario in wanted if scenario.content == kind]
         if here:
             with prepared(work / kind, files_of()) as stage:
-                outcomes |= {scenario.name: timed(scenario, stage, options, work) for scenario in here}
+                for scenario in here:
+                    if scenario.name == SLOW:
+                        probes = probed(scenario, stage, options)
+                    else:
+                        outcomes[scenario.name] = timed(scenario, stage, options, work)
     for scenario in wanted:
         if scenario.name == "million":
             for paths in (FEW_PATHS, options.paths):
@@ -115,12 +120,14 @@ def bench(work: Path, options: argparse.Namespace) -> tuple[Any, str]:
             for scenario, each in outcomes.items()
         },
         "sizes": sizes,
+        "slow_clients": {server: each.share_soon for server, each in probes.items()},
         "switching": asdict(switching) if switching else None,
     }
     return found, "\n\n".join(
         [
             f"{tables.machine()} {tables.players()} Rounds: {options.rounds} of {options.seconds:g} s.",
             *([tables.comparison(outcomes)] if outcomes else []),
+            *([tables.slow_clients(probes)] if probes else []),
             *([tables.sizes(sizes)] if sizes else []),
             *([tables.switching(switching)] if switching else []),
         ]
@@ -152,6 +159,13 @@ def timed(scenario: Scenario, stage: Stage, options: argparse.Namespace, work: P
     say(f"{scenario.name}: {scenario.title.format(paths=len(stage.files))}")
     asked = requests(scenario, stage.files)
     return compare(scenario, stage.running, asked, rounds=options.rounds, seconds=options.seconds, work=work)
+
+
+def probed(scenario: Scenario, stage: Stage, options: argparse.Namespace) -> dict[str, slow.Probes]:
+    say(f"{scenario.name}: {scenario.title}")
+    small, large = (Request(f"/{path}", stage.files[path]) for path in ("small.css", "large.bin"))
+    seconds = options.seconds * options.rounds
+    return {server.name: slow.probe(server.port, small, large, seconds=seconds) for server in stage.running}
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import zstandard
 
 from tests.bench.content import Files
 
+SLOW = "slow-clients"
 SPAN_BYTES, CHECKED, MOST_REQUESTS = 65_536, 100, 200_000
 IDENTITY, CODED = ("Accept-Encoding", "identity"), ("Accept-Encoding", "gzip, br, zstd")
 DECODERS: dict[str, Callable[[bytes], bytes]] = {
@@ -42,6 +43,7 @@ SCENARIOS = (
     Scenario(
         "latency", "basic", "the file of 10 KB, 4 connections that pause before each request", 4, "ms", 6
     ),
+    Scenario(SLOW, "basic", "the file of 10 KB, a connection each time, beside 200 clients that are slow"),
     Scenario("site", "site", "400 files by popularity, gzip, br and zstd accepted, 30 % conditional"),
     Scenario("million", "many", "random paths of a release of {paths:,}, 32 connections, identity"),
     Scenario("switch", "many", "the same while the pointer goes to and fro between two releases"),

@@ -14,6 +14,7 @@ from tests.bench.load import Load
 from tests.bench.measuring import SETTLED_SHARE, Outcome, Sample, Switching
 from tests.bench.scenarios import SCENARIOS, Scenario
 from tests.bench.servers import CORES, WHITENOISE, find
+from tests.bench.slow import CLIENTS, SOON_MS, Probes
 
 STEPS = ("parse", "look up", "choose", "write", "count")  # of one request, in their order
 PACKAGES = ("gunicorn", "gunicorn-h1c", "uvloop", "whitenoise")
@@ -78,6 +79,22 @@ def switching(found: Switching) -> str:
         f"| none | {_latencies(found.still)}\n"
         f"| to and fro, {found.flips} in all | {_latencies(found.flipping)}"
     )
+
+
+def slow_clients(found: dict[str, Probes]) -> str:
+    """Return a table of how long others wait beside slow clients: server → probes."""
+    rows = [
+        f"| beside {CLIENTS} slow clients | probes | within {SOON_MS} ms | p50 ms | p99 ms | longest ms |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, probes in found.items():
+        waited = sorted(probes.waited_ms)
+        figures = (waited[len(waited) // 2], waited[len(waited) * 99 // 100], waited[-1])
+        rows.append(
+            f"| {name} | {len(waited):,} | {probes.share_soon:.1%} |"
+            f" {' | '.join(f'{figure:.2f}' for figure in figures)} |"
+        )
+    return "\n".join(rows)
 
 
 def sizes(found: dict[int, dict[str, tuple[float, float]]]) -> str:

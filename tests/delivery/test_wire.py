@@ -178,7 +178,7 @@ CASES = (
     Case("9110-15.5.17 a 416", visit("Range: bytes=99-"), (416,)),
     Case("9110-14.6 several ranges", visit("Range: bytes=0-1,4-5"), (206,)),
     Case("9110-9.3.2 the head of many an answer",
-         b"".join(visit(method="HEAD", target=f"/{path}") for path in ("", "large.bin", "no", "docs", "-/no")),
+         b"".join(visit(method="HEAD", target=f"/{a}") for a in ("", "large.bin", "no", "docs", "-/no")),
          (200, 200, 404, 308, 404)),
     # Connections
     Case("9112-9.3 a connection is kept", visit()),

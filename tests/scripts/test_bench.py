@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import tables
+from tests.bench import slow, tables
 from tests.bench.__main__ import DOCUMENT
 from tests.bench.load import Load, drive_here
 from tests.bench.measuring import Outcome, Sample, compare, switch
 from tests.bench.scenarios import SCENARIOS, Request, Scenario, Wrong, check
 from tests.bench.servers import OURS, WHITENOISE, Server
-from tests.bench.tables import NoPlace, comparison, fill
+from tests.bench.tables import NoPlace, comparison, fill, slow_clients
 from tests.serving import PROJECT, free_port
 
 CONTENT = b"p { order: 1 }\n" * 100
@@ -126,6 +126,22 @@ def test_an_unknown_scenario_is_refused_by_name() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "no such scenario: smal" in done.stderr
+
+
+@pytest.mark.parametrize(("content", "is_right"), [(CONTENT, True), (b"another", False)])
+def test_who_asks_beside_slow_clients_waits_for_a_right_answer(
+    monkeypatch: pytest.MonkeyPatch, content: bytes, is_right: bool
+) -> None:
+    monkeypatch.setattr(slow, "CLIENTS", 4)
+    with answering(whole) as port:
+        found = slow.probe(port, Request("/small.css", content), ASKED[0], seconds=0.2)
+    assert found.waited_ms
+    assert (min(found.waited_ms) < slow.NEVER_MS) is is_right
+    assert f"| {OURS} | {len(found.waited_ms)} | " in slow_clients({OURS: found})
+
+
+def test_probes_that_wait_too_long_are_not_soon() -> None:
+    assert slow.Probes([1, slow.SOON_MS, slow.SOON_MS + 1, slow.NEVER_MS]).share_soon == 0.5
 
 
 def test_right_answers_get_a_figure(tmp_path: Path, no_wrk: None) -> None:
