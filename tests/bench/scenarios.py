@@ -13,7 +13,7 @@ import zstandard
 
 from tests.bench.content import Files
 
-SLOW = "slow-clients"
+SLOW = "slow"
 SPAN_BYTES, CHECKED, MOST_REQUESTS = 65_536, 100, 200_000
 IDENTITY, CODED = ("Accept-Encoding", "identity"), ("Accept-Encoding", "gzip, br, zstd")
 DECODERS: dict[str, Callable[[bytes], bytes]] = {
