@@ -43,8 +43,8 @@ KINDS = {
     ),
     "wrong_integrity": FindingKind(
         "Wrong integrity",
-        "says a digest of",
-        " that its bytes do not have.",
+        "loads",
+        " with an integrity of other bytes.",
         "Browsers refuse such a file. Take the integrity attribute out, and the right one is put in.",
         is_noticed=True,
     ),

@@ -116,7 +116,7 @@ def test_a_page_tells_new_findings_by_kind_and_counts_the_others(second: Release
     assertContains(answer, "2 new findings</h2>")
     assertContains(answer, "2 new findings: missing file 1, wrong integrity 1.")
     assertContains(answer, "refers to <code>img/there.png</code>, which is not served.")
-    assertContains(answer, "says a digest of <code>js/app.js</code> that its bytes do not have.")
+    assertContains(answer, "loads <code>js/app.js</code> with an integrity of other bytes.")
     assertContains(answer, KINDS[INTEGRITY].advice)
     assertContains(answer, "Its base had 1 as well, and 1 more that is mended.")
     assertNotContains(answer, "img/lost.png")

@@ -178,7 +178,9 @@ class Command(SubcommandsCommand):
 
     def submit(self, *, number: int, **options: Any) -> object:
         release = review.submit(release=release_numbered(number), actor=self.actor(options))
-        return self._say_state(release)
+        report = self._say_state(release)
+        self._say_findings(release, lint_of(release))
+        return report
 
     def approve(self, *, number: int, digest: str | None, **options: Any) -> object:
         release = release_numbered(number)
