@@ -8,6 +8,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -163,6 +164,27 @@ def test_a_worker_that_is_killed_takes_nothing_with_it_that_cannot_be_asked_for_
     assert [visitor.faults for visitor in visitors] == [[]] * 4
     assert all(visitor.broken <= 2 for visitor in visitors)
     assert all(visitor.answers for visitor in visitors)
+
+
+def test_reloads_and_max_requests_lose_no_request_of_whoever_asks_meanwhile(tmp_path: Path) -> None:
+    server = Gunicorn(tmp_path, workers=2, environment={"GUNICORN_CMD_ARGS": "--max-requests 400"})
+    Published(server.storage).publish(1, SITE)
+    has_to_stop = threading.Event()
+
+    def visit() -> set[bytes]:
+        bodies = set()
+        while not has_to_stop.is_set():
+            bodies.add(server.ask("/ten.txt").body)
+        return bodies
+
+    with server, ThreadPoolExecutor(4) as visitors:
+        visits = [visitors.submit(visit) for _ in range(4)]
+        for _ in range(2):
+            before = frozenset(server.by_worker())
+            server.reload()
+            server.by_worker(apart_from=before)
+        has_to_stop.set()
+        assert [done.result() for done in visits] == [{TEN}] * 4
 
 
 def test_visitors_need_no_database_and_readyz_says_that_it_is_down(server: Gunicorn) -> None:

@@ -256,20 +256,6 @@ def test_the_access_log_has_a_line_for_each_request(tmp_path: Path) -> None:
     assert lines[0]["agent"] == 'a "b"\\'
 
 
-def test_hints_come_before_a_page_where_the_channel_wants_them(tmp_path: Path) -> None:
-    server = Gunicorn(tmp_path, workers=1)
-    published = Published(server.storage)
-    published.publish(1, SITE, links={"index.html": "</css/site.css>; rel=preload; as=style"})
-    published.write(json.loads(published.pointer.read_bytes()) | {"options": {"early_hints": True}})
-    with server:
-        raw = server.exchange(get("/", "Connection: close"))
-        hints, _, answer = raw.partition(b"\r\n\r\n")
-        assert hints == b"HTTP/1.1 103 Early Hints\r\nLink: </css/site.css>; rel=preload; as=style"
-        assert read_answer(answer).headers["link"] == "</css/site.css>; rel=preload; as=style"
-        old = server.exchange(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
-        assert old.startswith(b"HTTP/1.1 200 OK\r\n")
-
-
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_what_is_no_request_gets_one_answer_wherever_its_connection_is_by_then(
     server: Gunicorn, method: str
