@@ -72,9 +72,22 @@ class S3Server:
         self.stop()
         _end(self._store)
 
-    def url(self, prefix: str, *, key: str = "site", bucket: str = BUCKET) -> str:
-        """Return a STORAGE_URL for a part of the bucket that nobody else uses."""
-        return f"s3://{key}:{key}-secret@127.0.0.1:{self.ports['s3']}/{bucket}/{prefix}?tls=0"
+    @property
+    def port(self) -> int:
+        return self.ports["s3"]
+
+    def url(self, prefix: str, *, key: str = "site", bucket: str = BUCKET, port: int | None = None) -> str:
+        """Return a STORAGE_URL for a part of the bucket, by another way than straight if `port` is one's."""
+        return f"s3://{key}:{key}-secret@127.0.0.1:{port or self.port}/{bucket}/{prefix}?tls=0"
+
+    def upload(self, folder: Path, prefix: str) -> None:
+        """Bring what lies below a folder to a part of the bucket."""
+        client = self.client()
+        for file in folder.rglob("*"):
+            if file.is_file():
+                client.put_object(
+                    Bucket=BUCKET, Key=f"{prefix}/{file.relative_to(folder)}", Body=file.read_bytes()
+                )
 
     def start(self) -> None:
         """Answer, on the port that it has, and wait until it does."""

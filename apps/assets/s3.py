@@ -83,7 +83,7 @@ class Bucket(S3Storage):  # type: ignore[misc]  # django-storages has no types
         with self._asking(name):
             super().delete(name)
 
-    def _open(self, name: str, mode: str = "rb") -> File[bytes]:
+    def _open(self, name: str, mode: str = "rb") -> "_Object":
         if mode != "rb":
             raise ValueError("a bucket's objects are written whole, by `save`")
         with self._asking(name):
@@ -107,7 +107,7 @@ class Bucket(S3Storage):  # type: ignore[misc]  # django-storages has no types
             yield
         except botocore.ClientError as error:
             raise self._refusal(name, error) from error
-        except (botocore.ConnectionError, botocore.HTTPClientError) as error:
+        except (botocore.ConnectionError, botocore.HTTPClientError, botocore.IncompleteReadError) as error:
             raise self._unreachable(str(error)) from error
         except botocore.BotoCoreError as error:
             raise StorageRefuses(
@@ -147,7 +147,7 @@ class _Unchanged(Exception):
     """An object still has the entity tag that it was asked for by."""
 
 
-class _Object(File[bytes]):
+class _Object(File):  # type: ignore[type-arg]  # Django's has no parameter when it runs
     """What comes from a bucket, read as it comes."""
 
     def __init__(self, bucket: Bucket, name: str, stream: IO[bytes], size: int) -> None:

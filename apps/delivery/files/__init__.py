@@ -58,8 +58,9 @@ class LocalFiles:
 
     @property
     def faulty(self) -> list[str]:
-        """The names in storage of files that are missing, or are not what their names say."""
-        return [str(file.relative_to(self._folder)) for file in self._checked.faulty]
+        """The names in storage of files that are missing there, or are not what their names say."""
+        here = [str(file.relative_to(self._folder)) for file in self._checked.faulty]
+        return sorted({*here, *self._fetching.failing})
 
     @property
     def replaced(self) -> int:

@@ -31,6 +31,11 @@ class Pauses:
         self._most_seconds = most_seconds
         self._failures: dict[str, _Failure] = {}
 
+    @property
+    def names(self) -> list[str]:
+        """What failed when it was tried last."""
+        return list(self._failures)
+
     def check(self, name: str) -> None:
         """Raise again what went wrong with `name`, as long as it is too early for another try."""
         failure = self._failures.get(name)

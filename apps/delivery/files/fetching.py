@@ -24,6 +24,11 @@ class Fetching:
         self._pauses = Pauses(most_seconds=_MOST_PAUSE_SECONDS)
         self._down = Pauses(most_seconds=_MOST_PAUSE_OF_STORAGE_SECONDS)
 
+    @property
+    def failing(self) -> list[str]:
+        """The names of files that could not be fetched, or not be kept, when that was tried last."""
+        return self._pauses.names
+
     @contextmanager
     def alone(self, key: str) -> Iterator[Path]:
         """Let one thread of one process at a time do what `key` says; give it a file to write to.
