@@ -16,7 +16,9 @@ from apps.imports.exceptions import ChannelMoved, SourceRefused
 from apps.imports.services import Result
 from apps.jobs.models import Job
 from apps.releases.models import Channel, Release
+from apps.releases.selectors import manifest_reader_of
 from apps.releases.services import drafts, review
+from apps.releases.services.channels import set_options
 from tests.imports.conftest import FIRST, SECOND, Import, Publish, changes_in, served_paths, write_files
 
 ROWS: tuple[type[Model], ...] = (Asset, AuditEntry, Blob, Job, Release)
@@ -164,6 +166,28 @@ def test_a_whole_site_may_be_added_to_without_removing(
 def test_a_prefix_that_is_no_path_is_refused(import_folder: Import, first_folder: Path, prefix: str) -> None:
     assert refused_names(import_folder, first_folder, prefix=prefix) == [prefix.strip("/")]
     assert not Release.objects.exists()
+
+
+def test_what_is_live_is_imported_again_where_it_is_to_be_built_otherwise(
+    live: Release,
+    import_folder: Import,
+    first_folder: Path,
+    publish: Publish,
+    production: Channel,
+    administrator: User,
+) -> None:
+    set_options(channel=production, actor=administrator, fingerprints=True)
+    production.refresh_from_db()
+    assert import_folder(first_folder, title="", is_dry_run=True).is_change
+    outcome = import_folder(first_folder, title="Names")
+    assert (outcome.result, counts(outcome)) == (Result.MADE, (0, 0, 0, 3))
+    again = import_folder(first_folder, title="Names")
+    assert (again.result, again.release) == (Result.HELD, outcome.release)
+    renewed = publish(outcome.release)
+    assert manifest_reader_of(renewed).has_fingerprints
+    settled = import_folder(first_folder, title="Names")
+    assert (settled.result, settled.release) == (Result.LIVE, renewed)
+    assert not import_folder(first_folder, title="", is_dry_run=True).is_change
 
 
 def test_a_dry_run_counts_and_writes_nothing(

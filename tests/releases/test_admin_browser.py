@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page, Route, sync_playwright
 from apps.accounts.models import User
 from apps.releases.models import Release
 from apps.releases.services import publishing, review
+from apps.releases.services.channels import set_options
 from apps.releases.services.redirects import put_redirect
 from tests.releases.conftest import MakeRelease, put
 from tests.releases.test_release_redirects import bring_live
@@ -62,7 +63,9 @@ def answers(
     draft = make_release(put("css/site.css", "a {\n  color: red\n}\n"), expected_result="", title="x" * 120)
     put_redirect(release=draft, source="/old/*", target="https://new.example/:splat", actor=editor)
     put_redirect(release=draft, source="/css/site.css", target="/index.html", status=302, actor=editor)
-    waiting = review.submit(release=make_release(put("js/new.js", "1")), actor=editor)
+    set_options(channel=approved.channel, actor=administrator, fingerprints=True)
+    lost = put("lost.html", f"<script integrity=x src=/js/new.js></script><img src=/{'long/' * 40}lost.png>")
+    waiting = review.submit(release=make_release(put("js/new.js", "import '"), lost), actor=editor)
     ready = review.submit(release=make_release(put("a.html", "<p>")), actor=editor)
     review.approve(release=ready, digest=ready.manifest_id or "", actor=manager)
     release, channel = "/admin/releases/release/", f"/admin/releases/channel/{approved.channel_id}/"
@@ -71,6 +74,7 @@ def answers(
             "/admin/",
             release,
             f"{release}{waiting.pk}/change/",
+            f"{release}{waiting.pk}/findings/",
             f"{release}{ready.pk}/publish/",
             f"{release}{ready.pk}/history/",
             "/admin/releases/channel/",

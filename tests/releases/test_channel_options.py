@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +19,9 @@ from apps.delivery.pointer import ChannelOptions, parse_pointer
 from apps.releases.exceptions import UnknownField, WrongOption
 from apps.releases.models import Channel, Release
 from apps.releases.selectors import channel_named
-from apps.releases.services import channels, pointers
+from apps.releases.services import channels, pointers, publishing, review
 from apps.releases.services.channels import set_options
+from tests.releases.conftest import MakeRelease
 from tests.releases.test_commands import refused, run
 from tests.staff import staff_client
 
@@ -248,3 +250,37 @@ def test_the_report_is_json_that_names_every_option(
     (first, *_) = run(capsys, "channel", "list")
     assert set(first["options"]) == set(channels.OPTIONS)
     assert json.loads(json.dumps(first)) == first
+
+
+BUILT_OTHERWISE = "What is live was built otherwise"
+
+
+def test_an_option_that_waits_for_the_next_build_says_so_until_that_is_live(
+    live: Release,
+    make_release: MakeRelease,
+    editor: User,
+    manager: User,
+    administrator: User,
+    capsys: Capture,
+) -> None:
+    address = f"/admin/releases/channel/{live.channel_id}/change/"
+    assertNotContains(staff_client(administrator).get(address), "built with other options")
+    call_command("channel", "set", "production", "--fingerprints", "on", "--required-approvals", "0")
+    assert BUILT_OTHERWISE in capsys.readouterr().out
+    call_command("channel", "show", "production")
+    assert BUILT_OTHERWISE in capsys.readouterr().out
+    assertContains(staff_client(administrator).get(address), "What is live was built with other options.")
+    release = review.submit(release=make_release(), actor=editor)
+    publishing.publish(release=release, actor=manager)
+    call_command("channel", "set", "production", "--clean-urls", "on")
+    assert BUILT_OTHERWISE not in capsys.readouterr().out
+    assertNotContains(staff_client(administrator).get(address), "built with other options")
+
+
+def test_a_manifest_that_storage_lacks_says_nothing_of_how_it_was_built(
+    live: Release, administrator: User, storage_folder: Path, capsys: Capture
+) -> None:
+    (storage_folder / live.manifest.file_name).unlink()  # type: ignore[union-attr]
+    call_command("channel", "set", "production", "--fingerprints", "on")
+    assert BUILT_OTHERWISE not in capsys.readouterr().out
+    assert channel_named("production").fingerprints

@@ -114,7 +114,7 @@ def test_nothing_is_new_where_the_base_was_not_looked_at(
 def test_a_page_tells_new_findings_by_kind_and_counts_the_others(second: Release, editor: User) -> None:
     answer = staff_client(editor).get(page(second))
     assertContains(answer, "2 new findings</h2>")
-    assertContains(answer, "2 new findings: missing file 1, wrong integrity 1.")
+    assertContains(answer, "2 new findings: Missing file 1 · Wrong integrity 1.")
     assertContains(answer, "refers to <code>img/there.png</code>, which is not served.")
     assertContains(answer, "loads <code>js/app.js</code> with an integrity of other bytes.")
     assertContains(answer, KINDS[INTEGRITY].advice)
@@ -167,11 +167,18 @@ def test_a_draft_says_when_references_are_looked_at(
     assertContains(staff_client(editor).get(page(draft)), "builds releases without fingerprinted names")
 
 
+def test_a_release_from_before_the_names_says_why_nothing_was_looked_at(
+    live: Release, editor: User, administrator: User
+) -> None:
+    channels.set_options(channel=live.channel, actor=administrator, fingerprints=True)
+    assertContains(staff_client(editor).get(page(live)), "built before production had fingerprinted names")
+
+
 def test_a_channel_without_names_says_how_to_have_references_looked_at(
     live: Release, editor: User, capsys: Capture
 ) -> None:
     answer = staff_client(editor).get(page(live))
-    assertContains(answer, "References between files were not looked at")
+    assertContains(answer, "References between files are not looked at")
     assertContains(answer, f"/admin/releases/channel/{live.channel_id}/change/#options")
     assert run(capsys, "release", "findings", live.pk) == []
     call_command("release", "show", str(live.pk))
