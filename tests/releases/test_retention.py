@@ -231,22 +231,38 @@ def test_a_publication_goes_live_where_its_names_cannot_be_gathered_and_they_fol
     assert pointer.retained
 
 
-def test_of_two_that_gather_at_once_the_later_one_begins_again(
+def test_of_two_that_gather_at_once_the_one_for_the_later_publication_wins(
     publish: Publish, production: Channel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = publish(ONE)
+    publish(ONE)
     second = publish(TWO)
-    meanwhile = [second, first]
+
+    def put_while_another_publishes(file: Path, *, digest: str) -> Any:
+        monkeypatch.undo()
+        retention.gather_names(publish(THREE))
+        return put_manifest_file(file, digest=digest)
+
+    monkeypatch.setattr(retention, "put_manifest_file", put_while_another_publishes)
+    retention.gather_names(second)
+    assert kept(production) == {ONE, TWO}
+    assert RetainedNames.objects.get().last_publication == 3
+
+
+def test_of_two_that_gather_at_once_for_the_same_publication_the_second_leaves_it_as_it_is(
+    publish: Publish, production: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(ONE)
+    second = publish(TWO)
 
     def put_while_another_gathers(file: Path, *, digest: str) -> Any:
-        if meanwhile:
-            retention.gather_names(meanwhile.pop())
+        monkeypatch.undo()
+        retention.gather_names(second)
         return put_manifest_file(file, digest=digest)
 
     monkeypatch.setattr(retention, "put_manifest_file", put_while_another_gathers)
     retention.gather_names(second)
     assert kept(production) == {ONE}
-    assert RetainedNames.objects.get().last_publication == 2
+    assert RetainedNames.objects.get().revision == 2
 
 
 def test_who_gathers_for_what_is_no_longer_live_changes_nothing(
