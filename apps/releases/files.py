@@ -1,6 +1,7 @@
 """Manifest files in storage, and where they lie on this machine."""
 
-import hashlib
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TypedDict
 
@@ -10,6 +11,8 @@ from apps.assets import store
 from apps.releases.exceptions import ManifestMissing
 from apps.releases.manifest.writer import file_sha256
 from apps.releases.models import ManifestFile
+
+_KEPT_FILES = 20  # of those that were fetched; a manifest of a million paths has 87 MB
 
 
 def manifest_name(digest: str, file_sha256: str) -> str:
@@ -50,14 +53,20 @@ def manifest_file(manifest: ManifestFile) -> Path:
 
 
 def _fetched(manifest: ManifestFile) -> Path:
-    target = Path(settings.DATA_DIR) / "fetched" / Path(manifest.file_name).name
-    if target.exists():
-        return target
-    content = store.read(manifest.file_name)
-    if content is None or hashlib.sha256(content).hexdigest() != manifest.file_sha256:
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with store.temporary_file() as file:
-        file.write_bytes(content)
-        file.replace(target)
-    return target
+    """Return where a manifest is kept that was fetched, now or earlier; there may be no such file."""
+    file = Path(settings.DATA_DIR) / "fetched" / Path(manifest.file_name).name
+    if file.is_file() and file.stat().st_size == manifest.file_size_bytes:
+        os.utime(file)
+        return file
+    with store.temporary_file() as unfinished, suppress(FileNotFoundError):
+        if store.download(manifest.file_name, unfinished) == manifest.file_sha256:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            unfinished.replace(file)
+            _remove_oldest(file.parent)
+    return file
+
+
+def _remove_oldest(folder: Path) -> None:
+    by_use = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime)
+    for file in by_use[:-_KEPT_FILES]:
+        file.unlink(missing_ok=True)
