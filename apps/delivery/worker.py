@@ -42,6 +42,7 @@ class DjangoConnection(ASGIProtocol):  # type: ignore[misc]
         self.since = self.front.clock
         self.latest = b""  # of what the parser was given
         self._has_begun = False  # to send a head, which is not there yet
+        self._half_closed = False  # by the client, which still reads
         self._unread = b""  # what came after a request that is not answered yet
 
     @property
@@ -53,6 +54,8 @@ class DjangoConnection(ASGIProtocol):  # type: ignore[misc]
     def patience_seconds(self) -> float:
         if not self._awaiting_request:
             return math.inf
+        if self._half_closed:
+            return 0.0
         return self.front.head_seconds if self._has_begun else self.front.idle_seconds
 
     def connection_made(self, transport: Any) -> None:
@@ -65,6 +68,11 @@ class DjangoConnection(ASGIProtocol):  # type: ignore[misc]
     def connection_lost(self, exc: Exception | None) -> None:
         self.front.forget(self)
         super().connection_lost(exc)
+
+    def eof_received(self) -> bool:
+        """Stay open for who sends nothing more but is still to get an answer, which gunicorn does not."""
+        self._half_closed = True
+        return bool(self._callback_parser.is_complete)
 
     def data_received(self, data: bytes) -> None:
         if not self._has_begun:

@@ -187,6 +187,15 @@ def test_who_sends_nothing_more_still_gets_every_answer(server: Gunicorn) -> Non
     assert received.endswith(TEN)
 
 
+@pytest.mark.parametrize("target", ["/-/healthz", "/-/readyz"])
+def test_who_sends_nothing_more_gets_djangos_answer_too(server: Gunicorn, target: str) -> None:
+    with server.connect() as connection:
+        connection.sendall(get("/ten.txt") + get(target) + get("/docs/"))
+        connection.shutdown(socket.SHUT_WR)
+        received = connection.makefile("rb").read()
+    assert [answer.status for answer in read_answers(received, b"")] == [200, 200, 200]
+
+
 def test_a_request_that_comes_byte_by_byte_is_one_request(server: Gunicorn) -> None:
     with server.connect() as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
