@@ -1,7 +1,7 @@
 """What a build found wrong in the files of a release: in words, and beside what its base had already."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -22,7 +22,8 @@ SHOWN_OF_A_KIND = 5
 class FindingKind:
     """What findings of a kind have in common: a heading, the words before and after the detail, advice.
 
-    `is_noticed` says whether visitors notice it; if not, it is only a remark.
+    `is_noticed` says whether visitors notice it; if not, it is only a remark. The detail `is_path` where
+    it is another file, which many files may refer to.
     """
 
     title: str
@@ -30,6 +31,7 @@ class FindingKind:
     after: str
     advice: str
     is_noticed: bool = False
+    is_path: bool = False
 
 
 # In the order in which they are shown. docs/fingerprints.md explains them one by one.
@@ -40,6 +42,7 @@ KINDS = {
         ", which is not served.",
         "Visitors get a 404 there. Add the file, correct the reference, or redirect the path.",
         is_noticed=True,
+        is_path=True,
     ),
     "wrong_integrity": FindingKind(
         "Wrong integrity",
@@ -47,6 +50,7 @@ KINDS = {
         " with an integrity of other bytes.",
         "Browsers refuse such a file. Take the integrity attribute out, and the right one is put in.",
         is_noticed=True,
+        is_path=True,
     ),
     "unreadable_script": FindingKind(
         "Script not understood",
@@ -121,13 +125,21 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
+class Sample:
+    """A new finding, and how many other files have the same with the same file."""
+
+    judged: Judged
+    others: int
+
+
+@dataclass(frozen=True, slots=True)
 class OfAKind:
-    """How many findings of a kind a release has, how many of them are new, and the first of the new."""
+    """How many findings of a kind a release has, how many of them are new, and samples of the new ones."""
 
     name: str
     total: int
     new: int
-    first: tuple[Judged, ...]
+    samples: tuple[Sample, ...]
 
     @property
     def kind(self) -> FindingKind:
@@ -135,7 +147,7 @@ class OfAKind:
 
     @property
     def unnamed(self) -> int:
-        return self.new - len(self.first)
+        return self.new - sum(1 + sample.others for sample in self.samples)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,17 +237,24 @@ def _counted(manifest: Manifest, base: Manifest | None) -> Lint:
         return Lint(State.NOT_CHECKED)
     before = open_manifest(base) if base else None
     is_compared = before is None or before.manner == now.manner
-    totals, new, mended = Counter[str](), Counter[str](), 0
-    first: dict[str, list[Judged]] = {}
+    totals, mended = Counter[str](), 0
+    alike: dict[str, dict[object, list[Judged]]] = {}
     for each in _judged(now, before if is_compared else None):
         kind = each.finding.kind
         totals[kind] += each.is_there
-        new[kind] += each.is_new
         mended += not each.is_there
-        if each.is_new and len(some := first.setdefault(kind, [])) < SHOWN_OF_A_KIND:
-            some.append(each)
-    kinds = (OfAKind(name, totals[name], new[name], tuple(first.get(name, ()))) for name in _ordered(totals))
+        if each.is_new:
+            about = each.finding.detail if each.kind.is_path else each.finding
+            alike.setdefault(kind, {}).setdefault(about, []).append(each)
+    kinds = (_of_a_kind(name, totals[name], alike.get(name, {}).values()) for name in _ordered(totals))
     return Lint(State.CHECKED, tuple(each for each in kinds if each.total), mended, is_compared)
+
+
+def _of_a_kind(name: str, total: int, alike: Collection[Sequence[Judged]]) -> OfAKind:
+    """Count findings of a kind that are grouped by what they are about; most files first."""
+    largest = sorted(alike, key=len, reverse=True)[:SHOWN_OF_A_KIND]
+    samples = tuple(Sample(some[0], len(some) - 1) for some in largest)
+    return OfAKind(name, total, sum(map(len, alike)), samples)
 
 
 def _ordered(names: Iterable[str]) -> list[str]:

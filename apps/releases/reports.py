@@ -62,13 +62,17 @@ class FindingReport(TypedDict):
     new: bool | None
 
 
+class SampleReport(FindingReport):
+    others: int
+
+
 class FindingsReport(TypedDict):
     state: str
     total: int
     new: int | None
     mended: int | None
     kinds: dict[str, int]
-    first: list[FindingReport]
+    first: list[SampleReport]
 
 
 class NameReport(TypedDict):
@@ -188,9 +192,10 @@ def redirect_report(row: RedirectRow) -> RedirectReport:
 
 
 def findings_report(lint: Lint) -> FindingsReport:
-    """Describe what a build found: counts, and the first new findings of each kind.
+    """Describe what a build found: counts, and samples of the new findings of each kind.
 
-    What is new, and what is mended, is null where the base was not looked at in the same manner.
+    `others` counts the other files of which the same can be said. What is new, and what is mended, is
+    null where the base was not looked at in the same manner.
     """
     return {
         "state": lint.state,
@@ -199,9 +204,9 @@ def findings_report(lint: Lint) -> FindingsReport:
         "mended": lint.mended if lint.is_compared else None,
         "kinds": {each.name: each.total for each in lint.kinds},
         "first": [
-            finding_report(judged, is_compared=lint.is_compared)
+            {**finding_report(sample.judged, is_compared=lint.is_compared), "others": sample.others}
             for each in lint.kinds
-            for judged in each.first
+            for sample in each.samples
         ],
     }
 

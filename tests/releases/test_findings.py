@@ -70,7 +70,7 @@ def test_what_a_release_breaks_is_told_apart_from_what_its_base_had(second: Rele
     lint = lint_of(second)
     assert (lint.state, lint.total, lint.new, lint.known, lint.mended) == (State.CHECKED, 3, 2, 1, 1)
     assert [(each.name, each.total, each.new) for each in lint.kinds] == [(MISSING, 2, 1), (INTEGRITY, 1, 1)]
-    assert [each.finding.detail for each in lint.kinds[0].first] == ["img/there.png"]
+    assert [each.judged.finding.detail for each in lint.kinds[0].samples] == ["img/there.png"]
 
 
 def test_findings_can_be_narrowed(second: Release) -> None:
@@ -205,6 +205,7 @@ def test_findings_are_listed_by_command(second: Release, capsys: Capture) -> Non
         "kind": MISSING,
         "detail": "img/there.png",
         "new": True,
+        "others": 0,
     }
     everything = run(capsys, "release", "findings", second.pk)
     assert [(row["path"], row["new"]) for row in everything] == [(row[0], row[3]) for row in IN_SECOND]
@@ -218,6 +219,22 @@ def test_findings_are_listed_by_command(second: Release, capsys: Capture) -> Non
     assert "+ index.html refers to img/there.png, which is not served.\n" in out
     assert "  old.html refers to img/lost.png" in out
     assert "No finding fits." in out
+
+
+def test_a_file_that_many_miss_is_told_once_and_first(
+    first: Release, make_release: MakeRelease, editor: User, capsys: Capture
+) -> None:
+    pages = [put(f"{number}.html", "<script src=lost.js></script>") for number in range(9)]
+    alone = put("0/a.html", "<img src=alone.png>")
+    release = review.submit(release=make_release(*pages, alone), actor=editor)
+    (missing,) = lint_of(release).kinds
+    assert [(each.judged.path, each.others) for each in missing.samples] == [("0.html", 8), ("0/a.html", 0)]
+    assert (missing.new, missing.unnamed) == (10, 0)
+    assertContains(staff_client(editor).get(page(release)), "8 other files as well.")
+    call_command("release", "show", str(release.pk))
+    out = capsys.readouterr().out
+    assert "0.html refers to lost.js, which is not served. 8 other files as well." in out
+    assert "more of the kind" not in out
 
 
 MANY = 10_000

@@ -18,7 +18,7 @@ FINDINGS_A_PAGE = 100
 def findings_section(release: Release) -> dict[str, Any]:
     """Return what the release's page and the page of its publication say of findings."""
     lint = lint_of(release)
-    shown = [judged.finding.path for each in lint.kinds for judged in each.first]
+    shown = [sample.judged.finding.path for each in lint.kinds for sample in each.samples]
     return {"lint": lint, "changed_files": changes_at(release, shown)}
 
 

@@ -9,6 +9,7 @@ from apps.accounts.command_line import SubcommandsCommand
 from apps.accounts.selectors import user_named
 from apps.releases.comparison import visible
 from apps.releases.findings import KINDS, FindingList, Lint, State, lint_of
+from apps.releases.headlines import counted
 from apps.releases.manifest import diff, diff_redirects
 from apps.releases.models import Publication, Release
 from apps.releases.redirects import STATUSES, USUAL_STATUS
@@ -230,8 +231,9 @@ class Command(SubcommandsCommand):
         mended = f", {lint.mended} mended" if lint.mended and lint.is_compared else ""
         self.say(f"  Findings: {counts}{mended}")
         for each in lint.new_kinds:
-            for judged in each.first:
-                self.say(f"    {judged.path} {judged.words}")
+            for sample in each.samples:
+                others = f" {counted(sample.others, 'other file')} as well." if sample.others else ""
+                self.say(f"    {sample.judged.path} {sample.judged.words}{others}")
             if each.unnamed:
                 self.say(f"    and {each.unnamed} more of the kind {each.name}")
         self.say(f"    All: scripts/manage release findings {release.pk}")
