@@ -48,7 +48,8 @@ class Side:
 class ChangeRow:
     """One change, ready to be shown. `note` says why there is no comparison, where there is none.
 
-    `served_as` is the fingerprinted name under which the new content is served as well, if it has one.
+    `served_as` is the fingerprinted name under which the new content is served as well, if it has one;
+    `missed_by` are the files that refer to a removed path which nothing answers for.
     """
 
     change: Change
@@ -60,6 +61,7 @@ class ChangeRow:
     note: str = ""
     is_left_to_its_page: bool = False
     served_as: str = ""
+    missed_by: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:
@@ -87,18 +89,23 @@ def rows_of(changes: Iterable[Change], built: ManifestReader | None = None) -> l
         row = _row(change, IN_A_LIST, is_affordable=cost <= remaining)
         if row.text or row.pictures:
             remaining -= cost
-        rows.append(_named(row, built))
+        rows.append(_with_what_was_built(row, built))
     return rows
 
 
 def row_of(change: Change, built: ManifestReader | None = None) -> ChangeRow:
     """Return one change with as much of it as is ever shown."""
-    return _named(_row(change, ON_ITS_OWN), built)
+    return _with_what_was_built(_row(change, ON_ITS_OWN), built)
 
 
-def _named(row: ChangeRow, built: ManifestReader | None) -> ChangeRow:
-    name = built.fingerprinted_name_of(row.change.asset.path) if built else ""
-    return replace(row, served_as=visible(name)) if name else row
+def _with_what_was_built(row: ChangeRow, built: ManifestReader | None) -> ChangeRow:
+    path = row.change.asset.path
+    if built is None:
+        return row
+    if row.kind != "removed":
+        return replace(row, served_as=visible(built.fingerprinted_name_of(path)))
+    missed_by = () if built.is_answered(path) else tuple(map(visible, built.references_to(path)))
+    return replace(row, missed_by=missed_by)
 
 
 def _row(change: Change, limits: Limits, *, is_affordable: bool = True) -> ChangeRow:

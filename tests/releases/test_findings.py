@@ -15,6 +15,7 @@ from apps.releases.findings import KINDS, SHOWN_OF_A_KIND, FindingList, Judged, 
 from apps.releases.manifest import Finding
 from apps.releases.models import Channel, Release
 from apps.releases.services import channels, review
+from apps.releases.services.redirects import put_redirect
 from tests.releases.conftest import MakeRelease, Publish, put, remove
 from tests.releases.test_commands import refused, run
 from tests.staff import staff_client
@@ -122,6 +123,19 @@ def test_a_page_tells_new_findings_by_kind_and_counts_the_others(second: Release
     assertNotContains(answer, "img/lost.png")
     change = second.changes.get(asset__path="new.html")
     assertContains(answer, f'<a href="{LIST}{second.pk}/changes/{change.pk}/"><code>new.html</code></a>')
+
+
+def test_a_file_that_goes_says_who_still_refers_to_it(
+    second: Release, make_release: MakeRelease, editor: User
+) -> None:
+    assertContains(staff_client(editor).get(page(second)), "index.html still refers to it</span>")
+    answered = make_release(remove("img/there.png"), put("z.html", '<img src="img/there.png">'))
+    put_redirect(release=answered, source="/img/there.png", target="/old.html", actor=editor)
+    review.submit(release=answered, actor=editor)
+    assertNotContains(staff_client(editor).get(page(answered)), "still refers to it")
+    missed = make_release(remove("img/there.png"), put("z.html", '<img src="img/there.png">'))
+    review.submit(release=missed, actor=editor)
+    assertContains(staff_client(editor).get(page(missed)), "index.html still refers to it, and 1 more")
 
 
 def test_publishing_is_reminded_of_what_a_release_breaks(second: Release, manager: User) -> None:

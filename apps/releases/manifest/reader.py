@@ -240,8 +240,16 @@ class ManifestReader:
             (prefix, prefix + LAST),
         )
         for finding in itertools.starmap(Finding, rows):
-            if finding.kind != MISSING_REFERENCE or not self._is_answered(finding.detail):
+            if finding.kind != MISSING_REFERENCE or not self.is_answered(finding.detail):
                 yield finding
+
+    def is_answered(self, path: str) -> bool:
+        """Say whether `path`, which is no entry, is answered in another way: see docs/delivery.md."""
+        if named := split_fingerprinted(path):
+            entry = self.lookup(named[0])
+            if entry and entry.fingerprint == named[1]:
+                return True
+        return any(map(self.lookup, (f"{path}.html", f"{path}/index.html"))) or bool(self.redirect_for(path))
 
     def references_of(self, source: str) -> list[str]:
         """Return the paths that the content of `source` refers to, sorted, be they served or not."""
@@ -304,14 +312,6 @@ class ManifestReader:
     @property
     def _is_first_format(self) -> bool:
         return self.meta["format"] == FIRST_FORMAT
-
-    def _is_answered(self, path: str) -> bool:
-        """Say whether `path`, which is no entry, is served in another way: see docs/delivery.md."""
-        if named := split_fingerprinted(path):
-            entry = self.lookup(named[0])
-            if entry and entry.fingerprint == named[1]:
-                return True
-        return any(map(self.lookup, (f"{path}.html", f"{path}/index.html"))) or bool(self.redirect_for(path))
 
     def _has_rows(self, table: str) -> bool:
         if self._is_first_format:
