@@ -43,15 +43,19 @@ class Impact:
 def impact_of(
     differences: Iterable[Difference], redirects: Iterable[RedirectDifference] = (), *, named: int = 20
 ) -> Impact:
-    """Count differences of any number; keep the first `named` of them."""
+    """Count differences of any number; keep the first `named` of them, those that people made first."""
     counts = {"added": 0, "changed": 0, "removed": 0, "headers": 0, "following": 0}
-    first: list[Difference] = []
+    made: list[Difference] = []
+    derived: list[Difference] = []
     for difference in differences:
-        counts[kind_of(difference)] += 1
-        if len(first) < named:
-            first.append(difference)
+        kind = kind_of(difference)
+        counts[kind] += 1
+        kept = derived if kind in {"headers", "following"} else made
+        if len(kept) < named:
+            kept.append(difference)
     moved = tuple(redirects)
-    return Impact(**counts, first=tuple(first), redirects=len(moved), first_redirects=moved[:named])
+    first = tuple((made + derived)[:named])
+    return Impact(**counts, first=first, redirects=len(moved), first_redirects=moved[:named])
 
 
 def kind_of(difference: Difference | RedirectDifference) -> str:

@@ -65,6 +65,19 @@ def test_an_impact_counts_all_and_names_the_first() -> None:
     assert (impact.total, len(impact.first), impact.unnamed) == (31, 20, 11)
 
 
+def test_what_people_changed_is_named_before_what_follows_from_it() -> None:
+    follows = [
+        Difference(str(number), ENTRY, ENTRY, is_content_changed=True, is_following=True)
+        for number in range(30)
+    ]
+    changed = Difference("x", ENTRY, ENTRY, is_content_changed=True)
+
+    impact = impact_of([*follows, changed], named=3)
+
+    assert [difference.path for difference in impact.first] == ["x", "0", "1"]
+    assert (impact.changed, impact.following, impact.unnamed) == (1, 30, 28)
+
+
 def test_the_line_of_a_life_shows_where_a_release_is(approved: Release, manager: User) -> None:
     assert [(stop.label, stop.is_passed) for stop in progress_of(approved)] == [
         ("Draft", True),
