@@ -1,25 +1,23 @@
 """What a script refers to: imports, workers, `new URL(…, import.meta.url)`, import maps, source maps.
 
-Scripts are read with tree-sitter's grammar, which gives exact places, and quickly. Where the grammar does
-not understand a script, nothing of it counts: see docs/adr/0069.
+Where the grammar does not understand a script, nothing of it counts: see docs/adr/0069.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-import tree_sitter_javascript
-from tree_sitter import Language, Node, Parser, Query, QueryCursor
+from tree_sitter import Node, Query, QueryCursor
 
 from apps.releases.references.addresses import reference
 from apps.releases.references.found import Collected
+from apps.releases.references.grammar import LANGUAGE, UnreadableScriptError, insides, parsed
 from apps.releases.references.located import Located, from_script
 
 # A script without any of these refers to nothing: no time is spent on its grammar. A comment may stand where
 # the literal is expected; what is in it is left to the grammar, since looking for its end takes long.
 _CLUE = re.compile(r"""\b(?:from|import)[\s(]*+(?:["'`][./]|/[*/])|\b(?:Worker|URL)\s*+[(/]\s*+["'`/*]""")
-_LANGUAGE = Language(tree_sitter_javascript.language())
 _QUERY = Query(
-    _LANGUAGE,
+    LANGUAGE,
     """
     (import_statement source: (string) @module)
     (export_statement source: (string) @module)
@@ -29,10 +27,6 @@ _QUERY = Query(
     (new_expression constructor: (identifier) @_name arguments: (arguments) @url (#eq? @_name "URL"))
     """,
 )
-
-
-class UnreadableScriptError(ValueError):
-    """A script that the grammar does not understand; its words say where."""
 
 
 def collect_from_script(script: Located, base: str | None, collected: Collected, *, is_file: bool) -> None:
@@ -57,10 +51,11 @@ def collect_from_script(script: Located, base: str | None, collected: Collected,
 def collect_from_import_map(text: Located, base: str | None, collected: Collected) -> None:
     """Add the addresses of an import map (HTML, section 8.1.6.3): the values of `imports` and `scopes`."""
     source = f"({text.text})"
-    root = _parsed(source)
-    if root.has_error:
+    try:
+        root = parsed(source)
+    except UnreadableScriptError:
         return
-    for start, end in _spans(source, list(_addresses(root))):
+    for start, end in insides(source, list(_addresses(root))):
         url = from_script(text.part(start - 1, end - 1))
         if _is_path(url.text, "module", is_file=False) and (found := reference(url, base)):
             collected.references.append(found)
@@ -76,20 +71,14 @@ def _is_path(url: str, kind: str, *, is_file: bool) -> bool:
 
 def _literals(text: str) -> list[tuple[str, int, int]]:
     """Return (kind, start, end) of each literal that names a file, without its quotes, in order."""
-    root = _parsed(text)
-    if root.has_error:
-        raise UnreadableScriptError(f"line {_first_error(root).start_point.row + 1}")
+    root = parsed(text)
     captures = QueryCursor(_QUERY).captures(root)
     found = [("module", node) for node in captures.get("module", [])]
     for kind in ("import", "worker", "url"):
         found += [(kind, literal) for node in captures.get(kind, []) if (literal := _literal(kind, node))]
     found.sort(key=lambda each: each[1].start_byte)
-    spans = _spans(text, [node for _, node in found])
+    spans = insides(text, [node for _, node in found])
     return [(kind, *span) for (kind, _), span in zip(found, spans, strict=True)]
-
-
-def _parsed(text: str) -> Node:
-    return Parser(_LANGUAGE).parse(text.encode()).root_node
 
 
 def _literal(kind: str, arguments: Node) -> Node | None:
@@ -102,28 +91,6 @@ def _literal(kind: str, arguments: Node) -> Node | None:
         node.type == "template_substitution" for node in first.named_children
     )
     return first if first.type == "string" or is_plain else None
-
-
-def _spans(text: str, nodes: Sequence[Node]) -> Iterator[tuple[int, int]]:
-    """Yield where the insides of quoted literals stand, in characters; tree-sitter counts bytes.
-
-    The nodes are in order, so that a text that is not ASCII is gone through once.
-    """
-    encoded = b"" if text.isascii() else text.encode()
-    last_byte = last = 0
-    for node in nodes:
-        inside = encoded[node.start_byte : node.end_byte].decode()
-        start = last + len(encoded[last_byte : node.start_byte].decode()) if encoded else node.start_byte
-        last = start + len(inside) if encoded else node.end_byte
-        last_byte = node.end_byte
-        yield start + 1, last - 1
-
-
-def _first_error(root: Node) -> Node:
-    node = root
-    while inner := next((child for child in node.children if child.has_error or child.is_missing), None):
-        node = inner
-    return node
 
 
 def _addresses(root: Node) -> Iterator[Node]:

@@ -4,6 +4,7 @@ import json
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 _DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -57,10 +58,11 @@ def _shift(document: dict[str, Any], inserted: Sequence[Column], width: int) -> 
         document["mappings"] = _shifted_mappings(document["mappings"], inserted, width)
         return
     offsets = [(section["offset"]["line"], section["offset"]["column"]) for section in document["sections"]]
-    # What is inserted behind a section's end is none of its business, but for the line that it ends in.
-    ends = [bisect_left(inserted, (line + 1, 0)) for line, _ in offsets[1:]] + [len(inserted)]
-    for section, (line, column), end in zip(document["sections"], offsets, ends, strict=True):
-        first = bisect_right(inserted, (line, column))
+    # A section begins behind what is inserted at its place, and ends where the next one begins.
+    bounds = [bisect_right(inserted, offset) for offset in offsets] + [len(inserted)]
+    for section, (line, column), (first, end) in zip(
+        document["sections"], offsets, pairwise(bounds), strict=True
+    ):
         within = [(at - line, place - column if at == line else place) for at, place in inserted[first:end]]
         _shift(section["map"], within, width)
         section["offset"]["column"] = column + (first - bisect_left(inserted, (line, 0))) * width

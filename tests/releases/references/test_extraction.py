@@ -253,3 +253,28 @@ def test_whatever_a_file_holds_is_read_and_only_added_to(kind: Kind, text: str) 
     extraction = extract(kind, "x/y", content)
     names = dict.fromkeys(extraction.targets, FINGERPRINT)
     assert rewritten(content, extraction, names).replace(f".{FINGERPRINT}".encode(), b"") == content
+
+
+LONG = 60_000
+HOSTILE = [
+    (Kind.SCRIPT, "import/*" * LONG, []),
+    (Kind.SCRIPT, "import './a.js'; " + "/[" * LONG, []),
+    (Kind.SCRIPT, "import " + "/*a*/" * LONG + " x", []),
+    (Kind.SCRIPT, "/* é */" + "import './a.js';" * LONG, ["a.js"]),
+    (Kind.SCRIPT, "import './a.js';" + "//# sourceMappingURL=" * LONG, ["a.js"]),
+    (Kind.STYLE, "@import 'a.css';" + "url(" * LONG, ["a.css"]),
+    (Kind.STYLE, "url(" + "\\" * LONG, []),
+    (Kind.PAGE, "<x a='\"" * LONG, []),
+    (Kind.PAGE, "<!--" * LONG, []),
+    (Kind.PAGE, "<svg>" + "<![CDATA[" * LONG, []),
+    (Kind.PAGE, "<script><!--<script>" * LONG, []),
+    (Kind.PAGE, "<img srcset='" + "a.png ((" * LONG + "'>", ["a.png"]),
+]
+
+
+@pytest.mark.parametrize(("kind", "text", "expected"), HOSTILE, ids=[text[:12] for _, text, _ in HOSTILE])
+def test_texts_made_to_take_long_are_read_in_a_time_that_grows_with_their_length(
+    kind: Kind, text: str, expected: list[str]
+) -> None:
+    """Each of these takes hours, or for ever, where a step of the reading begins again at every place."""
+    assert targets(kind, text, path="x") == expected

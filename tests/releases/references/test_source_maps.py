@@ -143,3 +143,16 @@ def test_a_broken_map_within_the_file_is_found_and_stays() -> None:
     extraction = extract(Kind.SCRIPT, "app.js", content)
     assert [finding.kind for finding in extraction.findings] == ["unreadable_map"]
     assert rewritten(content, extraction, {"a.js": "3f2a9c1b0d4e"}).endswith(b"base64,AAAA")
+
+
+def test_many_insertions_into_long_lines_are_counted_once_each() -> None:
+    """A step that looks at all of the line before it, or at all insertions, takes hours here."""
+    text = "é" * 2_000_000
+    inserted = columns(text, range(0, len(text), 20))
+    assert inserted[-1] == (0, len(text) - 20)
+    mappings = ",".join(["AAAA", *["IAAI"] * 300_000])
+    moved = json.loads(shifted(json.dumps({"version": 3, "mappings": mappings}).encode(), inserted, 13))
+    assert len(moved["mappings"]) >= len(mappings)
+    sections = [{"offset": {"line": 0, "column": at}, "map": {"mappings": "AAAA"}} for at in range(30_000)]
+    moved = json.loads(shifted(json.dumps({"version": 3, "sections": sections}).encode(), inserted, 13))
+    assert moved["sections"][20]["offset"]["column"] == 20 + 2 * 13
