@@ -298,3 +298,20 @@ def test_a_channel_that_moves_meanwhile_is_refused_and_the_same_import_works_the
     assert outcome.removed == 2
     publish(outcome.release)
     assert served_paths(production) == sorted(SECOND)
+
+
+def test_a_folder_is_compared_with_what_was_uploaded_not_with_what_was_made_of_it(
+    production: Channel, administrator: User, import_folder: Import, publish: Publish, source: Path
+) -> None:
+    set_options(channel=production, actor=administrator, fingerprints=True)
+    production.refresh_from_db()
+    files = {"index.html": b"<link rel=stylesheet href=a.css>", "a.css": b"a { background: url(a.svg) }"}
+    write_files(source, {**files, "a.svg": b"<svg/>"})
+    live = publish(import_folder(source).release)
+    served = {entry.path: entry.size for entry in manifest_reader_of(live).entries()}
+    assert all(served[path] > len(content) for path, content in files.items())
+    assert import_folder(source).result == Result.LIVE
+    write_files(source, {"a.svg": b"<svg></svg>"})
+    outcome = import_folder(source)
+    assert counts(outcome) == (0, 1, 0, 2)
+    assert changes_in(outcome.release) == {"a.svg": "changed"}
