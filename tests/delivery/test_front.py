@@ -4,12 +4,15 @@ import asyncio
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.config import Config
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from apps.delivery.connection import LINGER_SECONDS, PublicConnection
 from apps.delivery.front import HEAD_SECONDS, Front
@@ -208,3 +211,16 @@ def test_a_head_for_django_has_its_time_from_its_first_byte_on(
     assert "close" not in transport.done
     pass_time(front, monkeypatch, HEAD_SECONDS / 3)
     assert "close" in transport.done
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sets(st.integers(1, 250)))
+def test_requests_get_the_same_answers_in_whatever_pieces_they_come(front: Front, cuts: set[int]) -> None:
+    folded = ASK[:-2] + b"A: b\r\n c\r\n\r\n"
+    sent = ASK + b"\r\n" + ASK.replace(b"GET", b"HEAD") + ASK.replace(b"ten", b"no") + folded + ASK
+    places = sorted({0, *cuts, len(sent)})
+    connection, transport = connect(front)
+    for begin, end in pairwise(places):
+        connection.data_received(sent[begin:end])
+    answers = b"".join(transport.written).split(b"HTTP/1.1 ")[1:]
+    assert [answer[:3] for answer in answers] == [b"200", b"200", b"404", b"400"]
