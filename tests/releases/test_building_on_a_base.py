@@ -85,7 +85,7 @@ def mapped(path: str, noise: int, begin: str, end: str) -> str:
     return f"\n{begin}# sourceMappingURL={names[noise]} {end}" if noise in names else ""
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.tuples(first_files, option), st.lists(st.tuples(changes, option), max_size=3))
 @example(({"p.html": (0, ["NONE"])}, ""), [({}, "fingerprints"), ({}, ""), ({}, "early_hints")])
 @example(({"x.js": (5, ["i.png"])}, NAMED), [({"x.js": None}, NAMED)])  # a finding goes with its file

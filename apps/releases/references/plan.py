@@ -71,7 +71,7 @@ class Plan:
         content = None
         if names or guards:
             content = rewritten(self._site.read(entry), extraction, names, guards)
-        critical = [each for each in extraction.critical if self._site.served(each.target)]
+        critical = [each for each in extraction.critical if self._is_there(each.target)]
         given = {guard.target: integrity for guard, integrity in guards.items()}
         findings = [*self._findings(entry.path, extraction), *wrong]
         link = link_header(critical, names, given)
@@ -83,5 +83,8 @@ class Plan:
         return too_large(entry, Kind.PAGE) or critical_of(entry.path, self._site.read(entry))
 
     def _findings(self, path: str, extraction: Extraction) -> list[Finding]:
-        missing = [target for target in extraction.targets if self._site.uploaded(target) is None]
+        missing = [target for target in extraction.targets if not self._is_there(target)]
         return [*extraction.findings, *(Finding(path, MISSING_REFERENCE, target) for target in missing)]
+
+    def _is_there(self, path: str) -> bool:
+        return bool(self._parts.name(path)) or self._site.served(path) is not None
