@@ -54,8 +54,8 @@ KINDS = {
     ),
     "unreadable_script": FindingKind(
         "Script not understood",
-        "is not understood at",
-        ", so it keeps plain names.",
+        "has code that is not understood at",
+        ", and which keeps plain names.",
         "It is served as it was uploaded. See whether browsers understand it.",
     ),
     "unreadable_map": FindingKind(
