@@ -16,6 +16,7 @@ from django.core.files.storage import InMemoryStorage, storages
 from pytest_django.fixtures import Settings
 
 from apps.assets import store
+from apps.assets.exceptions import StorageRefuses
 from apps.delivery.files import FileFault, StorageDown, current_files
 from apps.delivery.node import Node
 from tests.delivery.conftest import LARGE, SITE, TEN
@@ -411,6 +412,68 @@ def test_a_manifest_that_was_damaged_since_it_was_compared_is_found_and_fetched_
     assert manifest.read_bytes() == whole
     started.recheck()
     assert started.live
+
+
+def test_a_manifest_in_a_folder_of_storage_is_not_served_once_it_is_found_damaged(
+    published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Node({"*": "production"}).refresh()
+    current_files.cache_clear()
+    started = Node({"*": "production"})
+    started.refresh()
+    manifest = published.folder / "manifests" / "1.sqlite"
+    whole = manifest.read_bytes()
+    overwrite(manifest, whole[:-1] + b"\1")
+    monkeypatch.setattr("apps.delivery.files.RECHECK_SECONDS", 0.0)
+    started.recheck()
+    assert "production" not in started.live
+    started.refresh()
+    assert "production" not in started.live
+    assert "is damaged" in started.faults["production"]
+    manifest.write_bytes(whole)
+    started.refresh()
+    assert started.live["production"].number == 1
+    assert not started.faults
+
+
+def test_a_refusal_of_one_file_is_not_taken_for_that_of_all(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bucket that may not be listed refuses what it lacks."""
+
+    def refuse(name: str, part: Path) -> str:
+        raise StorageRefuses("AccessDenied (403)", next_step="Check key and secret.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "download", refuse)
+        with pytest.raises(FileFault, match="AccessDenied") as caught:
+            current_files().open_blob(sha256(TEN), len(TEN))
+    assert not isinstance(caught.value, StorageDown)
+    current_files().open_blob(sha256(LARGE), len(LARGE)).close()
+
+
+def test_what_is_known_of_faults_is_bounded(
+    published: Published, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.delivery.files.faults._MOST_NAMES", 3)
+    for number in range(10):
+        digest = f"{number:064}"
+        with pytest.raises(FileFault):
+            current_files().open_blob(digest, 1)
+        assert 0 < len(current_files().faulty) <= 3
+        assert store.blob_name(digest) in current_files().faulty
+
+
+def test_what_is_known_of_a_folders_faults_is_bounded(
+    published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.delivery.files.checked._FAULTY_FILES", 3)
+    for number in range(10):
+        digest = f"{number:064}"
+        with pytest.raises(FileFault):
+            current_files().open_blob(digest, 1)
+        assert 0 < len(current_files().faulty) <= 3
+        assert store.blob_name(digest) in current_files().faulty
 
 
 def test_a_folder_of_storage_is_compared_too(published: Published, caplog: pytest.LogCaptureFixture) -> None:

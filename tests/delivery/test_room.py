@@ -100,6 +100,7 @@ def test_what_processes_add_is_counted_together_and_looked_at_above_the_bound(
 ) -> None:
     swept = threading.Event()
     monkeypatch.setattr(Room, "sweep", lambda room: swept.set())
+    (tmp_path / "size").write_text("0")
     one, other = Room(tmp_path, 1000), Room(tmp_path, 1000)
     was_tight = []
     for room, size_bytes in ((one, 700), (other, 300)):
@@ -112,6 +113,13 @@ def test_what_processes_add_is_counted_together_and_looked_at_above_the_bound(
     swept.clear()
     one.add(1)  # just now: the sweep is under way
     other.add(1)
+    assert swept.wait(30)
+
+
+def test_what_nobody_has_counted_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    swept = threading.Event()
+    monkeypatch.setattr(Room, "sweep", lambda room: swept.set())
+    Room(tmp_path, 1000).add(0)
     assert swept.wait(30)
 
 

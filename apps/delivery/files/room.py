@@ -45,6 +45,7 @@ class Room:
     def __init__(self, folder: Path, most_bytes: int) -> None:
         self._folder = folder
         self._most_bytes = most_bytes
+        self._counter = folder / "size"
         self._swept_at = -math.inf
 
     @property
@@ -53,9 +54,13 @@ class Room:
         return self._count(lambda total: total) > self._most_bytes * 3 // 4
 
     def add(self, size_bytes: int) -> None:
-        """Count a file that was fetched; make room, in a thread of its own, where there is too little."""
+        """Count a file that was fetched; make room, in a thread of its own, where there is too little.
+
+        What nobody has counted yet, in a folder that was copied from elsewhere, is looked at as well.
+        """
+        is_uncounted = not self._counter.exists()
         is_full = self._count(lambda total: total + size_bytes) > self._most_bytes
-        if is_full and time.monotonic() - self._swept_at > _BETWEEN_SWEEPS_SECONDS:
+        if (is_full or is_uncounted) and time.monotonic() - self._swept_at > _BETWEEN_SWEEPS_SECONDS:
             self._swept_at = time.monotonic()
             Thread(target=self.sweep, name="assetsite-node-room", daemon=True).start()
 
@@ -124,7 +129,7 @@ class Room:
     def _count(self, change: Callable[[int], int]) -> int:
         """Change the folder's size as this machine's processes have counted it, and return it."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self._folder / "size", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = os.open(self._counter, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             counted = os.pread(handle, 32, 0)
