@@ -146,6 +146,8 @@ def test_what_is_fetched_is_bounded_and_fetched_again_when_it_is_asked_for(
 ) -> None:
     settings.NODE_CACHE_BYTES = len(LARGE)
     current_files.cache_clear()
+    (tmp_path / "node").mkdir()
+    (tmp_path / "node" / "size").write_text("0")
     files, large = current_files(), tmp_path / "node" / store.blob_name(sha256(LARGE))
     stream = files.open_blob(sha256(LARGE), len(LARGE))
     used(large, HOUR)

@@ -60,8 +60,10 @@ class Room:
         """
         is_uncounted = not self._counter.exists()
         is_full = self._count(lambda total: total + size_bytes) > self._most_bytes
-        if (is_full or is_uncounted) and time.monotonic() - self._swept_at > _BETWEEN_SWEEPS_SECONDS:
+        is_due = is_full and time.monotonic() - self._swept_at > _BETWEEN_SWEEPS_SECONDS
+        if is_due:
             self._swept_at = time.monotonic()
+        if is_due or is_uncounted:
             Thread(target=self.sweep, name="assetsite-node-room", daemon=True).start()
 
     def sweep(self) -> None:
