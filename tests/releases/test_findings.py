@@ -152,7 +152,7 @@ def test_a_release_that_breaks_nothing_says_so(
     release = review.submit(release=clean, actor=editor)
     answer = staff_client(editor).get(page(release))
     assertContains(answer, "No findings</h2>")
-    assertContains(answer, "Whatever its files refer to is there.")
+    assertContains(answer, "Every reference that was looked at leads to a file.")
     assertContains(answer, "2 of its base are mended.")
     assertNotContains(answer, "notice-remark")
     assertContains(staff_client(editor).get(page(release, "findings")), "Nothing was found.")
