@@ -383,3 +383,17 @@ def test_a_difference_says_what_only_follows(site: ManifestReader, publish: Publ
         "css/app.css": "following",
         "index.html": "following",
     }
+
+
+def test_a_page_that_is_too_large_to_read_names_nothing_ahead(
+    production: Channel, publish: Publish, administrator: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channels.set_options(channel=production, actor=administrator, early_hints=True)
+    page = "<link rel=stylesheet href=a.css>"
+    monkeypatch.setitem(MAX_BYTES, Kind.PAGE, len(page))
+    reader = manifest_reader_of(
+        publish(put("small.html", page), put("large.html", page + " "), put("a.css", "a {}"))
+    )
+    assert reader.link_of("small.html") == "</a.css>; rel=preload; as=style"
+    assert reader.link_of("large.html") == ""
+    assert [(finding.path, finding.kind) for finding in reader.findings()] == [("large.html", "too_large")]

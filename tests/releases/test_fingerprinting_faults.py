@@ -212,3 +212,15 @@ def test_a_file_that_nothing_has_to_read_may_be_missing(
     assert isinstance(storage, FileSystemStorage)
     storage.delete(store.blob_name(uploaded(release, "logo.svg")))
     assert review.submit(release=release, actor=editor).manifest
+
+
+def test_a_part_whose_digest_a_page_has_to_say_is_refused_by_its_name_where_it_is_missing(
+    named: Channel, editor: User
+) -> None:
+    base = building.build(release_on(None, editor, *(put(path, text) for path, text in SITE.items())))
+    sheet = open_manifest(base).lookup("app.css")
+    assert sheet
+    store.storage().delete(store.blob_name(sheet.blob))
+    release = release_on(base, editor, put("p1.html", PAGES["p2.html"]))
+    with pytest.raises(BlobDamaged, match=rf"app\.css are missing.*{sheet.blob}"):
+        building.build(release)
