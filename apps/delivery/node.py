@@ -32,6 +32,7 @@ PAUSE_SECONDS = 10.0  # after something that nobody expected
 SILENCE_SECONDS = 15.0  # without an answer for so long, storage hangs
 FIRST_LOOK_SECONDS = 3.0  # a start waits for so long before it serves what was kept
 ANY_HOST = "*"
+FAULTS = (OSError, BrokenPointer, ManifestFault, Refusal)  # of a pointer, or of what it names
 
 type Signature = tuple[int, int, int]
 
@@ -51,6 +52,7 @@ class Node:
         self._looked_at = time.monotonic()
         self._seen: dict[str, Signature] = {}
         self._asked: dict[str, tuple[bytes, str]] = {}  # words and tag of what a storage elsewhere said
+        self._names: dict[str, StoredManifest | None] = {}  # of earlier publications, as the pointer says
         self._process = 0
         self._starting = threading.Lock()
 
@@ -92,10 +94,11 @@ class Node:
         for channel in self._channels:
             try:
                 self._refresh_channel(channel, _pointer_name(channel))
+                self._complete(channel)
             except StorageDown as fault:
                 storage_fault = str(fault)
                 self._cannot_follow(channel, f"storage does not answer: {fault}")
-            except (OSError, BrokenPointer, ManifestFault, Refusal) as fault:
+            except FAULTS as fault:
                 self._cannot_follow(channel, str(fault))
             else:
                 self.faults.pop(channel, None)
@@ -106,11 +109,13 @@ class Node:
         """Serve nothing from a manifest that was taken for good and is found damaged after all."""
         damaged = current_files().recheck()
         for channel, live in list(self.live.items()):
-            if any(reader.file in damaged for reader in live.readers):
+            if live.reader.file in damaged:
                 del self.live[channel]
                 self._seen.pop(channel, None)
                 self._asked.pop(channel, None)
                 self._note(channel, f"the manifest of {live.tag} was found damaged")
+            elif live.retained is not None and live.retained.file in damaged:
+                self.live[channel] = live.with_names(None)
 
     @property
     def _channels(self) -> list[str]:
@@ -179,7 +184,7 @@ class Node:
 
     def _recall(self, channel: str) -> None:
         """Serve what was kept of a channel elsewhere, where nothing is served yet."""
-        with suppress(OSError, BrokenPointer, ManifestFault, Refusal):
+        with suppress(*FAULTS):
             words = None if channel in self.live else current_files().kept(_pointer_name(channel))
             if words is not None:
                 self._take(channel, words)
@@ -199,7 +204,13 @@ class Node:
         if pointer.channel != channel:
             raise BrokenPointer(f"it is the pointer of {pointer.channel}")
         before = self.live.get(channel)
-        self.live[channel] = _open(pointer)
+        live = _open(pointer)
+        if pointer.retained is not None:
+            # No roll back waits for the names of earlier publications: `_complete` says what is wrong.
+            with suppress(*FAULTS):
+                live = live.with_names(_open_manifest(pointer.retained))
+        self.live[channel] = live
+        self._names[channel] = pointer.retained
         logger.info("%s serves release %s (%s).", channel, pointer.release, pointer.tag)
         if before and before.sequence > pointer.sequence:
             logger.warning(
@@ -211,6 +222,16 @@ class Node:
         if before:  # in a thread of its own, since it takes its time and the next pointer does not wait
             current_files().note_use(*(reader.file for reader in before.readers))
             threading.Thread(target=before.let_go, name="assetsite-let-go", daemon=True).start()
+
+    def _complete(self, channel: str) -> None:
+        """Open the names of earlier publications, where they could not be opened with their pointer."""
+        live, names = self.live.get(channel), self._names.get(channel)
+        if live is None or names is None or live.retained is not None:
+            return
+        try:
+            self.live[channel] = live.with_names(_open_manifest(names))
+        except FAULTS as fault:
+            raise FileFault(f"all is served but the names of earlier publications: {fault}") from fault
 
     def _cannot_follow(self, channel: str, fault: str) -> None:
         self._recall(channel)
@@ -246,7 +267,6 @@ def _open(pointer: Pointer) -> LiveRelease:
         published_at=pointer.published_at,
         reader=reader,
         options=pointer.options,
-        retained=_open_manifest(pointer.retained) if pointer.retained else None,
     )
 
 

@@ -1,7 +1,7 @@
 """A release as delivery knows it: the pointer's words, an open manifest, and what was looked up in it."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from apps.delivery.pointer import USUAL_OPTIONS, ChannelOptions
 from apps.delivery.recent import Recent
@@ -41,14 +41,20 @@ class LiveRelease:
     reader: ManifestReader
     options: ChannelOptions = USUAL_OPTIONS
     retained: ManifestReader | None = None
-    _by_target: Recent[bytes, Resource] = field(default_factory=lambda: Recent(RECENT_PATHS))
-    _by_path: Recent[str, Resource] = field(default_factory=lambda: Recent(RECENT_PATHS))
-    _resources: Recent[tuple[object, ...], Resource] = field(default_factory=lambda: Recent(RECENT_RESOURCES))
+    _by_target: Recent[bytes, Resource] = field(init=False, default_factory=lambda: Recent(RECENT_PATHS))
+    _by_path: Recent[str, Resource] = field(init=False, default_factory=lambda: Recent(RECENT_PATHS))
+    _resources: Recent[tuple[object, ...], Resource] = field(
+        init=False, default_factory=lambda: Recent(RECENT_RESOURCES)
+    )
 
     @property
     def readers(self) -> list[ManifestReader]:
         """The manifests that this is answered from."""
         return [self.reader] if self.retained is None else [self.reader, self.retained]
+
+    def with_names(self, retained: ManifestReader | None) -> "LiveRelease":
+        """Return the same with other names of earlier publications, and nothing looked up yet."""
+        return replace(self, retained=retained)
 
     def find_target(self, target: bytes) -> Resource | None:
         """Return what a request target serves where nothing but a GET of it decides that.

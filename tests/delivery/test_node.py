@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from apps.delivery.files import LocalFiles
 from apps.delivery.node import Node, current_node
 from tests.delivery.conftest import SITE
 from tests.serving import Published
@@ -133,6 +135,41 @@ def test_a_damaged_manifest_is_not_served(node: Node, published: Published) -> N
     node.refresh()
     assert number(node) == 1
     assert "is damaged: it does not have its" in node.faults["production"]
+
+
+def test_no_roll_back_waits_for_names_of_earlier_publications(node: Node, published: Published) -> None:
+    """They are served as soon as they can be read, and until then it is said what is missing."""
+    published.publish(2, SITE)
+    pointer = json.loads(published.pointer.read_bytes())
+    names = published.folder / pointer["manifest"]["name"]
+    kept = published.folder / "retained.sqlite"
+    kept.write_bytes(b"\0" * names.stat().st_size)
+    published.write(pointer | {"retained": pointer["manifest"] | {"name": "retained.sqlite"}})
+    node.refresh()
+    assert number(node) == 2
+    assert node.live["production"].find("index.html")
+    assert "all is served but the names of earlier publications" in node.faults["production"]
+    os.replace(shutil.copy(names, published.folder / "whole"), kept)
+    node.refresh()
+    assert (number(node), node.faults) == (2, {})
+    assert node.live["production"].retained
+
+
+def test_names_that_are_found_damaged_later_take_nothing_else_away(
+    node: Node, published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pointer = json.loads(published.pointer.read_bytes())
+    kept = published.folder / "retained.sqlite"
+    shutil.copy(published.folder / pointer["manifest"]["name"], kept)
+    published.write(pointer | {"retained": pointer["manifest"] | {"name": "retained.sqlite"}})
+    node.refresh()
+    assert node.live["production"].retained
+    monkeypatch.setattr(LocalFiles, "recheck", lambda files: [kept])
+    node.recheck()
+    assert number(node) == 1
+    assert not node.live["production"].retained
+    node.refresh()
+    assert node.live["production"].retained
 
 
 def test_a_channel_without_publications_is_no_fault(node: Node) -> None:
