@@ -152,7 +152,7 @@ def test_no_roll_back_waits_for_names_of_earlier_publications(node: Node, publis
     os.replace(shutil.copy(names, published.folder / "whole"), kept)
     node.refresh()
     assert (number(node), node.faults) == (2, {})
-    assert node.live["production"].retained
+    assert node.live["production"].retained is not None
 
 
 def test_names_that_are_found_damaged_later_take_nothing_else_away(
@@ -163,13 +163,13 @@ def test_names_that_are_found_damaged_later_take_nothing_else_away(
     shutil.copy(published.folder / pointer["manifest"]["name"], kept)
     published.write(pointer | {"retained": pointer["manifest"] | {"name": "retained.sqlite"}})
     node.refresh()
-    assert node.live["production"].retained
+    assert node.live["production"].retained is not None
     monkeypatch.setattr(LocalFiles, "recheck", lambda files: [kept])
     node.recheck()
     assert number(node) == 1
-    assert not node.live["production"].retained
+    assert node.live["production"].retained is None
     node.refresh()
-    assert node.live["production"].retained
+    assert node.live["production"].retained is not None
 
 
 def test_a_channel_without_publications_is_no_fault(node: Node) -> None:
