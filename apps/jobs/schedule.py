@@ -9,23 +9,34 @@ type Chore = Callable[[], list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Scheduled:
-    """A chore, its name, and the seconds from the end of one run to the start of the next."""
+    """A chore, its name, and the seconds from the end of one run to the start of the next.
+
+    `rest` makes that longer after a run that took long: so many times as long as it took.
+    """
 
     name: str
     seconds: float
     run: Chore
+    rest: float = 0.0
+
+    def pause_after(self, took_seconds: float) -> float:
+        """Return the seconds until the next run, after one that took so long."""
+        return max(self.seconds, self.rest * took_seconds)
 
 
 _scheduled: dict[str, Scheduled] = {}
 
 
-def every(seconds: float, name: str) -> Callable[[Chore], Chore]:
-    """Register the decorated function to be called by each worker, at its start and then every `seconds`."""
+def every(seconds: float, name: str, *, rest: float = 0.0) -> Callable[[Chore], Chore]:
+    """Register the decorated function to be called by each worker, at its start and then every `seconds`.
+
+    `rest` is as in `Scheduled`.
+    """
 
     def register(function: Chore) -> Chore:
         if name in _scheduled:
             raise ValueError(f"Two scheduled functions are named {name}.")
-        _scheduled[name] = Scheduled(name, seconds, function)
+        _scheduled[name] = Scheduled(name, seconds, function, rest)
         return function
 
     return register

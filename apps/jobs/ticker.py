@@ -36,9 +36,11 @@ class Ticker:
     def run_due(self) -> float:
         """Call what is due; return the seconds until something else is."""
         for scheduled, due in self._due.items():
-            if due <= self._clock() and not self._stopped.is_set():
+            begin = self._clock()
+            if due <= begin and not self._stopped.is_set():
                 _run(scheduled)
-                self._due[scheduled] = self._clock() + scheduled.seconds
+                end = self._clock()
+                self._due[scheduled] = end + scheduled.pause_after(end - begin)
         return max(0.0, min(self._due.values(), default=math.inf) - self._clock())
 
     def _run(self) -> None:

@@ -11,7 +11,8 @@ def reconcile_pointers() -> list[str]:
     return reconcile()
 
 
-@every(2, "releases.refresh_content_codings")
+# A manifest of a million paths is copied for it: codings that come one by one are gathered meanwhile.
+@every(2, "releases.refresh_content_codings", rest=20)
 def refresh_content_codings() -> list[str]:
     """Let what is live, or waits to be, profit from content codings made since it was built."""
     lines = refresh_manifests()

@@ -1,6 +1,9 @@
+import os
 import random
+import sys
+import threading
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from unittest import mock
 
 import pytest
@@ -34,6 +37,21 @@ def _encode(*digests: str, effort: Effort = Effort.BEST) -> Job:
 
 def _sizes(digest: str) -> dict[str, int]:
     return {r.coding: r.encoded.size_bytes for r in representations_of([digest])[digest]}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a priority is the whole process's")
+def test_visitors_come_before_smaller_files(add_file: AddFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = set[int]()
+
+    def encoded(*args: Any, **kwargs: Any) -> Iterator[bytes]:
+        seen.add(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        yield from encoding.encoded(*args, **kwargs)
+
+    monkeypatch.setattr(tasks, "encoded", encoded)
+    own = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    _encode(add_file("site.css", CSS).digest)
+    assert seen == {19}
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == own
 
 
 def test_text_gets_every_coding_that_saves_and_each_is_a_blob(add_file: AddFile) -> None:

@@ -209,6 +209,19 @@ class TestTicker:
         assert calls == ["often", "seldom", "often", "often", "seldom"]
         assert waits == [2, 1, 2, 1, 1]
 
+    def test_one_that_takes_long_rests_in_proportion(self) -> None:
+        clock = Clock()
+        took = iter((0.01, 3.0))
+
+        def chore() -> list[str]:
+            clock.now += next(took)
+            return []
+
+        ticker = Ticker([Scheduled("copying", 2, chore, rest=20)], clock=clock)
+        assert ticker.run_due() == pytest.approx(2)
+        clock.now += 2
+        assert ticker.run_due() == pytest.approx(60)
+
     def test_one_that_fails_is_logged_and_the_others_and_the_next_time_are_not_concerned(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
