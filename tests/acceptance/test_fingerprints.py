@@ -65,6 +65,7 @@ SECOND = {
     "css/app.css": FIRST["css/app.css"].replace(b"crimson", b"navy"),
     "js/left.js": FIRST["js/left.js"].replace(b"of the first", b"of the second"),
 }
+PATIENCE_MS = 30_000  # on a busy machine a page of many parts takes its time
 CRIMSON, NAVY = "rgb(220, 20, 60)", "rgb(0, 0, 128)"
 NAMED = re.compile(r".+\.[0-9a-f]{12}\.\w+")
 
@@ -113,7 +114,7 @@ class Visitor:
 
     def sees(self, colour: str, name: str) -> None:
         """The page is whole: styles, font, pictures, both kinds of script, modules in a circle."""
-        expect(self.page).to_have_title(f"hello left right {name}")
+        expect(self.page).to_have_title(f"hello left right {name}", timeout=PATIENCE_MS)
         expect(self.page.locator("html")).to_have_attribute("data-classic", "ran")
         expect(self.page.locator("h1")).to_have_css("color", colour)
         self.page.wait_for_function("document.querySelector('img').naturalWidth > 0")
@@ -156,7 +157,7 @@ def assert_refuses_other_bytes(visitor: Visitor) -> None:
     assert [name.partition(".")[0] for name in names] == ["/css/app", "/js/app", "/js/classic"]
     visitor.page.context.route(f"**{names[0]}", turn)
     visitor.page.reload()
-    expect(visitor.page).to_have_title("hello left right of the first")
+    expect(visitor.page).to_have_title("hello left right of the first", timeout=PATIENCE_MS)
     expect(visitor.page.locator("h1")).to_have_css("color", "rgb(0, 0, 0)")
     assert any("integrity" in fault for fault in visitor.faults)
 
