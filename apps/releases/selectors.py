@@ -247,12 +247,12 @@ def conflicting_paths(release: Release, live: Publication | None) -> list[str]:
     """
     base = open_manifest(release.base_manifest) if release.base_manifest else None
     now = open_manifest(live.manifest) if live else None
-    moved = {row.path for row in diff(base, now) if _was_uploaded_anew(row.path, base, now)}
-    mine = release.changes.values_list("asset__path", flat=True)
+    mine = set(release.changes.values_list("asset__path", flat=True).iterator(chunk_size=2000))
+    both = (row.path for row in diff(base, now) if row.path in mine)
     sources = set(release.redirect_changes.values_list("source", flat=True))
     redirects = [row.source for row in diff_redirects(base, now) if row.source in sources]
     return [
-        *sorted(path for path in mine.iterator(chunk_size=2000) if path in moved),
+        *sorted(path for path in both if _was_uploaded_anew(path, base, now)),
         *(f"the redirect {typed_source(source)}" for source in redirects),
     ]
 

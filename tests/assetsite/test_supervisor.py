@@ -141,7 +141,9 @@ WATCHING = """
 import os, sys
 from signal import SIGQUIT, SIGKILL
 from assetsite.launch.processes import Child, Supervisor
-program = "import os, signal, sys; open(sys.argv[1] + str(os.getpid()), 'w'); signal.pause()"
+# A shell that starts tests in the background has SIGQUIT ignored, and so would these be.
+usual = "signal.signal(signal.SIGQUIT, signal.SIG_DFL)"
+program = f"import os, signal, sys; {usual}; open(sys.argv[1] + str(os.getpid()), 'w'); signal.pause()"
 folder = sys.argv[1]
 def child(number): return Child("c", [sys.executable, "-c", program, folder], number)
 lock = os.open(folder + "lock", os.O_RDWR | os.O_CREAT)

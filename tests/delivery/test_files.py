@@ -452,28 +452,28 @@ def test_a_refusal_of_one_file_is_not_taken_for_that_of_all(
     current_files().open_blob(sha256(LARGE), len(LARGE)).close()
 
 
-def test_what_is_known_of_faults_is_bounded(
-    published: Published, node: Node, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("apps.delivery.files.faults._MOST_NAMES", 3)
+def assert_that_three_faults_are_known() -> None:
+    """Meet ten, of which the latest are named."""
     for number in range(10):
         digest = f"{number:064}"
         with pytest.raises(FileFault):
             current_files().open_blob(digest, 1)
         assert 0 < len(current_files().faulty) <= 3
         assert store.blob_name(digest) in current_files().faulty
+
+
+def test_what_is_known_of_faults_is_bounded(
+    published: Published, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.delivery.files.faults._MOST_NAMES", 3)
+    assert_that_three_faults_are_known()
 
 
 def test_what_is_known_of_a_folders_faults_is_bounded(
     published: Published, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("apps.delivery.files.checked._FAULTY_FILES", 3)
-    for number in range(10):
-        digest = f"{number:064}"
-        with pytest.raises(FileFault):
-            current_files().open_blob(digest, 1)
-        assert 0 < len(current_files().faulty) <= 3
-        assert store.blob_name(digest) in current_files().faulty
+    assert_that_three_faults_are_known()
 
 
 def test_a_folder_of_storage_is_compared_too(published: Published, caplog: pytest.LogCaptureFixture) -> None:

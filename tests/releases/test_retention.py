@@ -231,18 +231,23 @@ def test_a_publication_goes_live_where_its_names_cannot_be_gathered_and_they_fol
     assert pointer.retained
 
 
+def while_a_file_is_put(monkeypatch: pytest.MonkeyPatch, happen: Callable[[], None]) -> None:
+    """Let something happen once, while the file of gathered names is brought to storage."""
+
+    def put(file: Path, *, digest: str) -> Any:
+        monkeypatch.undo()
+        happen()
+        return put_manifest_file(file, digest=digest)
+
+    monkeypatch.setattr(retention, "put_manifest_file", put)
+
+
 def test_of_two_that_gather_at_once_the_one_for_the_later_publication_wins(
     publish: Publish, production: Channel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(ONE)
     second = publish(TWO)
-
-    def put_while_another_publishes(file: Path, *, digest: str) -> Any:
-        monkeypatch.undo()
-        retention.gather_names(publish(THREE))
-        return put_manifest_file(file, digest=digest)
-
-    monkeypatch.setattr(retention, "put_manifest_file", put_while_another_publishes)
+    while_a_file_is_put(monkeypatch, lambda: retention.gather_names(publish(THREE)))
     retention.gather_names(second)
     assert kept(production) == {ONE, TWO}
     assert RetainedNames.objects.get().last_publication == 3
@@ -253,13 +258,7 @@ def test_of_two_that_gather_at_once_for_the_same_publication_the_second_leaves_i
 ) -> None:
     publish(ONE)
     second = publish(TWO)
-
-    def put_while_another_gathers(file: Path, *, digest: str) -> Any:
-        monkeypatch.undo()
-        retention.gather_names(second)
-        return put_manifest_file(file, digest=digest)
-
-    monkeypatch.setattr(retention, "put_manifest_file", put_while_another_gathers)
+    while_a_file_is_put(monkeypatch, lambda: retention.gather_names(second))
     retention.gather_names(second)
     assert kept(production) == {ONE}
     assert RetainedNames.objects.get().revision == 2

@@ -105,7 +105,7 @@ class Checked:
 class Records:
     """The manifests that this machine has compared, in a file: the next start need not wait for it.
 
-    A manifest of a million paths takes a tenth of a second to compare, as long as all the rest of a start.
+    To compare a large manifest can take as long as all the rest of a start.
     """
 
     def __init__(self, file: Path) -> None:
