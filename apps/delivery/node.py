@@ -28,7 +28,6 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1  # a local file is opened for each channel
 REMOTE_POLL_SECONDS = 1.0  # another machine is asked for each channel
-MAPPED_BYTES = 48 << 20  # of a manifest, however large: docs/adr/0035
 PAUSE_SECONDS = 10.0  # after something that nobody expected
 SILENCE_SECONDS = 15.0  # without an answer for so long, storage hangs
 FIRST_LOOK_SECONDS = 3.0  # a start waits for so long before it serves what was kept
@@ -273,7 +272,7 @@ def _open(pointer: Pointer) -> LiveRelease:
 
 def _open_manifest(stored: StoredManifest) -> ManifestReader:
     file = current_files().bring_manifest(stored.name, sha256=stored.sha256, size=stored.size)
-    return ManifestReader(file, mapped_bytes=MAPPED_BYTES)
+    return ManifestReader(file, is_mapped=False)
 
 
 def _follow(reference: weakref.ref[Node], has_looked: threading.Event) -> None:

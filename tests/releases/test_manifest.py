@@ -2,7 +2,6 @@
 
 import hashlib
 import sqlite3
-import sys
 import threading
 from pathlib import Path
 
@@ -212,21 +211,6 @@ def test_a_damaged_base_is_not_built_upon(tmp_path: Path) -> None:
     (tmp_path / "m").write_bytes(content)
     with pytest.raises((ManifestFault, sqlite3.DatabaseError)):
         write(tmp_path / "n", {"0.css": ("b", SHORT)}, base=tmp_path / "m", was={})
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="what is mapped is asked of /proc")
-@pytest.mark.parametrize("bound", [0, 65_536, 1 << 30])
-def test_no_more_of_a_manifest_is_mapped_than_was_asked_for(tmp_path: Path, bound: int) -> None:
-    file = tmp_path / "m"
-    write(file, {f"{number:05}.css": ("a", SHORT) for number in range(3_000)})
-    assert file.stat().st_size > 65_536
-    with ManifestReader(file, mapped_bytes=bound) as reader:
-        assert all(reader.served(f"{number:05}.css") for number in range(3_000))
-        maps = [line.split() for line in Path("/proc/self/maps").read_text().splitlines()]
-    ends = (line[0].split("-") for line in maps if line[-1] == str(file))
-    mapped = sum(int(end, 16) - int(start, 16) for start, end in ends)
-    assert min(bound, file.stat().st_size) <= mapped + 4_095
-    assert mapped <= bound
 
 
 def test_threads_share_a_reader_and_a_dropped_one_closes_its_files(tmp_path: Path) -> None:

@@ -58,13 +58,13 @@ class ManifestReader:
 
     Raises `ManifestFault` if the file is missing, damaged or of another format. The file never
     changes, so it is opened as immutable: no lock is taken and nothing is written beside it.
-    Its first `mapped_bytes` are read through a memory map, which is quicker; the rest takes 2 MB however
-    large the file is.
+    `is_mapped` reads through a memory map, which is quicker for whom reads much of it; without, a
+    reader takes 2 MB however large the file is.
     """
 
-    def __init__(self, file: Path, *, mapped_bytes: int = _MAPPED_BYTES) -> None:
+    def __init__(self, file: Path, *, is_mapped: bool = True) -> None:
         self.file = file
-        self._mapped_bytes = mapped_bytes
+        self._mapped_bytes = _MAPPED_BYTES if is_mapped else 0
         self.uri = f"file:{quote(str(file.absolute()))}?mode=ro&immutable=1"
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
