@@ -1,0 +1,1 @@
+"""The subcommands of `scripts/manage release`, by subject."""

@@ -1,0 +1,20 @@
+"""What the database keeps of releases: fields and constraints, no workflows."""
+
+from apps.releases.models.changes import Change, RedirectChange
+from apps.releases.models.channels import Channel
+from apps.releases.models.manifests import Manifest, ManifestFile, RetainedNames
+from apps.releases.models.publications import Publication
+from apps.releases.models.releases import Release
+from apps.releases.models.reviews import Approval
+
+__all__ = [
+    "Approval",
+    "Change",
+    "Channel",
+    "Manifest",
+    "ManifestFile",
+    "Publication",
+    "RedirectChange",
+    "Release",
+    "RetainedNames",
+]

@@ -1,0 +1,77 @@
+"""Reads of releases, channels and their history that have a name."""
+
+from apps.releases.selectors.changes import (
+    ChangeCounts,
+    change_counts,
+    changes_at,
+    changes_of,
+    conflicting_paths,
+    count_of,
+    neighbours_of,
+)
+from apps.releases.selectors.channels import (
+    channel_named,
+    channels_with_live,
+    first_published_at,
+    history_of,
+    live_publication,
+    live_publications,
+    publication_after,
+    publication_before,
+)
+from apps.releases.selectors.manifests import built_manifest_of, manifest_reader_of, open_manifest
+from apps.releases.selectors.releases import (
+    approved_releases,
+    drafts_of,
+    entries_about,
+    missing_brief,
+    open_release_with,
+    release_numbered,
+    releases_newest_first,
+    releases_waiting,
+    releases_with_counts,
+)
+from apps.releases.selectors.reviews import (
+    approvals_needed,
+    approvals_of,
+    approvals_that_hold,
+    authors_of,
+    rejection_of,
+    reviews_for,
+)
+
+__all__ = [
+    "ChangeCounts",
+    "approvals_needed",
+    "approvals_of",
+    "approvals_that_hold",
+    "approved_releases",
+    "authors_of",
+    "built_manifest_of",
+    "change_counts",
+    "changes_at",
+    "changes_of",
+    "channel_named",
+    "channels_with_live",
+    "conflicting_paths",
+    "count_of",
+    "drafts_of",
+    "entries_about",
+    "first_published_at",
+    "history_of",
+    "live_publication",
+    "live_publications",
+    "manifest_reader_of",
+    "missing_brief",
+    "neighbours_of",
+    "open_manifest",
+    "open_release_with",
+    "publication_after",
+    "publication_before",
+    "rejection_of",
+    "release_numbered",
+    "releases_newest_first",
+    "releases_waiting",
+    "releases_with_counts",
+    "reviews_for",
+]

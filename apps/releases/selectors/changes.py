@@ -1,0 +1,89 @@
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from apps.releases.manifest import ManifestReader, diff, diff_redirects
+from apps.releases.models import Change, Publication, Release
+from apps.releases.redirects import typed_source
+from apps.releases.selectors.manifests import open_manifest
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeCounts:
+    """How many paths a release adds, changes and removes, and how many redirects it changes."""
+
+    added: int
+    changed: int
+    removed: int
+    redirects: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.added + self.changed + self.removed
+
+
+def changes_of(release: Release, *, kind: str = "") -> QuerySet[Change]:
+    """Return the changes of a release by path; only those "added", "changed" or "removed" where asked."""
+    kinds = {
+        "added": Q(kind=Change.Kind.PUT, replaced_blob=None),
+        "changed": Q(kind=Change.Kind.PUT, replaced_blob__isnull=False),
+        "removed": Q(kind=Change.Kind.REMOVE),
+    }
+    changes = release.changes.select_related("release", "asset", "version__blob", "replaced_blob")
+    return changes.filter(kinds.get(kind, Q())).order_by("asset__path")
+
+
+def changes_at(release: Release, paths: Iterable[str]) -> dict[str, int]:
+    """Return the numbers of the changes that a release makes to these paths, by path."""
+    changes = release.changes.filter(asset__path__in=set(paths))
+    return dict(changes.values_list("asset__path", "pk"))
+
+
+def neighbours_of(change: Change) -> tuple[Change | None, Change | None]:
+    """Return the changes before and after `change` in its release, by path."""
+    changes, path = changes_of(change.release), change.asset.path
+    before = changes.filter(asset__path__lt=path).order_by("-asset__path").first()
+    return before, changes.filter(asset__path__gt=path).first()
+
+
+def conflicting_paths(release: Release, live: Publication | None) -> list[str]:
+    """Return the paths that `release` changes and that the channel changed since its base, sorted.
+
+    The sources of redirects come last, as people type them.
+    """
+    base = open_manifest(release.base_manifest) if release.base_manifest else None
+    now = open_manifest(live.manifest) if live else None
+    mine = set(release.changes.values_list("asset__path", flat=True).iterator(chunk_size=2000))
+    both = (row.path for row in diff(base, now) if row.path in mine)
+    sources = set(release.redirect_changes.values_list("source", flat=True))
+    redirects = [row.source for row in diff_redirects(base, now) if row.source in sources]
+    return [
+        *sorted(path for path in both if _was_uploaded_anew(path, base, now)),
+        *(f"the redirect {typed_source(source)}" for source in redirects),
+    ]
+
+
+def _was_uploaded_anew(path: str, base: ManifestReader | None, now: ManifestReader | None) -> bool:
+    """Say whether two manifests hold other content of a path, not only what follows from other paths."""
+    before, after = (reader.uploaded(path) if reader else None for reader in (base, now))
+    return before is None or after is None or before.blob != after.blob
+
+
+def change_counts(release: Release) -> ChangeCounts:
+    """Count the changes of a release by what they do to the base."""
+    put = Q(kind=Change.Kind.PUT)
+    counts = release.changes.aggregate(
+        added=Count("pk", filter=put & Q(replaced_blob=None)),
+        changed=Count("pk", filter=put & ~Q(replaced_blob=None)),
+        removed=Count("pk", filter=~put),
+    )
+    return ChangeCounts(**counts, redirects=release.redirect_changes.count())
+
+
+def count_of(changes: QuerySet[Any]) -> Coalesce:
+    """Count `changes` of the outer release in a subquery: for the rows of a page, not for all there are."""
+    counted = changes.filter(release=OuterRef("pk")).order_by().values("release").annotate(n=Count("*"))
+    return Coalesce(Subquery(counted.values("n"), output_field=IntegerField()), 0)

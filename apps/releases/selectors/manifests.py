@@ -1,0 +1,37 @@
+from functools import lru_cache
+from pathlib import Path
+
+from apps.releases.exceptions import ManifestMissing
+from apps.releases.files import manifest_file
+from apps.releases.manifest import ManifestFault, ManifestReader
+from apps.releases.models import ManifestFile, Release
+
+
+def open_manifest(manifest: ManifestFile) -> ManifestReader:
+    """Return a reader of the manifest's newest file. Raises `ManifestMissing`."""
+    return _reader(manifest_file(manifest))
+
+
+def manifest_reader_of(release: Release) -> ManifestReader:
+    """Return a reader of what `release` serves. Raises `ManifestMissing` where it was not built yet."""
+    if release.manifest is None:
+        raise ManifestMissing(
+            f"Release {release.pk} has no manifest yet.", next_step="Submit it for review; that builds it."
+        )
+    return open_manifest(release.manifest)
+
+
+def built_manifest_of(release: Release) -> ManifestReader | None:
+    """Return a reader of what `release` serves, or None where it was not built or storage lacks it."""
+    try:
+        return manifest_reader_of(release)
+    except ManifestMissing:
+        return None
+
+
+@lru_cache(maxsize=16)
+def _reader(file: Path) -> ManifestReader:
+    try:
+        return ManifestReader(file)
+    except ManifestFault as fault:
+        raise ManifestMissing(str(fault), next_step="Restore that file from a backup.") from fault
