@@ -55,12 +55,16 @@ MANAGER_PERMISSIONS = EDITOR_PERMISSIONS | {
     "releases.approve_release",
     "releases.publish_release",
     "releases.roll_back_channel",
+    "releases.hold_channel",
+    "releases.override_freeze",
 }
 ADMINISTRATOR_PERMISSIONS = MANAGER_PERMISSIONS | {
     "accounts.add_user",
     "accounts.change_user",
     "accounts.view_user",
+    "releases.add_channel",
     "releases.change_channel",
+    "releases.delete_channel",
     "jobs.retry_job",
 }
 

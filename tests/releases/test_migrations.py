@@ -88,3 +88,36 @@ def publish_one(database: Migrating) -> None:
         channel=channel, sequence=1, release=release, manifest=manifest, kind="publish",
         actor=user, tag="production-1", published_at="2026-01-01T00:00Z",
     )  # fmt: skip
+
+
+def test_a_channel_with_a_history_asks_for_nothing_new_until_it_is_told_to(
+    tmp_path: Path, django_db_blocker: DjangoDbBlocker
+) -> None:
+    with django_db_blocker.unblock(), migrating(tmp_path) as database:
+        database.to("releases", "0005_retained_names")
+        publish_one(database)
+        for _ in range(2):
+            database.to("releases", "0006_channel_requirements")
+            channel = database.rows("releases.Channel").get()
+            assert (channel.requires_baseline, channel.approver_group_id) == (False, None)
+            assert (channel.is_protected, channel.time_zone) == (False, "UTC")
+            with pytest.raises(IntegrityError, match="channel_named"):
+                database.rows("releases.Channel").update(name="another")
+            with pytest.raises(IntegrityError, match="channel_protected_asks_for_approval"):
+                database.rows("releases.Channel").update(is_protected=True, required_approvals=0)
+            with pytest.raises(IntegrityError, match="not_approved"):
+                publish_again(database)
+
+            database.to("releases", "0005_retained_names")
+            assert database.rows("releases.Publication").get().tag == "production-1"
+            with pytest.raises(IntegrityError, match="not_approved"):
+                publish_again(database)
+
+
+def publish_again(database: Migrating) -> None:
+    """Publish what nobody has approved, which its guard refuses: the migration has put it back."""
+    published = database.rows("releases.Publication").get()
+    database.rows("releases.Publication").create(
+        channel=published.channel, sequence=2, release=published.release, manifest=published.manifest,
+        kind="publish", actor=published.actor, tag="production-2", published_at="2026-01-02T00:00Z",
+    )  # fmt: skip
