@@ -1,8 +1,11 @@
 """Turns the words of environment variables into settings; says which variable is wrong, and how."""
 
+import binascii
+import hmac
 import os
 import secrets
 import tempfile
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -11,6 +14,9 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+
+_KEY_BYTES = 32
+_RANDOM_CHARACTERS = 50  # as Django's own check of SECRET_KEY asks for
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,33 @@ def kept_secret(file: Path) -> str:
         if not file.exists():
             _make_secret(file)
         return file.read_text().strip()
+
+
+def parse_key(text: str, *, variable: str) -> bytes:
+    """Read 32 bytes in base64: a key of Ed25519. Raises `ImproperlyConfigured` for anything else."""
+    try:
+        key = b64decode(text.strip(), validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) != _KEY_BYTES:
+        raise ImproperlyConfigured(
+            f"{variable} is no key: it takes {_KEY_BYTES} bytes in base64. `openssl rand -base64 32` makes a "
+            "SIGNING_KEY; `scripts/manage signing show` shows the public keys for SIGNING_TRUSTED_KEYS."
+        )
+    return key
+
+
+def signing_key(text: str, *, secret_key: str) -> bytes | None:
+    """Return the private key in SIGNING_KEY, else one that follows from SECRET_KEY; None without either.
+
+    Machines that share a SECRET_KEY so trust each other's signatures without another setting. A secret
+    key that is too short to be random gives none: the public key would help to guess it.
+    """
+    if text:
+        return parse_key(text, variable="SIGNING_KEY")
+    if len(secret_key) < _RANDOM_CHARACTERS:
+        return None
+    return hmac.digest(secret_key.encode(), b"assetsite signing key 1", "sha256")
 
 
 @contextmanager

@@ -5,7 +5,15 @@ from urllib.parse import urlsplit
 
 import environ
 
-from assetsite.environment import data_folder, kept_secret, parse_bind, parse_channel_hosts, storage_backend
+from assetsite.environment import (
+    data_folder,
+    kept_secret,
+    parse_bind,
+    parse_channel_hosts,
+    parse_key,
+    signing_key,
+    storage_backend,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -13,6 +21,12 @@ env = environ.Env()
 DATA_DIR = data_folder(env.str("DATA_DIR", default=str(BASE_DIR / "data")))
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or kept_secret(DATA_DIR / "secret.key")
+
+# What pointers and publications are signed with (apps.releases.signing); without it, DATA_DIR/signing.key
+SIGNING_KEY = signing_key(env.str("SIGNING_KEY", default=""), secret_key=env.str("SECRET_KEY", default=""))
+SIGNING_TRUSTED_KEYS = [
+    parse_key(key, variable="SIGNING_TRUSTED_KEYS") for key in env.list("SIGNING_TRUSTED_KEYS", default=[])
+]
 
 # The two doors
 PUBLIC_BIND = env.str("PUBLIC_BIND", default="127.0.0.1:8000")

@@ -15,14 +15,19 @@ from apps.accounts.models import User
 from apps.accounts.roles import Role
 from apps.delivery.files import current_files
 from tests.bucket import S3Server, weed
+from tests.serving import SIGNING_KEY
 
 
 @pytest.fixture(autouse=True)
 def storage_folder(tmp_path: Path, settings: Settings) -> Path:
-    """Point DATA_DIR and the blob storage at a folder that goes with the test; return the storage's."""
+    """Point DATA_DIR and the blob storage at a folder that goes with the test; return the storage's.
+
+    What is written there is signed with a key that tests know.
+    """
     folder = tmp_path / "storage"
     folder.mkdir()
     settings.DATA_DIR = tmp_path
+    settings.SIGNING_KEY = SIGNING_KEY.seed
     settings.STORAGES = {
         **settings.STORAGES,
         "blobs": {

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,10 +27,12 @@ from apps.caching.headers import HeaderCompiler
 from apps.caching.rules import HeaderSet, Match, Policy, Rule
 from apps.releases.manifest import ManifestWriter, Redirect, Representation
 from apps.releases.manifest.writer import file_sha256
+from apps.releases.signatures import MEMBER, SigningKey, sign
 from tests.acceptance.site import Answer, free_port
 
 __all__ = ["FIRST_RELEASED", "HOUR", "Answer", "Gunicorn", "Published", "free_port", "sha256"]
 
+SIGNING_KEY = SigningKey(b"a key that everybody may know ..")
 PROJECT = Path(__file__).resolve().parents[1]
 FIRST_RELEASED = 1_790_000_000  # the first publication of a prepared site; each other comes an hour later
 HOUR = 3600
@@ -161,11 +164,16 @@ class Published:
         self.write(json.loads(self.pointer.read_bytes()) | {"options": options})
 
     def write(self, pointer: Mapping[str, Any] | bytes) -> None:
-        """Replace the pointer's file at once, as `apps.assets.store` does."""
+        """Replace the pointer's file at once, as `apps.assets.store` does; sign it unless it is bytes."""
         self.pointer.parent.mkdir(parents=True, exist_ok=True)
         unfinished = self.pointer.with_suffix(".new")
-        unfinished.write_bytes(pointer if isinstance(pointer, bytes) else json.dumps(pointer).encode())
+        unfinished.write_bytes(pointer if isinstance(pointer, bytes) else self.signed(pointer))
         unfinished.replace(self.pointer)
+
+    def signed(self, pointer: Mapping[str, Any]) -> bytes:
+        """Return a pointer with a signature of its own, whether it had one or not."""
+        words = {key: value for key, value in pointer.items() if key != MEMBER}
+        return sign(words, name=f"channels/{self.channel}.json", key=SIGNING_KEY)
 
     def _put(
         self, writer: ManifestWriter, path: str, content: bytes, release: int, *, fingerprint: str = ""
@@ -283,6 +291,7 @@ class Gunicorn:
             "DATA_DIR": str(self.data),
             "DATABASE_URL": f"postgres://nobody@127.0.0.1:{free_port()}/nothing",
             "SECRET_KEY": "for-tests-only",
+            "SIGNING_KEY": b64encode(SIGNING_KEY.seed).decode(),
             "PUBLIC_BIND": f"127.0.0.1:{self.public_port}",
             "STAFF_BIND": f"127.0.0.1:{self.staff_port}",
             "CHANNEL_HOSTS": "production=localhost,127.0.0.1",

@@ -23,6 +23,8 @@ from apps.delivery.pointer import BrokenPointer, Pointer, StoredManifest, parse_
 from apps.delivery.release import LiveRelease
 from apps.refusals import Refusal
 from apps.releases.manifest import ManifestFault, ManifestReader
+from apps.releases.signatures import SignatureFault
+from apps.releases.signing import verified
 
 logger = logging.getLogger(__name__)
 
@@ -200,6 +202,7 @@ class Node:
 
     def _take(self, channel: str, words: bytes) -> None:
         """Open what a pointer names, compare it with its words, and serve it from then on."""
+        _refuse_unsigned(channel, words)
         pointer = parse_pointer(words)
         if pointer.channel != channel:
             raise BrokenPointer(f"it is the pointer of {pointer.channel}")
@@ -249,6 +252,18 @@ class Node:
 def current_node() -> Node:
     """Return this process's node."""
     return Node(settings.CHANNEL_HOSTS)
+
+
+def _refuse_unsigned(channel: str, words: bytes) -> None:
+    """Raise `BrokenPointer` unless somebody who is trusted has signed this for the channel."""
+    try:
+        verified(words, name=_pointer_name(channel))
+    except SignatureFault as fault:
+        raise BrokenPointer(
+            f"{fault}. Who wrote it is not known: see the runbook, A signature that is not trusted"
+        ) from fault
+    except ValueError as error:
+        raise BrokenPointer(f"it is not a pointer: {error!r}") from error
 
 
 def _open(pointer: Pointer) -> LiveRelease:

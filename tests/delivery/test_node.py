@@ -75,12 +75,14 @@ def test_an_earlier_publication_is_followed_and_said_aloud(
 def without_manifest(pointer: Path) -> None:
     words = json.loads(pointer.read_text())
     words["manifest"]["name"] = "manifests/none.sqlite"
-    pointer.write_text(json.dumps(words))
+    Published(pointer.parents[1]).write(words)
 
 
 def with_other(key: str, value: object) -> Callable[[Path], None]:
+    """Write a pointer that is wrong, and signed all the same."""
+
     def change(pointer: Path) -> None:
-        pointer.write_text(json.dumps(json.loads(pointer.read_text()) | {key: value}))
+        Published(pointer.parents[1]).write(json.loads(pointer.read_text()) | {key: value})
 
     return change
 

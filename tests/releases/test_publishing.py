@@ -1,4 +1,3 @@
-import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -25,6 +24,7 @@ from apps.releases.exceptions import (
 from apps.releases.models import Channel, Publication, Release
 from apps.releases.selectors import channel_named, live_publication, manifest_reader_of
 from apps.releases.services import channels, pointers, publishing, review
+from apps.releases.signing import verified
 from tests.releases.conftest import MakeRelease, put
 
 State = Release.State
@@ -32,8 +32,10 @@ OnCommit = Callable[..., AbstractContextManager[object]]
 
 
 def pointer(channel: Channel) -> dict[str, object]:
-    content = store.read(pointers.pointer_name(channel))
-    return json.loads(content) if content else {}
+    """Return what the channel's pointer says, which is signed."""
+    name = pointers.pointer_name(channel)
+    content = store.read(name)
+    return verified(content, name=name) if content else {}
 
 
 def states() -> list[str]:

@@ -4,8 +4,8 @@ The database decides, the pointer follows: it is written after the commit, and b
 that did not happen (a crash, a full disk). Delivery reads nothing but storage.
 """
 
-import json
 import logging
+from typing import Any
 
 from django.db import transaction
 
@@ -14,6 +14,8 @@ from apps.assets.exceptions import AssetRefusal
 from apps.releases.models import Channel, ManifestFile, Publication, RetainedNames
 from apps.releases.selectors import first_published_at, live_publication
 from apps.releases.services.retention import gather_names
+from apps.releases.signatures import signer_of
+from apps.releases.signing import signed, signing_key, verified
 
 logger = logging.getLogger(__name__)
 FORMAT = 1
@@ -24,8 +26,8 @@ def pointer_name(channel: Channel) -> str:
     return f"channels/{channel.name}.json"
 
 
-def pointer_content(publication: Publication) -> bytes:
-    """Return the pointer to a publication: UTF-8 JSON, the same bytes while nothing changes.
+def pointer_document(publication: Publication) -> dict[str, Any]:
+    """Return the pointer to a publication, without its signature; the same while nothing changes.
 
     That is: while its channel has the same options, and keeps the same names of earlier publications.
 
@@ -35,7 +37,7 @@ def pointer_content(publication: Publication) -> bytes:
     manifest, channel = publication.manifest, publication.channel
     retained = RetainedNames.objects.filter(channel=channel).first()
     released_at = first_published_at(publication.release) or publication.published_at
-    content = {
+    return {
         "format": FORMAT,
         "channel": channel.name,
         "sequence": publication.sequence,
@@ -54,7 +56,6 @@ def pointer_content(publication: Publication) -> bytes:
             "early_hints": channel.early_hints,
         },
     }
-    return json.dumps(content, indent=2).encode() + b"\n"
 
 
 def write_pointer(channel: Channel) -> bool:
@@ -70,8 +71,17 @@ def write_pointer(channel: Channel) -> bool:
     return not is_current(live) and _write(live)
 
 
+def sign_pointers_anew() -> list[str]:
+    """Sign every pointer with the key that is used now; return the names of the channels that needed it.
+
+    Until then nodes follow what was signed with an earlier key, while they trust it.
+    """
+    lives = filter(None, map(live_publication, Channel.objects.all()))
+    return [live.channel.name for live in lives if not _is_signed_now(live) and _write(live, is_anew=True)]
+
+
 @transaction.atomic
-def _write(live: Publication) -> bool:
+def _write(live: Publication, *, is_anew: bool = False) -> bool:
     """Write the pointer to `live`, unless that is not live any more: who has published since writes theirs.
 
     The channel is locked meanwhile: of two writers the later one writes what is newest, so neither a
@@ -79,9 +89,10 @@ def _write(live: Publication) -> bool:
     """
     channel = Channel.objects.select_for_update().get(pk=live.channel_id)
     now = live_publication(channel)
-    if now is None or now != live or is_current(now):
+    if now is None or now != live or (is_current(now) and not is_anew):
         return False
-    store.replace(pointer_name(channel), pointer_content(now))
+    name = pointer_name(channel)
+    store.replace(name, signed(pointer_document(now), name=name))
     return True
 
 
@@ -94,8 +105,13 @@ def _gather_names(live: Publication) -> None:
 
 
 def is_current(live: Publication) -> bool:
-    """Say whether storage points at `live`, so that visitors get it."""
-    return store.read(pointer_name(live.channel)) == pointer_content(live)
+    """Say whether storage points at `live`, in words that nodes believe, so that visitors get it."""
+    name = pointer_name(live.channel)
+    content = store.read(name)
+    try:
+        return content is not None and verified(content, name=name) == pointer_document(live)
+    except ValueError:
+        return False
 
 
 def reconcile() -> list[str]:
@@ -108,6 +124,11 @@ def reconcile() -> list[str]:
         except (OSError, AssetRefusal):
             logger.exception("The pointer of %s could not be written; it is tried again.", channel)
     return lines
+
+
+def _is_signed_now(live: Publication) -> bool:
+    content = store.read(pointer_name(live.channel))
+    return content is not None and is_current(live) and signer_of(content) == signing_key().public.id
 
 
 def _file_of(manifest: ManifestFile) -> dict[str, str | int]:
