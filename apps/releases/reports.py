@@ -13,7 +13,7 @@ from apps.releases.redirect_selectors import redirect_changes_of
 from apps.releases.redirects import typed_source
 from apps.releases.retention import kept_names
 from apps.releases.selectors import change_counts
-from apps.releases.services.channels import OPTIONS
+from apps.releases.services.channels import OPTIONS, value_of
 
 
 class PublicationReport(TypedDict):
@@ -234,7 +234,7 @@ def channel_report(
     return {
         "channel": channel.name,
         "required_approvals": channel.required_approvals,
-        "options": {name: getattr(channel, name) for name in OPTIONS},
+        "options": {name: value_of(channel, name) for name in OPTIONS},
         "retained": _retained_report(channel),
         "live": history_report(live) if live else None,
         "history": [history_report(publication) for publication in history],

@@ -150,6 +150,10 @@ def test_options_are_set_and_shown_by_command(
     more = ("--early-hints", "on", "--fingerprints", "on", "--retention-days", 7)
     report = run(capsys, "channel", "set", "production", *words, *more, "--retention-publications", 5)
     expected = {
+        "requires_baseline": False,
+        "approver_group": "",
+        "is_protected": False,
+        "time_zone": "UTC",
         "clean_urls": True,
         "not_found_page": "lost.html",
         "names_release": False,

@@ -8,7 +8,7 @@ from django.utils.html import format_html
 from apps.accounts.models import User
 from apps.accounts.permissions import require
 from apps.refusals import Refusal
-from apps.releases.admin.forms import OptionsForm, ReasonForm, RequiredApprovalsForm
+from apps.releases.admin.forms import OptionsForm, ReasonForm, RequirementsForm
 from apps.releases.admin.pages import actor_of, page_of, refused, render
 from apps.releases.exceptions import BaseMoved, WrongOption
 from apps.releases.headlines import counted, kept_in_words
@@ -30,15 +30,14 @@ class Pointer(StrEnum):
 
 
 def channel_page(request: HttpRequest, channel: Channel) -> HttpResponse:
-    """Show what a channel serves and how it came to that; on POST set its required approvals or options."""
+    """Show what a channel serves and how it came to that; on POST set what it asks for, or its options."""
     if request.method != "POST":
         return _show_channel(request, channel)
-    return _set_options(request, channel) if "options" in request.POST else _set_approvals(request, channel)
+    return _set_options(request, channel) if "options" in request.POST else _require(request, channel)
 
 
 def _set_options(request: HttpRequest, channel: Channel) -> HttpResponse:
-    form = OptionsForm(request.POST)
-    before = {name: getattr(channel, name) for name in channels.OPTIONS}
+    form, before = OptionsForm(request.POST), _values(channel)
     if not form.is_valid():
         return _show_channel(request, channel, options=form, status=400)
     try:
@@ -48,30 +47,41 @@ def _set_options(request: HttpRequest, channel: Channel) -> HttpResponse:
         return _show_channel(request, channel, options=form, status=400)
     except Refusal as refusal:
         return _show_channel(request, channel, status=refused(request, refusal))
-    changed = [
-        f"{words}: {channels.in_words(getattr(channel, name))}, before: {channels.in_words(before[name])}"
-        for name, words in channels.OPTIONS.items()
-        if getattr(channel, name) != before[name]
-    ]
-    words = f"Saved: {'; '.join(changed)}. Set it back below." if changed else "Nothing was changed."
-    messages.success(request, words)
+    messages.success(request, _saved(before, channel) or "Nothing was changed.")
     return HttpResponseRedirect(request.get_full_path())
 
 
-def _set_approvals(request: HttpRequest, channel: Channel) -> HttpResponse:
-    form, before = RequiredApprovalsForm(request.POST), channel.required_approvals
+def _require(request: HttpRequest, channel: Channel) -> HttpResponse:
+    form, before, count_before = RequirementsForm(request.POST), _values(channel), channel.required_approvals
     if not form.is_valid():
-        return _show_channel(request, channel, approvals=form, status=400)
-    count = form.cleaned_data["required_approvals"]
+        return _show_channel(request, channel, requirements=form, status=400)
+    options = dict(form.cleaned_data)
+    count = options.pop("required_approvals")
     try:
-        channels.set_required_approvals(channel=channel, count=count, actor=actor_of(request))
+        channel = channels.set_requirements(
+            channel=channel, approvals=count, actor=actor_of(request), **options
+        )
     except Refusal as refusal:
-        return _show_channel(request, channel, approvals=form, status=refused(request, refusal))
-    messages.success(
-        request,
-        f"From now on {channel} asks for {counted(count, 'approval')}. Before: {before}; set it back below.",
-    )
+        channel.refresh_from_db()
+        return _show_channel(request, channel, requirements=form, status=refused(request, refusal))
+    asks = f"From now on {channel} asks for {counted(count, 'approval')}. Before: {count_before}."
+    saved = [asks if count != count_before else "", _saved(before, channel)]
+    messages.success(request, " ".join(filter(None, saved)) or "Nothing was changed.")
     return HttpResponseRedirect(request.get_full_path())
+
+
+def _values(channel: Channel) -> dict[str, bool | int | str]:
+    return {name: channels.value_of(channel, name) for name in channels.OPTIONS}
+
+
+def _saved(before: dict[str, bool | int | str], channel: Channel) -> str:
+    """Say which options have changed, and what they were before; "" where none has."""
+    changed = [
+        f"{words}: {channels.in_words(value)}, before: {channels.in_words(before[name])}"
+        for name, words in channels.OPTIONS.items()
+        if (value := channels.value_of(channel, name)) != before[name]
+    ]
+    return f"Saved: {'; '.join(changed)}. Set it back below." if changed else ""
 
 
 def roll_back_page(request: HttpRequest, channel: Channel, sequence: int) -> HttpResponse:
@@ -118,7 +128,7 @@ def _show_channel(
     request: HttpRequest,
     channel: Channel,
     *,
-    approvals: RequiredApprovalsForm | None = None,
+    requirements: RequirementsForm | None = None,
     options: OptionsForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
@@ -135,11 +145,10 @@ def _show_channel(
         goal=publication_before(live) if live else None,
         page=page_of(request, history_of(channel)),
         kept=kept_in_words(kept) if kept else "",
-        form=approvals or RequiredApprovalsForm.of(channel),
+        requirements=requirements or RequirementsForm.of(channel),
         options=options or OptionsForm.of(channel),
-        option_words=[
-            (words, channels.in_words(getattr(channel, name))) for name, words in channels.OPTIONS.items()
-        ],
+        option_words=_in_words(channel, channels.ANSWERS),
+        requirement_words=_in_words(channel, channels.REQUIREMENTS),
         why_no_roll_back=_why_not(actor, "releases.roll_back_channel", f"roll {channel} back"),
         why_no_change=_why_not(actor, "releases.change_channel", "change that"),
     )
@@ -167,6 +176,10 @@ def _show_roll_back(
         form=form,
         why_not=_why_not(actor_of(request), "releases.roll_back_channel", f"roll {channel} back"),
     )
+
+
+def _in_words(channel: Channel, options: dict[str, str]) -> list[tuple[str, str]]:
+    return [(words, channels.in_words(channels.value_of(channel, name))) for name, words in options.items()]
 
 
 def _pointer(live: Publication) -> Pointer:

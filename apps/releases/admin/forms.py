@@ -1,11 +1,12 @@
 from typing import Any, ClassVar, cast
 
 from django import forms
+from django.contrib.auth.models import Group
 
 from apps.accounts.models import User
 from apps.releases.models import Channel, Release
 from apps.releases.redirects import USUAL_STATUS
-from apps.releases.services.channels import OPTIONS, RANGES
+from apps.releases.services.channels import ANSWERS, RANGES, REQUIREMENTS, value_of
 from apps.releases.services.drafts import BRIEF_FIELDS
 
 MOST_APPROVALS = 3
@@ -65,7 +66,9 @@ class ReasonForm(forms.Form):
         super().__init__(*args, **{"label_suffix": "", **kwargs})
 
 
-class RequiredApprovalsForm(forms.Form):
+class RequirementsForm(forms.Form):
+    """What a channel asks for before something goes live on it."""
+
     required_approvals = forms.TypedChoiceField(
         coerce=int,
         choices=[
@@ -74,11 +77,35 @@ class RequiredApprovalsForm(forms.Form):
             (2, "Two other people"),
             (3, "Three other people"),
         ],
+        label="Before a release goes live, it is approved by",
+    )
+    approver_group = forms.ChoiceField(
+        required=False,
+        label="Who may approve",
+        help_text="Of those whose role lets them approve, only members of this group.",
+    )
+    requires_baseline = forms.BooleanField(
+        required=False,
+        label="Baseline asked for",
+        help_text="A brief also says what the system does now, before it can be reviewed.",
+    )
+    is_protected = forms.BooleanField(
+        required=False,
+        label="Protected",
+        help_text="Nobody publishes on it alone, only another administrator opens it again after a hold, and"
+        " it cannot be removed.",
     )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
+        names = Group.objects.order_by("name").values_list("name", flat=True)
+        groups = cast("forms.ChoiceField", self.fields["approver_group"])
+        groups.choices = [("", "Everybody whose role lets them"), *((name, name) for name in names)]
+
     @classmethod
-    def of(cls, channel: Channel) -> "RequiredApprovalsForm":
-        return cls(initial={"required_approvals": channel.required_approvals})
+    def of(cls, channel: Channel) -> "RequirementsForm":
+        initial = {name: value_of(channel, name) for name in REQUIREMENTS}
+        return cls(initial={"required_approvals": channel.required_approvals, **initial})
 
 
 class OptionsForm(forms.Form):
@@ -129,7 +156,7 @@ class OptionsForm(forms.Form):
 
     @classmethod
     def of(cls, channel: Channel) -> "OptionsForm":
-        return cls(initial={name: getattr(channel, name) for name in OPTIONS})
+        return cls(initial={name: value_of(channel, name) for name in ANSWERS})
 
 
 class RedirectForm(forms.Form):

@@ -1,6 +1,8 @@
 import unicodedata
 from functools import partial
+from zoneinfo import available_timezones
 
+from django.contrib.auth.models import Group
 from django.db import transaction
 
 from apps.accounts.models import User
@@ -14,8 +16,14 @@ from apps.releases.services.pointers import write_pointer
 # (name, required approvals): staging is for trying things out, so nobody has to be asked.
 FIRST_CHANNELS = (("production", 1), ("staging", 0))
 
-# How a channel answers, and what its releases are built with: by name, and as people read it.
-OPTIONS = {
+# What a channel asks for before something goes live on it: by name, and as people read it.
+REQUIREMENTS = {
+    "requires_baseline": "baseline asked for",
+    "approver_group": "group that may approve",
+    "is_protected": "protected",
+}
+# How a channel answers, and what its releases are built with.
+ANSWERS = {
     "clean_urls": "clean URLs",
     "not_found_page": "page of a 404",
     "names_release": "release and rule in answers",
@@ -24,6 +32,7 @@ OPTIONS = {
     "retention_days": "days that fingerprinted names are kept",
     "retention_publications": "publications whose fingerprinted names are kept",
 }
+OPTIONS = REQUIREMENTS | ANSWERS | {"time_zone": "time zone of its freeze windows"}
 RANGES = {"retention_days": (1, 365), "retention_publications": (1, 100)}
 
 
@@ -55,6 +64,11 @@ def set_required_approvals(*, channel: Channel, count: int, actor: User) -> Chan
         raise WrongApprovals(
             f"{count} approvals cannot be required of {channel}.", next_step="Choose a number from 0 to 3."
         )
+    if channel.is_protected and not count:
+        raise WrongApprovals(
+            f"{channel} is protected, so nobody publishes on it alone.",
+            next_step="Require one approval at least, or take the protection away first.",
+        )
     before = channel.required_approvals
     Channel.objects.filter(pk=channel.pk).update(required_approvals=count)
     channel.refresh_from_db()
@@ -69,6 +83,22 @@ def set_required_approvals(*, channel: Channel, count: int, actor: User) -> Chan
 
 
 @transaction.atomic
+def set_requirements(
+    *, channel: Channel, approvals: int, actor: User, **options: bool | int | str
+) -> Channel:
+    """Set the required approvals and any of `OPTIONS` together, or nothing at all.
+
+    Raises what `set_required_approvals` and `set_options` raise.
+    """
+    if approvals > channel.required_approvals:  # before the protection that asks for one of them
+        channel = set_required_approvals(channel=channel, count=approvals, actor=actor)
+    channel = set_options(channel=channel, actor=actor, **options)
+    if approvals != channel.required_approvals:
+        channel = set_required_approvals(channel=channel, count=approvals, actor=actor)
+    return channel
+
+
+@transaction.atomic
 def set_options(*, channel: Channel, actor: User, **options: bool | int | str) -> Channel:
     """Set any of `OPTIONS`; visitors get those that concern answers at once, with the pointer.
 
@@ -76,13 +106,13 @@ def set_options(*, channel: Channel, actor: User, **options: bool | int | str) -
     Raises `Forbidden`, `WrongOption`, `UnknownField`.
     """
     require(actor, "releases.change_channel", to=f"change channel {channel}")
-    wanted = {name: _checked(channel, name, value) for name, value in options.items()}
     channel = Channel.objects.select_for_update().get(pk=channel.pk)
-    before = {name: getattr(channel, name) for name in wanted}
+    wanted = {name: _checked(channel, name, value) for name, value in options.items()}
+    before = {name: value_of(channel, name) for name in wanted}
     changed = {name: value for name, value in wanted.items() if value != before[name]}
     if not changed:
         return channel
-    Channel.objects.filter(pk=channel.pk).update(**changed)
+    Channel.objects.filter(pk=channel.pk).update(**_columns(changed))
     channel.refresh_from_db()
     record(
         actor=actor,
@@ -97,6 +127,21 @@ def set_options(*, channel: Channel, actor: User, **options: bool | int | str) -
     return channel
 
 
+def value_of(channel: Channel, name: str) -> bool | int | str:
+    """Return the value of an option, of a group its name: "" for none."""
+    if name == "approver_group":
+        return channel.approver_group.name if channel.approver_group else ""
+    value: bool | int | str = getattr(channel, name)
+    return value
+
+
+def _columns(values: dict[str, bool | int | str]) -> dict[str, object]:
+    """Return what is written to the database for values of options."""
+    if "approver_group" not in values:
+        return dict(values)
+    return {**values, "approver_group": Group.objects.filter(name=values["approver_group"]).first()}
+
+
 def in_words(value: bool | int | str) -> str:  # noqa: FBT001 - an option's value, whatever it is
     """Return the value of an option as people read it: on, off, none, or itself."""
     if isinstance(value, bool):
@@ -107,8 +152,10 @@ def in_words(value: bool | int | str) -> str:  # noqa: FBT001 - an option's valu
 def _checked(channel: Channel, name: str, value: bool | int | str) -> bool | int | str:  # noqa: FBT001
     if name not in OPTIONS:
         raise UnknownField(f"A channel has no option {name}.", next_step=f"It has: {', '.join(OPTIONS)}.")
-    if name == "not_found_page":
-        return _page(channel, str(value))
+    if name in _CHECKS:
+        return _CHECKS[name](channel, str(value))
+    if name == "is_protected":
+        _refuse_unguarded(channel, is_protected=bool(value))
     least, most = RANGES.get(name, (0, 1))
     if not least <= int(value) <= most:
         raise WrongOption(
@@ -129,3 +176,36 @@ def _page(channel: Channel, typed: str) -> str:
             next_step="Name the path of a page, such as 404.html, or nothing for a plain answer.",
         )
     return path
+
+
+def _group(channel: Channel, typed: str) -> str:
+    if typed and not Group.objects.filter(name=typed).exists():
+        names = ", ".join(Group.objects.order_by("name").values_list("name", flat=True))
+        raise WrongOption(
+            "approver_group",
+            f"There is no group {typed!r} that could approve on {channel}.",
+            next_step=f"There are: {names}. Name none to let everybody approve whose role lets them.",
+        )
+    return typed
+
+
+def _time_zone(channel: Channel, typed: str) -> str:
+    if typed not in available_timezones():
+        raise WrongOption(
+            "time_zone",
+            f"There is no time zone {typed!r} for {channel}.",
+            next_step="Name one such as Europe/Stockholm or UTC.",
+        )
+    return typed
+
+
+def _refuse_unguarded(channel: Channel, *, is_protected: bool) -> None:
+    if is_protected and not channel.required_approvals:
+        raise WrongOption(
+            "is_protected",
+            f"{channel} asks for no approval, so it cannot be protected.",
+            next_step="Require one approval at least; on a protected channel nobody publishes alone.",
+        )
+
+
+_CHECKS = {"not_found_page": _page, "approver_group": _group, "time_zone": _time_zone}

@@ -2,7 +2,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from django.db import transaction
 from django.utils.timezone import localtime
 
 from apps.accounts.command_line import SubcommandsCommand
@@ -16,6 +15,10 @@ from apps.releases.services.fingerprinting import is_built_otherwise
 
 # By option: what is typed behind it.
 _OPTIONS = {
+    "requires_baseline": "on|off",
+    "approver_group": "GROUP",
+    "is_protected": "on|off",
+    "time_zone": "ZONE",
     "clean_urls": "on|off",
     "not_found_page": "PATH",
     "names_release": "on|off",
@@ -46,7 +49,8 @@ class Command(SubcommandsCommand):
             choices = ("on", "off") if metavar == "on|off" else None
             kind = int if metavar == "N" else str
             change.add_argument(
-                f"--{option.replace('_', '-')}",
+                f"--{option.removeprefix('is_').replace('_', '-')}",
+                dest=option,
                 type=kind,
                 choices=choices,
                 metavar=metavar,
@@ -87,11 +91,13 @@ class Command(SubcommandsCommand):
         if required_approvals is None and not typed:
             raise CommandError("Say what to set, as in --clean-urls on; --help lists it all.", returncode=2)
         channel, actor = channel_named(name), self.actor(options)
-        with transaction.atomic():
-            if required_approvals is not None:
-                channels.set_required_approvals(channel=channel, count=required_approvals, actor=actor)
-            wanted = {option: _value(option, words) for option, words in typed.items()}
+        wanted = {option: _value(option, words) for option, words in typed.items()}
+        if required_approvals is None:
             channel = channels.set_options(channel=channel, actor=actor, **wanted)
+        else:
+            channel = channels.set_requirements(
+                channel=channel, approvals=required_approvals, actor=actor, **wanted
+            )
         if required_approvals is not None:
             self.say(f"{channel} asks for {channel.required_approvals} approval(s).")
         self._say_options(channel, typed)
@@ -101,7 +107,7 @@ class Command(SubcommandsCommand):
 
     def _say_options(self, channel: Channel, names: Iterable[str]) -> None:
         for name in names:
-            self.say(f"  {channels.OPTIONS[name]}: {channels.in_words(getattr(channel, name))}")
+            self.say(f"  {channels.OPTIONS[name]}: {channels.in_words(channels.value_of(channel, name))}")
 
 
 def _value(option: str, typed: str | int) -> bool | int | str:
