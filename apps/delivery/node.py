@@ -159,6 +159,7 @@ class Node:
             raise StorageDown(str(error)) from error
         else:
             self._take(channel, words)
+            self._keep(_pointer_name(channel), words)
             self._seen[channel] = signature
 
     def _ask(self, channel: str, name: str) -> None:
@@ -179,13 +180,15 @@ class Node:
         self._asked[channel] = words, tag
 
     def _keep(self, name: str, words: bytes) -> None:
+        """Keep what was followed: a start while storage is down, or says what nobody signed, serves that."""
         try:
-            current_files().keep(name, words)
+            if current_files().kept(name) != words:
+                current_files().keep(name, words)
         except OSError as error:
             logger.warning("%s cannot be kept: a start while storage is down would lack it. %s", name, error)
 
     def _recall(self, channel: str) -> None:
-        """Serve what was kept of a channel elsewhere, where nothing is served yet."""
+        """Serve what was followed last, where nothing is served yet and storage says nothing of use."""
         with suppress(*FAULTS):
             words = None if channel in self.live else current_files().kept(_pointer_name(channel))
             if words is not None:

@@ -1,4 +1,5 @@
 import stat
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from assetsite.environment import (
     kept_secret,
     parse_bind,
     parse_channel_hosts,
+    parse_key,
+    signing_key,
     storage_backend,
 )
 
@@ -128,3 +131,25 @@ def test_a_folder_is_made_and_its_path_made_absolute(tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
     assert data_folder("a/b") == tmp_path / "a" / "b"
     assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_a_signing_key_is_32_bytes_in_base64() -> None:
+    assert signing_key(b64encode(b"k" * 32).decode(), secret_key="x" * 60) == b"k" * 32
+    for text in ("k", b64encode(b"k" * 31).decode(), "not base64"):
+        with pytest.raises(ImproperlyConfigured, match="SIGNING_KEY is no key"):
+            signing_key(text, secret_key="")
+    with pytest.raises(ImproperlyConfigured, match="SIGNING_TRUSTED_KEYS is no key"):
+        parse_key("k", variable="SIGNING_TRUSTED_KEYS")
+
+
+def test_machines_that_share_a_secret_key_share_a_signing_key() -> None:
+    shared = "a long and random secret, as Django itself asks for it"
+    first, second = (signing_key("", secret_key=shared) for _ in range(2))
+    assert first == second
+    assert len(first or b"") == 32
+    assert signing_key("", secret_key=shared + ".") != first
+
+
+def test_a_secret_key_that_could_be_guessed_gives_no_signing_key() -> None:
+    assert signing_key("", secret_key="short") is None
+    assert signing_key("", secret_key="") is None

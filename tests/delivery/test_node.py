@@ -10,11 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pytest_django.fixtures import Settings
 
 from apps.delivery.files import LocalFiles
 from apps.delivery.node import Node, current_node
+from apps.releases.signatures import SigningKey, sign
 from tests.delivery.conftest import SITE
-from tests.serving import Published
+from tests.serving import SIGNING_KEY, Published
 
 
 @pytest.fixture
@@ -312,3 +314,86 @@ def test_the_thread_outlives_what_nobody_expected(
     node.follow()
     assert came_back.wait(30)
     assert "could not be looked at" in caplog.text
+
+
+OTHER_KEY = SigningKey(b"somebody else's key, 32 bytes ..")
+
+
+def unsigned(published: Published) -> bytes:
+    words = json.loads(published.pointer.read_bytes())
+    del words["signature"]
+    return json.dumps(words).encode()
+
+
+def signed_by_another(published: Published) -> bytes:
+    words = json.loads(unsigned(published))
+    return sign(words, name="channels/production.json", key=OTHER_KEY)
+
+
+def signed_for_another_place(published: Published) -> bytes:
+    words = json.loads(unsigned(published))
+    return sign(words, name="previews/production.json", key=SIGNING_KEY)
+
+
+def pointing_elsewhere(published: Published) -> bytes:
+    """Change a word of a signed pointer, and nothing else."""
+    return published.pointer.read_bytes().replace(b'"release": 2', b'"release": 7')
+
+
+FORGED = pytest.mark.parametrize(
+    "forge", [unsigned, signed_by_another, signed_for_another_place, pointing_elsewhere]
+)
+
+
+@FORGED
+def test_a_pointer_that_nobody_trusted_has_signed_is_not_followed(
+    node: Node, published: Published, forge: Callable[[Published], bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    published.publish(2, SITE | {"ten.txt": b"embargoed"})
+    good = published.pointer.read_bytes()
+    published.write(forge(published))
+    for _ in range(2):
+        node.refresh()
+    assert number(node) == 1
+    assert "sign" in node.faults["production"]
+    assert caplog.text.count("cannot be followed, it goes on with production-1") == 1
+    published.write(good)
+    node.refresh()
+    assert number(node) == 2
+    assert not node.faults
+
+
+@FORGED
+def test_a_node_that_starts_on_a_forged_pointer_serves_what_was_followed_last(
+    node: Node, published: Published, forge: Callable[[Published], bytes]
+) -> None:
+    published.publish(2, SITE)
+    published.write(forge(published))
+    restarted = Node(node.hosts)
+    restarted.refresh()
+    assert number(restarted) == 1
+    assert "sign" in restarted.faults["production"]
+
+
+def test_what_was_kept_is_not_believed_either_unless_it_is_signed(
+    node: Node, published: Published, tmp_path: Path
+) -> None:
+    forged = unsigned(published)
+    (tmp_path / "node" / "channels" / "production.json").write_bytes(forged)
+    published.write(forged)
+    restarted = Node(node.hosts)
+    restarted.refresh()
+    assert not restarted.live
+    assert "it is not signed" in restarted.faults["production"]
+
+
+def test_a_key_that_is_trusted_later_is_followed_without_a_restart(
+    node: Node, published: Published, settings: Settings
+) -> None:
+    published.publish(2, SITE)
+    published.write(signed_by_another(published))
+    node.refresh()
+    assert number(node) == 1
+    settings.SIGNING_TRUSTED_KEYS = [OTHER_KEY.public.content]
+    node.refresh()
+    assert number(node) == 2
