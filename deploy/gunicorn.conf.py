@@ -42,7 +42,16 @@ loglevel = "warning"
 
 
 def post_worker_init(worker: Any) -> None:
-    """Open what is live before the first visitor asks."""
-    from apps.delivery.node import current_node  # noqa: PLC0415 - Django is set up with the application
+    """Open what is live before the first visitor asks; say in storage what this worker follows."""
+    from apps.delivery.following import report  # noqa: PLC0415 - Django is set up with the application
+    from apps.delivery.node import current_node  # noqa: PLC0415
 
     current_node().follow()
+    report(current_node())
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Let nobody wait for a worker that has ended."""
+    from apps.delivery.following import leave  # noqa: PLC0415
+
+    leave()
