@@ -160,7 +160,7 @@ class Reporter:
 
     def _workers(self, now: datetime) -> list[WorkerStatus]:
         """Return the workers of this node that run, by process; forget the others."""
-        found = []
+        found: list[WorkerStatus] = []
         for file in sorted(self._folder.glob("*.json")):
             said = _read(file)
             if said is None or said.is_silent(now) or not _runs(said.workers[0].pid):

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
 
-from apps.delivery import following
+from apps.delivery.files.locks import alone
 from apps.delivery.following import Reporter, node_id
 from apps.delivery.node import Node
 from apps.releases.node_status import (
@@ -149,7 +149,7 @@ def test_who_is_being_summed_up_by_another_is_told_of_at_the_next_turn(
     reporter: Reporter, published: Published, settings: Settings, clock: Clock
 ) -> None:
     folder = Path(settings.DATA_DIR, "workers", Path(reporter.name).stem)
-    with following.alone(folder / "telling"):
+    with alone(folder / "telling"):
         reporter.turn()
         assert not (published.folder / reporter.name).exists()
     reporter.turn()
@@ -220,7 +220,9 @@ def a_node(name: str, *sequences: int | None, at: datetime = START) -> NodeStatu
         name,
         at,
         tuple(
-            WorkerStatus(pid, {"production": sequence and Serving(sequence, "d", START + SECOND * sequence)})
+            WorkerStatus(
+                pid, {"production": Serving(sequence, "d", START + SECOND * sequence) if sequence else None}
+            )
             for pid, sequence in enumerate(sequences)
         ),
     )
