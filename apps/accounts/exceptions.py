@@ -1,3 +1,5 @@
+from datetime import datetime
+
 from apps.refusals import Refusal
 
 
@@ -33,6 +35,23 @@ class OwnAccount(AccountRefusal):
 
 class LastAdministrator(AccountRefusal):
     code = "last_administrator"
+
+
+class UnknownTimeZone(AccountRefusal):
+    code = "unknown_time_zone"
+
+
+class WrongTime(AccountRefusal):
+    """What was typed is no time, or none that a clock of that zone ever shows, or shows twice.
+
+    `choices` are the moments that it may mean, where there are two.
+    """
+
+    code = "wrong_time"
+
+    def __init__(self, message: str, *, next_step: str, choices: tuple[datetime, ...] = ()) -> None:
+        super().__init__(message, next_step=next_step)
+        self.choices = choices
 
 
 class DatabaseFailed(AccountRefusal):

@@ -1,7 +1,11 @@
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
 from django.contrib.auth.models import Permission
 from django.db.models import QuerySet
 
-from apps.accounts.exceptions import UnknownUser
+from apps.accounts.exceptions import UnknownTimeZone, UnknownUser
+from apps.accounts.local_times import zone_named
 from apps.accounts.models import User
 from apps.accounts.roles import PERMISSIONS, Role
 
@@ -43,6 +47,17 @@ def role_of(user: User) -> Role | None:
     """Return the user's most powerful role, or None; without a query where groups are prefetched."""
     names = {group.name for group in user.groups.all()}
     return next((role for role in reversed(Role) if role in names), None)
+
+
+def time_zone_of(user: User) -> ZoneInfo:
+    """Return the zone in which `user` reads and types times: their own choice, or else the site's.
+
+    A choice that this machine does not know (any more) is as none.
+    """
+    try:
+        return zone_named(user.time_zone or settings.TIME_ZONE)
+    except UnknownTimeZone:
+        return zone_named(settings.TIME_ZONE)
 
 
 def people() -> QuerySet[User]:

@@ -18,6 +18,7 @@ from apps.accounts.exceptions import (
     WeakPassword,
     WrongName,
 )
+from apps.accounts.local_times import zone_named
 from apps.accounts.models import User
 from apps.accounts.roles import PERMISSIONS, Role
 from apps.accounts.selectors import (
@@ -143,6 +144,27 @@ def set_password(*, user: User, password: str, actor: User) -> User:
     user.save(update_fields=["password"])
     whose = "their own password" if user == actor else f"the password of {user.username}"
     _record_change(user, actor, "user.set_password", f"Changed {whose}.")
+    return user
+
+
+@transaction.atomic
+def set_time_zone(*, user: User, name: str, actor: User) -> User:
+    """Let a person read and type times in this zone; in the site's own with "".
+
+    Everybody may do that for themselves. Raises `Forbidden` and `UnknownTimeZone`.
+    """
+    if user != actor:
+        permissions.require(actor, "accounts.change_user", to="set the time zone of others")
+    zone = zone_named(name).key if name else None
+    user.time_zone = zone
+    user.save(update_fields=["time_zone"])
+    _record_change(
+        user,
+        actor,
+        "user.set_time_zone",
+        f"{user.username} reads times in {zone or 'the zone of the site'}.",
+        time_zone=zone,
+    )
     return user
 
 

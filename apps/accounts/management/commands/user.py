@@ -10,11 +10,13 @@ from apps.accounts.command_line import SubcommandsCommand
 from apps.accounts.models import User
 from apps.accounts.passwords import make_password
 from apps.accounts.roles import Role
-from apps.accounts.selectors import administrators, people, role_of, user_named
+from apps.accounts.selectors import administrators, people, role_of, time_zone_of, user_named
 
 
 class Command(SubcommandsCommand):
-    help = "Looks after the people of the team: adds, lists and deactivates them, sets passwords."
+    help = (
+        "Looks after the people of the team: adds, lists and deactivates them, sets passwords and time zones."
+    )
 
     def add_subcommands(self, add: Callable[..., CommandParser]) -> None:
         adding = add("add", self.add, help="add a person, and print a password for them once")
@@ -29,6 +31,9 @@ class Command(SubcommandsCommand):
         changing.add_argument(
             "--password-stdin", action="store_true", help="read the password from standard input"
         )
+        zone = add("time-zone", self.time_zone, help="set the zone in which a person reads and types times")
+        zone.add_argument("name")
+        zone.add_argument("zone", help="such as Europe/Berlin; “site” for the site's own")
         add("list", self.list, help="list everybody, with role and last login")
         deactivating = add("deactivate", self.deactivate, help="let a person log in no more")
         deactivating.add_argument("name")
@@ -54,6 +59,12 @@ class Command(SubcommandsCommand):
         )
         self.say(f"{user.username} has a new password; other sessions of theirs have ended.")
         return _as_json(user) | self._shown_once(password, options)
+
+    def time_zone(self, **options: Any) -> object:
+        zone = "" if options["zone"] == "site" else options["zone"]
+        user = services.set_time_zone(user=user_named(options["name"]), name=zone, actor=self.actor(options))
+        self.say(f"{user.username} reads and types times in {time_zone_of(user).key}.")
+        return _as_json(user) | {"time_zone": user.time_zone}
 
     def list(self, **options: Any) -> object:
         rows = list(people())
