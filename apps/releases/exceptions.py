@@ -125,3 +125,19 @@ class RedirectLoop(ReleaseRefusal):
 
 class TooManyRedirects(ReleaseRefusal):
     code = "too_many_redirects"
+
+
+class WrongSchedule(ReleaseRefusal):
+    """That moment cannot be chosen: it has passed, or an end comes before its beginning."""
+
+    code = "wrong_schedule"
+
+
+class NotScheduled(ReleaseRefusal):
+    code = "not_scheduled"
+
+
+class StillBelow(ReleaseRefusal):
+    """Later releases are live on top of the one that should be taken down."""
+
+    code = "still_below"

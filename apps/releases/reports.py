@@ -12,6 +12,7 @@ from apps.releases.redirect_rows import RedirectRow, redirect_rows_of
 from apps.releases.redirect_selectors import redirect_changes_of
 from apps.releases.redirects import typed_source
 from apps.releases.retention import kept_names
+from apps.releases.schedule_reports import ScheduleReport, schedule_reports
 from apps.releases.selectors import change_counts
 from apps.releases.services.channels import OPTIONS, value_of
 
@@ -90,6 +91,7 @@ class ReleaseDetails(ReleaseReport):
     removed: int
     redirects: list[RedirectReport]
     findings: FindingsReport
+    schedules: list[ScheduleReport]
     approvals: list[ApprovalReport]
     checks: list[object]
     preview_url: str | None
@@ -174,6 +176,7 @@ def release_details(release: Release) -> ReleaseDetails:
         ],
         "findings": findings_report(lint_of(release)),
         "approvals": [_approval_report(approval, release) for approval in approvals],
+        "schedules": schedule_reports(release),
         # Checks and previews are not part of a release yet; the keys are, so that scripts can rely on them.
         "checks": [],
         "preview_url": None,

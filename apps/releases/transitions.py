@@ -4,6 +4,7 @@ from django.utils import timezone
 
 from apps.releases.exceptions import ReleaseClosed, WrongState
 from apps.releases.models import Release
+from apps.releases.schedule_life import void_schedules
 
 State = Release.State
 
@@ -54,6 +55,7 @@ def move(release: Release, to: State, *, step: str, **fields: object) -> None:
         raise WrongState(
             f"Release {release.pk} is {state.label} and cannot be {step}.", next_step=NEXT_STEPS[state]
         )
+    void_schedules(release, to, step=step)
 
 
 def lock_draft(release: Release) -> None:

@@ -20,7 +20,13 @@ from apps.releases.reports import (
     release_details,
     release_report,
 )
-from apps.releases.selectors import manifest_reader_of, release_numbered, releases_newest_first
+from apps.releases.schedule_reports import schedule_line
+from apps.releases.selectors import (
+    manifest_reader_of,
+    release_numbered,
+    releases_newest_first,
+    schedules_of,
+)
 
 _SIGNS = {"added": "+", "changed": "~", "removed": "-", "headers": "h", "following": "f"}
 _SIGNS |= {f"redirect_{kind}": sign for kind, sign in tuple(_SIGNS.items())}
@@ -78,6 +84,8 @@ class ReadingSubcommands(ReleaseSubcommands):
         for approval in report["approvals"]:
             of = "" if approval["holds"] else " (an earlier digest)"
             self.say(f"  Approved by {approval['approver']}{of}")
+        for schedule in schedules_of(release):
+            self.say(f"  {schedule_line(schedule)}")
         self.say(f"  {settings.STAFF_URL}/admin/releases/release/{number}/change/")
         return report
 

@@ -6,6 +6,7 @@ from apps.releases.models.manifests import Manifest, ManifestFile, RetainedNames
 from apps.releases.models.publications import Publication
 from apps.releases.models.releases import Release
 from apps.releases.models.reviews import Approval
+from apps.releases.models.schedules import Schedule
 
 __all__ = [
     "Approval",
@@ -17,4 +18,5 @@ __all__ = [
     "RedirectChange",
     "Release",
     "RetainedNames",
+    "Schedule",
 ]

@@ -39,6 +39,12 @@ from apps.releases.selectors.reviews import (
     rejection_of,
     reviews_for,
 )
+from apps.releases.selectors.schedules import (
+    failed_schedules,
+    is_part_of,
+    schedules_of,
+    waiting_schedules,
+)
 
 __all__ = [
     "ChangeCounts",
@@ -57,8 +63,10 @@ __all__ = [
     "count_of",
     "drafts_of",
     "entries_about",
+    "failed_schedules",
     "first_published_at",
     "history_of",
+    "is_part_of",
     "live_publication",
     "live_publications",
     "manifest_reader_of",
@@ -74,4 +82,6 @@ __all__ = [
     "releases_waiting",
     "releases_with_counts",
     "reviews_for",
+    "schedules_of",
+    "waiting_schedules",
 ]

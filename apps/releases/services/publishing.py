@@ -19,6 +19,7 @@ from apps.releases.exceptions import (
 )
 from apps.releases.files import manifest_file
 from apps.releases.models import Channel, Manifest, Publication, Release
+from apps.releases.schedule_life import settle_by
 from apps.releases.selectors import (
     approvals_needed,
     approvals_of,
@@ -64,6 +65,7 @@ def publish(*, release: Release, actor: User, digest: str | None = None) -> Publ
     move(release, State.PUBLISHED, step="published")
     if live:
         move(live.release, State.SUPERSEDED, step="superseded")
+    settle_by(publication)
     record(
         actor=actor,
         action="release.publish",

@@ -2,7 +2,14 @@ from apps.releases.command_line.drafting import DraftingSubcommands
 from apps.releases.command_line.publishing import PublishingSubcommands
 from apps.releases.command_line.reading import ReadingSubcommands
 from apps.releases.command_line.reviewing import ReviewingSubcommands
+from apps.releases.command_line.scheduling import SchedulingSubcommands
 
 
-class Command(ReadingSubcommands, DraftingSubcommands, ReviewingSubcommands, PublishingSubcommands):
+class Command(
+    ReadingSubcommands,
+    DraftingSubcommands,
+    ReviewingSubcommands,
+    PublishingSubcommands,
+    SchedulingSubcommands,
+):
     help = "List, review, publish and roll back releases."
