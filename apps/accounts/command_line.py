@@ -20,8 +20,11 @@ class ServiceCommand(BaseCommand):
 
     With `--json` it prints one JSON document on standard output and nothing else there. A `Refusal`
     is printed (as JSON too, if asked) and ends it with status 1. So does a database that is down, full
-    or not to be written to: services write in one transaction, so nothing has changed then.
+    or not to be written to: services write in one transaction, so nothing has changed then. A command
+    that has found what should not be sets `has_failed`, and ends with status 1 as well.
     """
+
+    has_failed = False
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_common_arguments(parser)
@@ -40,6 +43,8 @@ class ServiceCommand(BaseCommand):
             self._refuse(DatabaseFailed(error))
         if self.is_json:
             self.stdout.write(json.dumps(outcome, ensure_ascii=False, default=str))
+        if self.has_failed:
+            sys.exit(1)
 
     def say(self, text: str) -> None:
         """Print a line for people: on standard error where standard output is a JSON document's."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import TypedDict
 
 from apps.releases.findings import Judged, Lint, lint_of
+from apps.releases.history import HistoryFault
 from apps.releases.impact import kind_of
 from apps.releases.manifest import Difference, Entry, RedirectDifference
 from apps.releases.manifest.names import fingerprinted_name
@@ -80,6 +81,18 @@ class NameReport(TypedDict):
     path: str
     name: str | None
     rewritten: bool
+
+
+class FaultReport(TypedDict):
+    subject: str
+    message: str
+
+
+class VerificationReport(TypedDict):
+    channel: str
+    publications: int
+    head: str
+    faults: list[FaultReport]
 
 
 class ReleaseDetails(ReleaseReport):
@@ -241,6 +254,18 @@ def channel_report(
         "retained": _retained_report(channel),
         "live": history_report(live) if live else None,
         "history": [history_report(publication) for publication in history],
+    }
+
+
+def verification_report(
+    channel: Channel, publications: int, head: str, faults: Iterable[HistoryFault]
+) -> VerificationReport:
+    """Describe whether a channel's history is what was written; `head` covers all of it."""
+    return {
+        "channel": channel.name,
+        "publications": publications,
+        "head": head,
+        "faults": [{"subject": fault.subject, "message": fault.message} for fault in faults],
     }
 
 

@@ -1,12 +1,15 @@
 """What the migrations of releases do to rows that are there, and to guards that SQLite would lose."""
 
+from base64 import b64decode
 from pathlib import Path
 
 import pytest
 from django.db import IntegrityError
 from pytest_django import DjangoDbBlocker
 
+from apps.releases.seals import genesis, hash_of
 from tests.migrating import Migrating, migrating
+from tests.serving import SIGNING_KEY
 
 BEFORE, AFTER = "0002_guards", "0004_redirects"
 
@@ -120,4 +123,35 @@ def publish_again(database: Migrating) -> None:
     database.rows("releases.Publication").create(
         channel=published.channel, sequence=2, release=published.release, manifest=published.manifest,
         kind="publish", actor=published.actor, tag="production-2", published_at="2026-01-02T00:00Z",
+    )  # fmt: skip
+
+
+def test_a_history_from_before_there_were_seals_is_sealed(
+    tmp_path: Path, django_db_blocker: DjangoDbBlocker
+) -> None:
+    with django_db_blocker.unblock(), migrating(tmp_path) as database:
+        database.to("releases", "0005_retained_names")
+        publish_one(database)
+        roll_back_once(database)
+        for _ in range(2):
+            database.to("releases", "0008_seals")
+            first, second = database.rows("releases.PublicationSeal").order_by("sequence")
+            assert '"tag":"production-1"' in first.statement
+            assert '"actor_name":"eva","reason":"broken"' in second.statement
+            assert first.previous_hash == genesis("production")
+            assert second.previous_hash == first.hash == hash_of(first.statement)
+            SIGNING_KEY.public.check(b64decode(second.signature), second.statement.encode())
+            with pytest.raises(IntegrityError, match="append_only"):
+                database.rows("releases.PublicationSeal").update(hash="")
+
+            database.to("releases", "0005_retained_names")
+            assert database.rows("releases.Publication").count() == 2
+
+
+def roll_back_once(database: Migrating) -> None:
+    first = database.rows("releases.Publication").get()
+    database.rows("releases.Publication").create(
+        channel_id=first.channel_id, sequence=2, release_id=first.release_id, manifest_id=first.manifest_id,
+        kind="rollback", returns_to_id=first.pk, reason="broken", actor_id=first.actor_id,
+        tag="production-2", published_at="2026-01-02T00:00Z",
     )  # fmt: skip

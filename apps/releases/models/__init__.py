@@ -7,6 +7,7 @@ from apps.releases.models.publications import Publication
 from apps.releases.models.releases import Release
 from apps.releases.models.reviews import Approval
 from apps.releases.models.schedules import Schedule
+from apps.releases.models.seals import PublicationSeal
 
 __all__ = [
     "Approval",
@@ -15,6 +16,7 @@ __all__ = [
     "Manifest",
     "ManifestFile",
     "Publication",
+    "PublicationSeal",
     "RedirectChange",
     "Release",
     "RetainedNames",

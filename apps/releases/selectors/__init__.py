@@ -45,6 +45,7 @@ from apps.releases.selectors.schedules import (
     schedules_of,
     waiting_schedules,
 )
+from apps.releases.selectors.tags import next_tag, publication_tagged
 
 __all__ = [
     "ChangeCounts",
@@ -72,10 +73,12 @@ __all__ = [
     "manifest_reader_of",
     "missing_brief",
     "neighbours_of",
+    "next_tag",
     "open_manifest",
     "open_release_with",
     "publication_after",
     "publication_before",
+    "publication_tagged",
     "rejection_of",
     "release_numbered",
     "releases_newest_first",

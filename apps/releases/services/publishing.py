@@ -1,4 +1,3 @@
-from datetime import UTC, datetime
 from functools import partial
 
 from django.db import transaction
@@ -25,9 +24,11 @@ from apps.releases.selectors import (
     approvals_of,
     conflicting_paths,
     live_publication,
+    next_tag,
     publication_before,
 )
 from apps.releases.services.pointers import write_pointer
+from apps.releases.services.sealing import seal
 from apps.releases.transitions import NEXT_STEPS, State, move
 
 _NAMED_CONFLICTS = 20
@@ -194,17 +195,12 @@ def _append(
         returns_to=returns_to,
         actor=actor,
         reason=reason,
-        tag=_tag(channel, now),
+        tag=next_tag(channel, now),
         published_at=now,
     )
+    seal(publication)
     transaction.on_commit(partial(write_pointer, channel), robust=True)
     return publication
-
-
-def _tag(channel: Channel, now: datetime) -> str:
-    """Return a name of this publication that nobody else has: `production-2026-11-23.2`."""
-    day = f"{channel.name}-{now.astimezone(UTC):%Y-%m-%d}."
-    return f"{day}{channel.publications.filter(tag__startswith=day).count() + 1}"
 
 
 def _as_details(publication: Publication) -> dict[str, object]:

@@ -1,4 +1,5 @@
 from apps.releases.command_line.drafting import DraftingSubcommands
+from apps.releases.command_line.history import HistorySubcommands
 from apps.releases.command_line.publishing import PublishingSubcommands
 from apps.releases.command_line.reading import ReadingSubcommands
 from apps.releases.command_line.reviewing import ReviewingSubcommands
@@ -11,5 +12,6 @@ class Command(
     ReviewingSubcommands,
     PublishingSubcommands,
     SchedulingSubcommands,
+    HistorySubcommands,
 ):
     help = "List, review, publish and roll back releases."

@@ -1,0 +1,45 @@
+from collections.abc import Callable
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from apps.releases.command_line.release_subcommands import ReleaseSubcommands
+from apps.releases.headlines import counted
+from apps.releases.history import head_of, history_faults
+from apps.releases.models import Channel
+from apps.releases.reports import verification_report
+from apps.releases.selectors import channel_named
+
+
+class HistorySubcommands(ReleaseSubcommands):
+    """Prove what was published."""
+
+    def add_subcommands(self, add: Callable[..., CommandParser]) -> None:
+        verify = add("verify", self.verify, help="see that nobody has changed what was published")
+        verify.add_argument("--channel", help="only the history of this channel")
+        verify.add_argument(
+            "--no-files", action="store_true", help="leave the manifests out, which are read whole"
+        )
+        super().add_subcommands(add)
+
+    def verify(self, *, channel: str | None, no_files: bool, **options: Any) -> object:
+        channels = [channel_named(channel)] if channel else list(Channel.objects.all())
+        return {"channels": [self._verify(each, with_files=not no_files) for each in channels]}
+
+    def _verify(self, channel: Channel, *, with_files: bool) -> object:
+        faults, count = list(history_faults(channel, with_files=with_files)), channel.publications.count()
+        for fault in faults:
+            self.say(str(fault))
+        if faults:
+            self.has_failed = True
+            self.say(
+                f"The history of {channel} is not as it was written: {counted(len(faults), 'fault')}.\n"
+                "→ Copy database and storage as they are, then see the runbook, Proving the history."
+            )
+        else:
+            files = ", its manifests as they were built" if with_files else ""
+            self.say(
+                f"The history of {channel} is whole: {counted(count, 'publication')}, sealed and signed"
+                f"{files}, head {head_of(channel)}."
+            )
+        return verification_report(channel, count, head_of(channel), faults)

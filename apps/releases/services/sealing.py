@@ -1,0 +1,51 @@
+"""Sealing: each publication is chained to the one before it and signed, in the transaction that makes it."""
+
+from base64 import b64encode
+
+from apps.releases.models import Publication, PublicationSeal
+from apps.releases.seals import Facts, genesis, hash_of, moment, statement_of
+from apps.releases.signing import signing_key
+
+
+def seal(publication: Publication) -> PublicationSeal:
+    """Seal what was just published, whose channel is locked. Raises `OSError` where no key can be read.
+
+    A publication before it that has no seal holds nothing up, since a roll back must not wait: `release
+    verify` names it.
+    """
+    before = (
+        PublicationSeal.objects.filter(channel=publication.channel_id, sequence__lt=publication.sequence)
+        .order_by("-sequence")
+        .first()
+    )
+    previous = before.hash if before else genesis(publication.channel.name)
+    statement = statement_of(facts_of(publication), previous=previous)
+    key = signing_key()
+    return PublicationSeal.objects.create(
+        publication=publication,
+        channel=publication.channel,
+        sequence=publication.sequence,
+        previous_hash=previous,
+        statement=statement,
+        hash=hash_of(statement),
+        key_id=key.public.id,
+        signature=b64encode(key.sign(statement.encode())).decode(),
+    )
+
+
+def facts_of(publication: Publication) -> Facts:
+    """Return what the database says of a publication."""
+    goal = publication.returns_to
+    return Facts(
+        channel=publication.channel.name,
+        sequence=publication.sequence,
+        release=publication.release_id,
+        digest=publication.manifest_id,
+        kind=publication.kind,
+        returns_to=goal.sequence if goal else None,
+        actor=publication.actor_id,
+        actor_name=publication.actor.get_username(),
+        reason=publication.reason,
+        tag=publication.tag,
+        published_at=moment(publication.published_at),
+    )
