@@ -6,6 +6,7 @@ from django.views.decorators.http import require_safe
 from apps.delivery.node import current_node
 from apps.observability.database import DatabaseProbe
 from apps.observability.health import readiness
+from apps.releases.signing import trusted_keys
 
 _database = DatabaseProbe()
 
@@ -28,3 +29,12 @@ def readyz(request: HttpRequest) -> HttpResponse:
     health = readiness(node, _database)
     status = 200 if health.is_ready else 503
     return JsonResponse(dict(health.report), status=status)
+
+
+@cache_control(no_store=True)
+@csrf_exempt
+@require_safe
+def keys(request: HttpRequest) -> HttpResponse:
+    """Say as JSON with which public keys pointers and publications are verified, the one in use first."""
+    found = [{"key": key.id, "ed25519": key.text, "pem": key.pem} for key in trusted_keys().values()]
+    return JsonResponse({"keys": found})

@@ -141,3 +141,17 @@ class StillBelow(ReleaseRefusal):
     """Later releases are live on top of the one that should be taken down."""
 
     code = "still_below"
+
+
+class KeyIsSet(ReleaseRefusal):
+    """The signing key comes from the environment: the program cannot replace it."""
+
+    code = "key_is_set"
+
+
+class KeyInUse(ReleaseRefusal):
+    code = "key_in_use"
+
+
+class UnknownKey(ReleaseRefusal):
+    code = "unknown_key"

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 from django.test import Client
+from pytest_django.fixtures import Settings
 
 from apps.delivery.node import current_node
 from apps.observability.database import DatabaseProbe
-from tests.serving import Published
+from apps.releases.signatures import PublicKey
+from tests.serving import SIGNING_KEY, Published
 from tests.staff import staff_client
 
 
@@ -50,6 +52,17 @@ def use(database: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
 
 def refuse() -> None:
     raise OperationalError("connection refused\nIs the server running?")
+
+
+def test_the_public_keys_are_told_to_whoever_asks(client: Client, settings: Settings) -> None:
+    settings.SIGNING_TRUSTED_KEYS = [b"t" * 32]
+    response = client.get("/-/keys")
+    own = SIGNING_KEY.public
+    assert response.json()["keys"][0] == {"key": own.id, "ed25519": own.text, "pem": own.pem}
+    assert [key["key"] for key in response.json()["keys"]] == [own.id, PublicKey(b"t" * 32).id]
+    assert client.post("/-/keys").status_code == 405
+    assert response.headers["cache-control"] == "no-store"
+    assert not response.cookies
 
 
 def test_healthz_says_that_the_process_answers(client: Client) -> None:

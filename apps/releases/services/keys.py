@@ -1,0 +1,81 @@
+"""The keys of this machine, as people change them: each step is written to the audit log."""
+
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from apps.accounts.models import User
+from apps.accounts.permissions import require
+from apps.audit.services import record
+from apps.releases import signing
+from apps.releases.exceptions import KeyInUse, KeyIsSet, UnknownKey
+from apps.releases.services.pointers import sign_pointers_anew
+from apps.releases.signatures import PublicKey
+
+_TARGET = "signing key"
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """The key that is signed with from now on, the one before it, and whose pointers were signed anew."""
+
+    new: PublicKey
+    before: PublicKey
+    channels: list[str]
+
+
+def rotate(*, actor: User) -> Rotation:
+    """Sign with another key from now on, and trust the one before still.
+
+    Pointers are signed anew at once. Raises `Forbidden`, `KeyIsSet`, and `OSError` where it cannot be
+    kept.
+    """
+    require(actor, "releases.change_channel", to="replace the signing key")
+    before = signing.signing_key().public
+    if signing.is_key_set():
+        raise KeyIsSet(
+            f"The signing key {before.id} comes from the environment, so it is replaced there.",
+            next_step="`openssl rand -base64 32` makes a new one, `SIGNING_KEY=… scripts/manage signing show` "
+            f"says its public key. On each machine set that and {before.text} as SIGNING_TRUSTED_KEYS and start "
+            "it again; then set the new SIGNING_KEY.",
+        )
+    with transaction.atomic():
+        new = signing.replace_key().public
+        record(
+            actor=actor,
+            action="signing.rotate",
+            target=_TARGET,
+            summary=f"Signs with key {new.id} from now on, and trusts {before.id} still.",
+            details={"key": new.id, "public_key": new.text, "before": before.id},
+        )
+    return Rotation(new, before, sign_pointers_anew())
+
+
+@transaction.atomic
+def distrust(*, key_id: str, actor: User) -> None:
+    """Follow nothing any more that was signed with a key that a rotation has left.
+
+    Raises `Forbidden`, `KeyInUse`, `UnknownKey`.
+    """
+    require(actor, "releases.change_channel", to="take trust from a signing key")
+    if key_id == signing.signing_key().public.id:
+        raise KeyInUse(
+            f"Key {key_id} is the one that this machine signs with.",
+            next_step="`scripts/manage signing rotate` makes another one first.",
+        )
+    noted = signing.noted_keys()
+    left = [key for key in noted if key.id != key_id]
+    if len(left) == len(noted):
+        raise UnknownKey(
+            f"No rotation has left a key {key_id} here.",
+            next_step="`scripts/manage signing show` names those that are trusted. What "
+            "SIGNING_TRUSTED_KEYS names is taken out there.",
+        )
+    signing.note_trusted(left)
+    record(
+        actor=actor,
+        action="signing.distrust",
+        target=_TARGET,
+        summary=f"Trusts key {key_id} no longer.",
+        details={"key": key_id},
+    )
