@@ -1,11 +1,13 @@
 """Which addresses answer otherwise after a publication: exactly those that caches have to forget.
 
-Fingerprinted names that come or go are left out: what such a name answers never changes. So are pages of
-404, which caches keep for seconds.
+Fingerprinted names that come or go are left out, ours and those that a bundler made: what such a name
+answers never changes, and one that is gone is answered for as long as it is kept. So are pages of 404,
+which caches keep for seconds.
 """
 
 from collections.abc import Iterable, Iterator
 
+from apps.caching.matching import is_fingerprinted
 from apps.releases.expected_answers import INDEX, PAGE, Addresses, answer_at, url_of
 from apps.releases.manifest import Difference, Entry, ManifestReader, diff, diff_redirects
 from apps.releases.manifest.names import fingerprinted_name
@@ -41,7 +43,8 @@ class _Comparison:
         """Yield the addresses of a path that differs, those with another form of its name last."""
         path = difference.path
         is_new_or_gone = difference.old is None or difference.new is None
-        if (is_new_or_gone and not self._addresses.clean_urls) or self._differs(path):
+        is_kept = difference.new is None and is_fingerprinted(path)
+        if not is_kept and ((is_new_or_gone and not self._addresses.clean_urls) or self._differs(path)):
             yield url_of(path)
         yield from self.of_addresses(_other_forms(path, clean_urls=self._addresses.clean_urls))
         yield from self._name_with_other_headers(difference)
@@ -71,7 +74,7 @@ class _Comparison:
 
 def _other_forms(path: str, *, clean_urls: bool) -> list[str]:
     """Return the other paths whose answer hangs on whether there is a file at `path`, and on which."""
-    forms = []
+    forms: list[str] = []
     if path == INDEX or path.endswith(f"/{INDEX}"):
         folder = path.removesuffix(INDEX)
         forms += [folder, folder[:-1]] if folder else [folder]

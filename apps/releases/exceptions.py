@@ -85,6 +85,18 @@ class ManifestMissing(ReleaseRefusal):
     code = "manifest_missing"
 
 
+class ReceiptIncomplete(ReleaseRefusal):
+    """What was asked of a receipt is not in it: not yet, or storage has lost it."""
+
+    code = "receipt_incomplete"
+
+
+class BlobsMissing(ReleaseRefusal):
+    """Storage lacks contents that would come back."""
+
+    code = "blobs_missing"
+
+
 class WrongApprovals(ReleaseRefusal):
     code = "wrong_approvals"
 

@@ -1,6 +1,12 @@
 """What the background worker does for releases, again and again; each is harmless to repeat."""
 
+from typing import Any
+
+from apps.jobs.log import JobLog
+from apps.jobs.registry import handler
 from apps.jobs.schedule import every
+from apps.releases.models import Receipt
+from apps.releases.services import verifying
 from apps.releases.services.building import refresh_manifests
 from apps.releases.services.pointers import reconcile
 from apps.releases.services.scheduled_runs import run_due
@@ -24,3 +30,25 @@ def refresh_content_codings() -> list[str]:
     """Let what is live, or waits to be, profit from content codings made since it was built."""
     lines = refresh_manifests()
     return lines + reconcile() if lines else []
+
+
+@every(0.5, "releases.follow_publications")
+def follow_publications() -> list[str]:
+    """See which nodes follow what was published lately."""
+    return verifying.follow_publications()
+
+
+@every(60, "releases.resume_receipts")
+def resume_receipts() -> list[str]:
+    """Queue again the receipts whose job has failed."""
+    return verifying.resume_receipts()
+
+
+@handler(verifying.KIND, priority=10)
+def complete_receipt(payload: dict[str, Any], log: JobLog) -> None:
+    """List what a publication changed, ask for some of it, and close its receipt."""
+    receipt = Receipt.objects.select_related("publication__channel", "publication__manifest").get(
+        pk=payload["publication"]
+    )
+    if receipt.finished_at is None:
+        log.write(verifying.complete_receipt(receipt))

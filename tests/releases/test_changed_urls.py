@@ -148,3 +148,13 @@ def test_a_fingerprinted_name_is_purged_only_where_its_headers_change(
         urls = list(changed_urls(old, new, Addresses()))
         assert (f"/a.{fingerprint}.css" in urls) == is_named
         assert ("/a.css" in urls) == (fingerprint != "a" * 12), "its own headers and content are the same"
+
+
+def test_a_bundlers_name_that_is_gone_is_still_answered_for(tmp_path: Path) -> None:
+    name = "assets/vendor-BX3k9aQz.js"
+    with (
+        write(tmp_path / "old", Site({name: ("x", LONG), "a.js": ("x", PAGES)}, {})) as old,
+        write(tmp_path / "new", Site({}, {})) as new,
+    ):
+        assert list(changed_urls(old, new, Addresses())) == ["/a.js"]
+        assert set(changed_urls(new, old, Addresses())) == {"/a.js", f"/{name}"}

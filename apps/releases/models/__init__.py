@@ -4,6 +4,7 @@ from apps.releases.models.changes import Change, RedirectChange
 from apps.releases.models.channels import Channel
 from apps.releases.models.manifests import Manifest, ManifestFile, RetainedNames
 from apps.releases.models.publications import Publication
+from apps.releases.models.receipts import Receipt, ReceiptStep
 from apps.releases.models.releases import Release
 from apps.releases.models.reviews import Approval
 from apps.releases.models.schedules import Schedule
@@ -17,6 +18,8 @@ __all__ = [
     "ManifestFile",
     "Publication",
     "PublicationSeal",
+    "Receipt",
+    "ReceiptStep",
     "RedirectChange",
     "Release",
     "RetainedNames",

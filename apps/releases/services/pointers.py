@@ -13,6 +13,7 @@ from apps.assets import store
 from apps.assets.exceptions import AssetRefusal
 from apps.releases.models import Channel, ManifestFile, Publication, RetainedNames
 from apps.releases.selectors import first_published_at, live_publication
+from apps.releases.services.receipts import note_pointer
 from apps.releases.services.retention import gather_names
 from apps.releases.signatures import signer_of
 from apps.releases.signing import signed, signing_key, verified
@@ -93,6 +94,7 @@ def _write(live: Publication, *, is_anew: bool = False) -> bool:
         return False
     name = pointer_name(channel)
     store.replace(name, signed(pointer_document(now), name=name))
+    note_pointer(now)
     return True
 
 

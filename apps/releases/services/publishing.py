@@ -28,6 +28,7 @@ from apps.releases.selectors import (
     publication_before,
 )
 from apps.releases.services.pointers import write_pointer
+from apps.releases.services.receipts import open_receipt
 from apps.releases.services.sealing import seal
 from apps.releases.transitions import NEXT_STEPS, State, move
 
@@ -199,6 +200,7 @@ def _append(
         published_at=now,
     )
     seal(publication)
+    open_receipt(publication)
     transaction.on_commit(partial(write_pointer, channel), robust=True)
     return publication
 

@@ -2,6 +2,7 @@ from apps.releases.command_line.drafting import DraftingSubcommands
 from apps.releases.command_line.history import HistorySubcommands
 from apps.releases.command_line.publishing import PublishingSubcommands
 from apps.releases.command_line.reading import ReadingSubcommands
+from apps.releases.command_line.receipts import ReceiptSubcommands
 from apps.releases.command_line.reviewing import ReviewingSubcommands
 from apps.releases.command_line.scheduling import SchedulingSubcommands
 
@@ -13,5 +14,6 @@ class Command(
     PublishingSubcommands,
     SchedulingSubcommands,
     HistorySubcommands,
+    ReceiptSubcommands,
 ):
     help = "List, review, publish and roll back releases."

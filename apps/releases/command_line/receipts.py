@@ -1,0 +1,103 @@
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.utils.timezone import localtime
+
+from apps.releases.command_line.release_subcommands import ReleaseSubcommands
+from apps.releases.models import Publication, Receipt
+from apps.releases.receipt_reports import ReceiptView, receipt_report, receipt_view, seconds_after
+from apps.releases.selectors import channel_named
+from apps.releases.selectors.receipts import listed_urls, publication_named
+
+_LOOK_AGAIN_SECONDS = 0.2
+_STATES = {
+    "verified": "✓ Verified: what was asked for is what was published.",
+    "failed": "✕ Not verified:",
+    "unknown": "◔ It could not be verified:",
+    "none": "It was published before receipts were kept.",
+}
+
+
+class ReceiptSubcommands(ReleaseSubcommands):
+    """What became of a publication."""
+
+    def add_subcommands(self, add: Callable[..., CommandParser]) -> None:
+        receipt = add("receipt", self.receipt, help="show what became of a publication or roll back")
+        receipt.add_argument("publication", help="its number on the channel, or its tag")
+        receipt.add_argument("--channel", help="default: production, or what the tag says")
+        receipt.add_argument("--wait", action="store_true", help="wait until it is finished")
+        receipt.add_argument(
+            "--wait-seconds", type=float, default=120, help="for at most so long (default: %(default)s)"
+        )
+        receipt.add_argument("--urls", action="store_true", help="print the addresses that changed instead")
+        super().add_subcommands(add)
+
+    def receipt(
+        self,
+        *,
+        publication: str,
+        channel: str | None,
+        wait: bool,
+        wait_seconds: float,
+        urls: bool,
+        **options: Any,
+    ) -> object:
+        is_number = publication.isdecimal()
+        place = channel_named(channel or "production") if channel or is_number else None
+        found = publication_named(place, publication)
+        if wait:
+            _wait_for(found, wait_seconds)
+        view = receipt_view(found)
+        if urls and view.receipt:
+            return self._say_urls(view.receipt)
+        self._say_receipt(view)
+        return receipt_report(view)
+
+    def _say_urls(self, receipt: Receipt) -> list[str]:
+        found = list(listed_urls(receipt))
+        for url in found:
+            self.say(url)
+        return found
+
+    def _say_receipt(self, view: ReceiptView) -> None:
+        publication, receipt = view.publication, view.receipt
+        what = "rolled back" if publication.kind == Publication.Kind.ROLLBACK else "published"
+        at = f"{localtime(publication.published_at):%Y-%m-%d %H:%M:%S %Z}"
+        self.say(
+            f"{publication.tag}: release {publication.release_id}, {what} by {publication.actor} at {at}"
+        )
+        if publication.reason:
+            self.say(f"  Reason: {publication.reason}")
+        if receipt is None:
+            self.say(f"  {_STATES['none']}")
+            return
+        self.say(f"  Pointer in storage after {_seconds(publication, receipt.pointer_at)}")
+        for step in view.nodes:
+            self.say(f"  {_mark(step.is_good)} node {step.subject}: {step.words}, "
+                     f"after {_seconds(publication, step.at)}")  # fmt: skip
+        if receipt.url_count is not None:
+            self.say(f"  {receipt.url_count} addresses changed (--urls lists them)")
+        for step in view.fetched:
+            self.say(f"  {_mark(step.is_good)} {step.subject}: {step.words}")
+        self.say(
+            f"  {_STATES.get(view.state, f'… Not finished: {view.waits_for}.')} {receipt.words}".rstrip()
+        )
+
+
+def _wait_for(publication: Publication, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if not Receipt.objects.filter(publication=publication, finished_at=None).exists():
+            return
+        time.sleep(_LOOK_AGAIN_SECONDS)
+
+
+def _seconds(publication: Publication, at: Any) -> str:
+    seconds = seconds_after(publication, at)
+    return "\N{EN DASH}" if seconds is None else f"{seconds:.2f} s"
+
+
+def _mark(is_good: bool) -> str:  # noqa: FBT001 - a mark says it
+    return "✓" if is_good else "✕"

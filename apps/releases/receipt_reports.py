@@ -1,0 +1,126 @@
+"""A publication's receipt as people read it and as commands print it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypedDict
+
+from apps.releases.models import Publication, Receipt, ReceiptStep
+from apps.releases.reports import HistoryReport, history_report
+from apps.releases.selectors.receipts import receipt_of
+
+
+class StepReport(TypedDict):
+    kind: str
+    subject: str
+    at: str
+    good: bool
+    words: str
+
+
+class UrlsReport(TypedDict):
+    count: int
+    file: str
+    sha256: str
+
+
+class ReceiptReport(HistoryReport):
+    state: str
+    words: str
+    pointer_at: str | None
+    followed_at: str | None
+    finished_at: str | None
+    elapsed_seconds: float | None
+    nodes: list[StepReport]
+    changed_urls: UrlsReport | None
+    fetched: list[StepReport]
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptView:
+    """A receipt with its steps, and what it comes to. `receipt` is None where there was none yet to keep."""
+
+    publication: Publication
+    receipt: Receipt | None
+    nodes: tuple[ReceiptStep, ...] = ()
+    fetched: tuple[ReceiptStep, ...] = ()
+
+    @property
+    def state(self) -> str:
+        """`verified`, `failed`, `unknown`; `open` while it is not finished; `none` where there is none."""
+        return (self.receipt.verdict or "open") if self.receipt else "none"
+
+    @property
+    def has_followed(self) -> bool:
+        return bool(self.nodes) and all(step.is_good for step in self.nodes)
+
+    @property
+    def elapsed_seconds(self) -> float | None:
+        """Seconds from the publication until the last node followed; None where one did not."""
+        if not (self.receipt and self.has_followed):
+            return None
+        return seconds_after(self.publication, self.receipt.followed_at)
+
+    @property
+    def waits_for(self) -> str:
+        """What an open receipt waits for."""
+        if self.receipt is None or self.receipt.finished_at:
+            return ""
+        if self.receipt.pointer_at is None:
+            return "storage has to take the pointer"
+        if self.receipt.followed_at is None:
+            return "the delivery nodes have to follow"
+        return "the background worker lists and fetches what changed"
+
+
+def receipt_view(publication: Publication) -> ReceiptView:
+    """Return a publication's receipt with its steps: two queries."""
+    receipt = receipt_of(publication)
+    steps = list(receipt.steps.order_by("kind", "number")) if receipt else []
+    return ReceiptView(
+        publication,
+        receipt,
+        tuple(step for step in steps if step.kind == ReceiptStep.Kind.NODE),
+        tuple(step for step in steps if step.kind == ReceiptStep.Kind.FETCH),
+    )
+
+
+def seconds_after(publication: Publication, at: datetime | None) -> float | None:
+    """Return the seconds from a publication to a moment; the clock of another machine may be behind."""
+    return max(0.0, (at - publication.published_at).total_seconds()) if at else None
+
+
+def receipt_report(view: ReceiptView) -> ReceiptReport:
+    """Describe a publication and its receipt."""
+    receipt = view.receipt
+    return {
+        **history_report(view.publication),
+        "state": view.state,
+        "words": receipt.words if receipt else "",
+        "pointer_at": _iso(receipt and receipt.pointer_at),
+        "followed_at": _iso(receipt and receipt.followed_at),
+        "finished_at": _iso(receipt and receipt.finished_at),
+        "elapsed_seconds": view.elapsed_seconds,
+        "nodes": [_step_report(step) for step in view.nodes],
+        "changed_urls": _urls_report(receipt) if receipt else None,
+        "fetched": [_step_report(step) for step in view.fetched],
+    }
+
+
+def _urls_report(receipt: Receipt) -> UrlsReport | None:
+    if receipt.url_count is None:
+        return None
+    return {"count": receipt.url_count, "file": receipt.urls_name, "sha256": receipt.urls_sha256}
+
+
+def _step_report(step: ReceiptStep) -> StepReport:
+    return {
+        "kind": step.kind,
+        "subject": step.subject,
+        "at": step.at.isoformat(),
+        "good": step.is_good,
+        "words": step.words,
+    }
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None

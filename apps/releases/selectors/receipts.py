@@ -1,0 +1,61 @@
+import gzip
+from collections.abc import Iterator
+from typing import BinaryIO, cast
+
+from django.db.models import QuerySet
+
+from apps.assets import store
+from apps.releases.exceptions import ReceiptIncomplete, UnknownPublication
+from apps.releases.models import Channel, Publication, Receipt
+
+
+def publication_named(channel: Channel | None, words: str) -> Publication:
+    """Return a publication by its number on `channel`, or by its tag. Raises `UnknownPublication`."""
+    publications = Publication.objects.select_related("channel", "release", "manifest", "actor", "returns_to")
+    if words.isdecimal() and channel is not None:
+        found = publications.filter(channel=channel, sequence=int(words[:18])).first()
+    else:
+        found = publications.filter(tag=words).first()
+    if found is None or (channel is not None and found.channel_id != channel.pk):
+        where = f"{channel} has" if channel else "There is"
+        raise UnknownPublication(
+            f"{where} no publication {words}.",
+            next_step=f"`scripts/manage channel show {channel or 'CHANNEL'}` lists them by number and tag.",
+        )
+    return found
+
+
+def receipt_of(publication: Publication) -> Receipt | None:
+    """Return a publication's receipt, None where it is older than receipts."""
+    return Receipt.objects.filter(publication=publication).first()
+
+
+def open_receipts() -> QuerySet[Receipt]:
+    """Return the receipts that are not finished, oldest first."""
+    receipts = Receipt.objects.select_related("publication__channel", "publication__manifest")
+    return receipts.filter(finished_at=None).order_by("publication")
+
+
+def publication_replaced_by(publication: Publication) -> Publication | None:
+    """Return what was live when `publication` took its place, None for a channel's first."""
+    earlier = publication.channel.publications.select_related("manifest", "release")
+    return earlier.filter(sequence=publication.sequence - 1).first()
+
+
+def listed_urls(receipt: Receipt) -> Iterator[str]:
+    """Yield the addresses that answer otherwise since a publication. Raises `ReceiptIncomplete`."""
+    if receipt.url_count is None:
+        raise ReceiptIncomplete(
+            "Which addresses changed is not listed yet.",
+            next_step="Look again in a moment; the background worker lists them once the nodes follow.",
+        )
+    try:
+        stored = store.storage().open(receipt.urls_name, "rb")
+    except FileNotFoundError as error:
+        raise ReceiptIncomplete(
+            f"The list of changed addresses, {receipt.urls_name}, is missing from storage.",
+            next_step="Restore that file from a backup.",
+        ) from error
+    with stored, gzip.open(cast("BinaryIO", stored), "rt", encoding="ascii") as lines:
+        for line in lines:
+            yield line.rstrip("\n")
