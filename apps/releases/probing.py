@@ -57,7 +57,9 @@ def look(probe: Probe, *, host: str) -> Seen:
         response = connection.getresponse()
         body = response.read(MAX_BODY_BYTES + 1)
     except (OSError, http.client.HTTPException) as error:
-        raise NoAnswer(f"{settings.PUBLIC_BIND} does not answer: {error or type(error).__name__}") from error
+        raise NoAnswer(
+            f"{settings.PUBLIC_BIND} does not answer: {str(error) or type(error).__name__}"
+        ) from error
     finally:
         connection.close()
     faults = list(_faults(probe, response, body if method == "GET" else None))

@@ -8,6 +8,7 @@ from django.utils.html import format_html
 from apps.accounts.models import User
 from apps.accounts.permissions import require
 from apps.refusals import Refusal
+from apps.releases.admin.following import following_words
 from apps.releases.admin.forms import OptionsForm, ReasonForm, RequirementsForm
 from apps.releases.admin.pages import actor_of, page_of, refused, render
 from apps.releases.exceptions import BaseMoved, WrongOption
@@ -15,7 +16,12 @@ from apps.releases.headlines import counted, kept_in_words
 from apps.releases.impact import impact_between
 from apps.releases.models import Channel, Publication
 from apps.releases.retention import kept_names
-from apps.releases.selectors import history_of, live_publication, publication_before
+from apps.releases.selectors import (
+    history_of,
+    live_publication,
+    publication_before,
+    publication_undone_by,
+)
 from apps.releases.services import channels, publishing
 from apps.releases.services.fingerprinting import is_built_otherwise
 from apps.releases.services.pointers import is_current
@@ -116,9 +122,11 @@ def _refuse_other_live(live: Publication, seen: str) -> None:
 def _rolled_back(done: Publication, before: Publication) -> str:
     undo = reverse("admin:releases_channel_roll_back", args=[done.channel_id, before.sequence])
     return format_html(
-        'Rolled back: {} serves release {} again. If that was wrong, <a href="{}">serve {} again</a>.',
+        'Rolled back: {} serves release {} again (<a href="{}">receipt</a>). '
+        'If that was wrong, <a href="{}">serve {} again</a>.',
         done.channel,
         done.release_id,
+        reverse("admin:releases_channel_receipt", args=[done.channel_id, done.sequence]),
         undo,
         before.tag,
     )
@@ -141,6 +149,8 @@ def _show_channel(
         channel=channel,
         live=live,
         pointer=_pointer(live) if live else None,
+        following=following_words(live) if live else None,
+        undone=publication_undone_by(live) if live else None,
         waits_for_build=is_built_otherwise(live),
         goal=publication_before(live) if live else None,
         page=page_of(request, history_of(channel)),

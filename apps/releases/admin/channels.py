@@ -4,13 +4,14 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path, re_path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.audit.selectors import entries
 from apps.releases.admin.channel_page import channel_page, roll_back_page
 from apps.releases.admin.pages import ReadByPages, history_page
+from apps.releases.admin.receipt_page import changed_urls_file, receipt_page
 from apps.releases.models import Channel
 from apps.releases.selectors import channels_with_live
 from apps.releases.templatetags.staff_pages import ago
@@ -51,10 +52,28 @@ class ChannelAdmin(ReadByPages, admin.ModelAdmin[Channel]):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.roll_back_view)
         roll_back = path("<int:number>/roll-back/<int:sequence>/", view, name="releases_channel_roll_back")
-        return [roll_back, *super().get_urls()]
+        receipt = path(
+            "<int:number>/receipt/<int:sequence>/",
+            self.admin_site.admin_view(self.receipt_view),
+            name="releases_channel_receipt",
+        )
+        urls = re_path(
+            r"^(?P<number>\d+)/receipt/(?P<sequence>\d+)/urls\.(?P<ending>txt|json)$",
+            self.admin_site.admin_view(self.changed_urls_view),
+            name="releases_channel_changed_urls",
+        )
+        return [roll_back, receipt, urls, *super().get_urls()]
 
     def roll_back_view(self, request: HttpRequest, number: int, sequence: int) -> HttpResponse:
         return roll_back_page(request, self._channel(request, number), sequence)
+
+    def receipt_view(self, request: HttpRequest, number: int, sequence: int) -> HttpResponse:
+        return receipt_page(request, self._channel(request, number), sequence)
+
+    def changed_urls_view(
+        self, request: HttpRequest, number: str, sequence: str, ending: str
+    ) -> HttpResponse:
+        return changed_urls_file(request, self._channel(request, number), int(sequence), ending)
 
     def _channel(self, request: HttpRequest, number: str | int) -> Channel:
         if not self.has_view_permission(request):

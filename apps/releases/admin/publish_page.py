@@ -28,10 +28,12 @@ def publish_page(request: HttpRequest, release: Release) -> HttpResponse:
     messages.success(
         request,
         format_html(
-            'Published: {} serves release {} as {}. <a href="{}">Roll back from the page of {}</a>.',
+            'Published: {} serves release {} as {} (<a href="{}">receipt</a>). '
+            '<a href="{}">Roll back from the page of {}</a>.',
             release.channel,
             release.pk,
             publication.tag,
+            reverse("admin:releases_channel_receipt", args=[release.channel_id, publication.sequence]),
             channel_url,
             release.channel,
         ),

@@ -18,6 +18,7 @@ from apps.releases.selectors.channels import (
     live_publications,
     publication_after,
     publication_before,
+    publication_undone_by,
 )
 from apps.releases.selectors.manifests import built_manifest_of, manifest_reader_of, open_manifest
 from apps.releases.selectors.releases import (
@@ -79,6 +80,7 @@ __all__ = [
     "publication_after",
     "publication_before",
     "publication_tagged",
+    "publication_undone_by",
     "rejection_of",
     "release_numbered",
     "releases_newest_first",

@@ -67,3 +67,11 @@ def publication_before(live: Publication) -> Publication | None:
     first = history.filter(manifest=live.manifest_id).order_by("sequence").first() or live
     earlier = history.select_related("release", "manifest").filter(sequence__lt=first.sequence)
     return earlier.order_by("-sequence").first()
+
+
+def publication_undone_by(publication: Publication) -> Publication | None:
+    """Return what a roll back took away, so that it can be undone; None for any other publication."""
+    if publication.kind != Publication.Kind.ROLLBACK:
+        return None
+    history = publication.channel.publications.select_related("release", "manifest")
+    return history.filter(sequence=publication.sequence - 1).first()

@@ -54,6 +54,15 @@ def moment(at: datetime | None) -> SafeString | str:
 
 
 @register.simple_tag
+def exactly(at: datetime | None) -> SafeString | str:
+    """Say when `at` was to the millisecond, for what happens within one second; the date is on hover."""
+    if at is None:
+        return "\N{EN DASH}"
+    local = timezone.localtime(at)
+    return _time(at, f"{local:%H:%M:%S}.{local.microsecond // 1000:03d}")
+
+
+@register.simple_tag
 def digest(value: str | None) -> SafeString | str:
     """Show the first 12 characters of a digest; selecting or clicking it takes the whole."""
     if not value:
