@@ -1,6 +1,7 @@
 """The receipt of a publication: opened with it, filled in by what is seen, closed once."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -142,6 +143,7 @@ def test_a_node_that_never_follows_does_not_hold_the_receipt_up_for_ever(
     assert (receipt.followed_at, receipt.verdict) == (None, ""), "it is waited for"
 
     Receipt.objects.update(pointer_at=timezone.now() - timedelta(seconds=61))
+    monkeypatch.setattr(verifying, "_STARTED", time.monotonic())
     assert seen(publication).followed_at is None, "a worker that has just started lets nodes speak first"
     monkeypatch.setattr(verifying, "_STARTED", -100_000.0)
     receipt = seen(publication)
