@@ -6,6 +6,7 @@ taken, `reader` looks things up, `writer` builds, `diff` compares. See docs/mani
 
 from apps.releases.manifest.diff import Difference, RedirectDifference, diff, diff_redirects
 from apps.releases.manifest.format import Entry, Finding, ManifestFault, Redirect, Representation
+from apps.releases.manifest.pair import Wanted
 from apps.releases.manifest.reader import ManifestReader, ServedRow
 from apps.releases.manifest.writer import ManifestWriter
 
@@ -20,6 +21,7 @@ __all__ = [
     "RedirectDifference",
     "Representation",
     "ServedRow",
+    "Wanted",
     "diff",
     "diff_redirects",
 ]

@@ -24,14 +24,10 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import pairwise
 
 from apps.releases.manifest.format import (
-    ENTRY_COLUMNS,
-    ENTRY_TABLES,
     FIRST_FORMAT,
     FORMAT,
     LAST,
-    Entry,
     Redirect,
-    entry_of,
 )
 
 FIRST_BUCKET = ""  # the first bucket, empty or not, begins before every path
@@ -107,16 +103,6 @@ def bucket_rows(
     """Yield the canonical rows from `first` up to, not including, `following`."""
     sql = f"SELECT {_ROW_COLUMNS[file_format]} FROM entry {_JOINS[file_format]} {_RANGE}"  # noqa: S608 - ours
     yield from db.execute(sql, (first, following))
-
-
-def bucket_entries(
-    db: sqlite3.Connection, first: str, following: str = LAST, *, file_format: str = FORMAT
-) -> Iterator[tuple[Entry, Row]]:
-    """Yield what `bucket_rows` does, each row with its entry before it."""
-    columns = f"{ENTRY_COLUMNS[file_format]}, {_ROW_COLUMNS[file_format]}"
-    sql = f"SELECT {columns} FROM {ENTRY_TABLES} {_JOINS[file_format]} {_RANGE}"  # noqa: S608 - ours
-    for row in db.execute(sql, (first, following)):
-        yield entry_of(row[:8]), row[8:]
 
 
 def refresh_buckets(db: sqlite3.Connection, touched: Collection[str] | None) -> None:

@@ -13,8 +13,6 @@ from urllib.parse import quote
 from apps.caching.rules import HeaderSet
 from apps.releases.manifest.digest import (
     FIRST_BUCKET,
-    Row,
-    bucket_entries,
     bucket_rows,
     manifest_digest,
     redirects_digest,
@@ -77,8 +75,8 @@ class ManifestReader:
             self._entries_sql = ENTRY_SQL[self.meta["format"]]
             self._lookup_sql = self._entries_sql + "WHERE entry.path = ?"
             self.media_types: dict[int, str] = dict(self._db.execute("SELECT id, name FROM media_type"))
-            self._has_links = self._has_rows("page_link")
-            self._redirect_depth = self._deepest_wildcard() if self._has_rows("redirect") else None
+            self._has_links = self.has_rows("page_link")
+            self._redirect_depth = self._deepest_wildcard() if self.has_rows("redirect") else None
             self.header_sets: dict[int, HeaderSet] = dict(self._read_header_sets())
             # Ids of the header sets that a page with a Link header may have: nothing else has one.
             self.linking = frozenset(self._sets_of_pages() if self._has_links else ())
@@ -158,10 +156,6 @@ class ManifestReader:
             (first, following),
         )
         return map(entry_of, rows)
-
-    def canonical_range(self, first: str, following: str = LAST) -> Iterator[tuple[Entry, Row]]:
-        """Yield what `range` does, each entry with the row of it that the digest is taken over."""
-        return bucket_entries(self._db, first, following, file_format=self.meta["format"])
 
     def redirect_for(self, path: str) -> Redirect | None:
         """Return the redirect that `path` (decoded, no leading slash) meets, or None.
@@ -259,6 +253,13 @@ class ManifestReader:
         """Return the paths whose content refers to `target`, sorted."""
         return self._references("SELECT source FROM reference WHERE target = ? ORDER BY source", target)
 
+    def has_rows(self, table: str) -> bool:
+        """Say whether a table that came with the second format has any row."""
+        if self._is_first_format:
+            return False
+        found = self._db.execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone()  # noqa: S608 - ours
+        return bool(found[0])
+
     def verify(self) -> None:
         """Compute every digest again from the rows; raise `ManifestFault` at the first that differs."""
         try:
@@ -312,12 +313,6 @@ class ManifestReader:
     @property
     def _is_first_format(self) -> bool:
         return self.meta["format"] == FIRST_FORMAT
-
-    def _has_rows(self, table: str) -> bool:
-        if self._is_first_format:
-            return False
-        found = self._db.execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone()  # noqa: S608 - ours
-        return bool(found[0])
 
     def _sets_of_pages(self) -> Iterator[int]:
         for number, header_set in self.header_sets.items():

@@ -6,15 +6,15 @@ own, `last_live`, says in which publication of the channel each of them was serv
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 from apps.caching.matching import is_fingerprinted
-from apps.releases.manifest.format import FIRST_FORMAT, LAST, Entry
+from apps.releases.manifest.format import Entry
 from apps.releases.manifest.names import fingerprinted_name, split_fingerprinted
+from apps.releases.manifest.pair import Pair
 from apps.releases.manifest.reader import ManifestReader
 from apps.releases.manifest.writer import ManifestWriter
 
@@ -71,12 +71,11 @@ class RetainedWriter(ManifestWriter):
         Names that `new` serves again are forgotten. The cost follows the differences of the two, not
         their paths.
         """
-        with closing(_beside(old.reader, new)) as db:
-            ranges = _changed_ranges(old.reader.buckets(), new.buckets())
+        with Pair(old.reader, new) as pair:
             if self.oldest is not None:
-                for name in _names_only_in("new", "old", db, ranges):
+                for name in _names_only_in("new", "old", pair):
                     self._forget(name)
-            for name in _names_only_in("old", "new", db, ranges):
+            for name in _names_only_in("old", "new", pair):
                 if not _is_served(new, name):
                     self._keep(name, old)
 
@@ -144,28 +143,6 @@ def _find(reader: ManifestReader, name: str) -> tuple[Entry, int]:
     return entry, entry.named_header_set
 
 
-type _Bucket = tuple[str, bytes]
-type _Range = tuple[str, str]
-
-
-def _changed_ranges(old: list[_Bucket], new: list[_Bucket]) -> list[_Range]:
-    """Return the ranges of paths, each up to and without its end, outside which two manifests are alike."""
-    shared = set(old) & set(new)
-    firsts = sorted({first for first, _ in (*old, *new)})
-    alike = {first for first, _ in shared}
-    ranges: list[_Range] = []
-    for first, following in pairwise([*firsts, LAST]):
-        if first in alike:
-            continue
-        begins = ranges.pop()[0] if ranges and ranges[-1][1] == first else first
-        ranges.append((begins, following))
-    return ranges
-
-
-_ENTRIES = {
-    True: "SELECT path, '' AS fingerprint FROM {}.entry",
-    False: "SELECT path, fingerprint FROM {}.entry",
-}
 _NAMES = """
     SELECT here.path, here.fingerprint, there.path IS NULL
     FROM {here}_paths AS here LEFT JOIN {there}_paths AS there ON there.path = here.path
@@ -174,20 +151,10 @@ _NAMES = """
 """
 
 
-def _beside(old: ManifestReader, new: ManifestReader) -> sqlite3.Connection:
-    """Open two manifests so that one statement can read both: views `old_paths` and `new_paths`."""
-    db = sqlite3.connect(":memory:", uri=True)
-    for side, reader in (("old", old), ("new", new)):
-        db.execute(f"ATTACH ? AS {side}", (reader.uri,))
-        entries = _ENTRIES[reader.meta["format"] == FIRST_FORMAT].format(side)
-        db.execute(f"CREATE TEMP VIEW {side}_paths AS {entries}")
-    return db
-
-
-def _names_only_in(here: str, there: str, db: sqlite3.Connection, ranges: Iterable[_Range]) -> Iterator[str]:
+def _names_only_in(here: str, there: str, pair: Pair) -> Iterator[str]:
     """Yield the fingerprinted names that a path has here and the same path has not there."""
-    for ends in ranges:
-        for path, fingerprint, is_gone in db.execute(_NAMES.format(here=here, there=there), ends):
+    for ends in pair.ranges:
+        for path, fingerprint, is_gone in pair.db.execute(_NAMES.format(here=here, there=there), ends):
             if is_gone and is_fingerprinted(path):
                 yield path
             if fingerprint:
