@@ -24,6 +24,10 @@ type Range = tuple[str, str]
 type DifferingRow = tuple[str, str, Entry | None, Entry | None]
 """Path, kind, and the entry on either side."""
 
+type Fact = tuple[str, str, int, int, int | None, int | None, int, bytes | None]
+"""Path, kind, size on either side, header set's id on either side, whether these are other sets, and the
+blob that was uploaded, where the path came or went."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -96,9 +100,20 @@ class Pair:
 
     def rows(self, wanted: Wanted = EVERYTHING) -> Iterator[DifferingRow]:
         """Yield what differs and is wanted, in the order of its paths."""
-        changed, came = self._changed_sql(wanted), self._came_sql(wanted)
+        nothing = ", ".join(["NULL"] * 8)
+        both = f"o.path, {self._kind()} AS kind, {_columns('o')}, {_columns('n')}"
+        changed = self._changed_sql(wanted, both)
+        came = self._came_sql(wanted, f"n.path, 'added', {nothing}, {_columns('n')}")
         for ends in filter(None, map(wanted.within, self.ranges)):
             yield from merge(self._read(changed, ends), self._read(came, ends), key=lambda row: row[0])
+
+    def facts(self) -> Iterator[Fact]:
+        """Yield of everything that differs what it is counted by; in order where no path came or went."""
+        new_facts = f"n.path, 'added', 0, n.size, NULL, n.header_set, 0, {self._uploaded('n')}"
+        changed, came = self._changed_sql(EVERYTHING, self._facts()), self._came_sql(EVERYTHING, new_facts)
+        for ends in self.ranges:
+            for sql in filter(None, (changed, came)):
+                yield from self.db.execute(sql, ends)
 
     def _read(self, sql: str, ends: Range) -> Iterator[DifferingRow]:
         if not sql:
@@ -107,12 +122,19 @@ class Pair:
             for row in found:
                 yield row[0], row[1], _entry(self.old, row[2:10]), _entry(self.new, row[10:18])
 
-    def _changed_sql(self, wanted: Wanted) -> str:
+    def _facts(self) -> str:
+        is_other_set = f"{self._set('o', 'header_set')} IS NOT {self._set('n', 'header_set')}"
+        uploaded = f"CASE WHEN n.path IS NULL THEN {self._uploaded('o')} END"
+        sizes = "o.size, coalesce(n.size, 0)"
+        return (
+            f"o.path, {self._kind()} AS kind, {sizes}, o.header_set, n.header_set, {is_other_set}, {uploaded}"
+        )
+
+    def _changed_sql(self, wanted: Wanted, columns: str) -> str:
         """Return the statement for paths that were there before; empty where none is wanted."""
         kinds = wanted.kinds - {"added"}
         if not kinds or self.old is None:
             return ""
-        columns = f"o.path, {self._kind()} AS kind, {_columns('o')}, {_columns('n')}"
         differs = f"n.path IS NULL OR {self._differs()}"
         of_kind = "" if len(kinds) == len(KINDS) - 1 else f"AND kind IN ({_quoted(kinds)})"
         return f"""
@@ -120,12 +142,11 @@ class Pair:
             WHERE o.path >= ? AND o.path < ? AND ({differs}) {of_kind} {self._of_type(wanted, "on")}
             ORDER BY o.path"""  # noqa: S608 - ours
 
-    def _came_sql(self, wanted: Wanted) -> str:
+    def _came_sql(self, wanted: Wanted, columns: str) -> str:
         if "added" not in wanted.kinds or self.new is None:
             return ""
-        nothing = ", ".join(["NULL"] * 8)
         return f"""
-            SELECT n.path, 'added', {nothing}, {_columns("n")} FROM new_paths AS n
+            SELECT {columns} FROM new_paths AS n
             WHERE n.path >= ? AND n.path < ?
             AND NOT EXISTS (SELECT 1 FROM old_paths AS o WHERE o.path = n.path) {self._of_type(wanted, "n")}
             ORDER BY n.path"""  # noqa: S608 - ours
@@ -145,11 +166,14 @@ class Pair:
         return " OR ".join(conditions)
 
     def _kind(self) -> str:
-        old, new = (f"coalesce({self._derived(side, 'original', 'blob')}, {side}.blob)" for side in "on")
+        old, new = map(self._uploaded, "on")
         return (
             f"CASE WHEN n.path IS NULL THEN 'removed' WHEN {old} <> {new} THEN 'changed'"
             " WHEN o.blob <> n.blob THEN 'following' ELSE 'headers' END"
         )
+
+    def _uploaded(self, side: str) -> str:
+        return f"coalesce({self._derived(side, 'original', 'blob')}, {side}.blob)"
 
     def _derived(self, side: str, table: str, column: str) -> str:
         reader = self.old if side == "o" else self.new
