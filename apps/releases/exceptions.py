@@ -167,3 +167,15 @@ class KeyInUse(ReleaseRefusal):
 
 class UnknownKey(ReleaseRefusal):
     code = "unknown_key"
+
+
+class UnknownComparable(ReleaseRefusal):
+    """What was typed names no release, channel or publication."""
+
+    code = "unknown_comparable"
+
+
+class DraftTooLarge(ReleaseRefusal):
+    """A draft of very many changes is compared once it was built."""
+
+    code = "draft_too_large"

@@ -5,8 +5,7 @@ from typing import TypedDict
 
 from apps.releases.findings import Judged, Lint, lint_of
 from apps.releases.history import HistoryFault
-from apps.releases.impact import kind_of
-from apps.releases.manifest import Difference, Entry, RedirectDifference
+from apps.releases.manifest import Entry
 from apps.releases.manifest.names import fingerprinted_name
 from apps.releases.models import Approval, Channel, Publication, Release
 from apps.releases.redirect_rows import RedirectRow, redirect_rows_of
@@ -110,27 +109,11 @@ class ReleaseDetails(ReleaseReport):
     preview_url: str | None
 
 
-class RedirectDifferenceReport(TypedDict):
-    path: str
-    kind: str
-    old_target: str | None
-    old_status: int | None
-    new_target: str | None
-    new_status: int | None
-
-
 class RetainedReport(TypedDict):
     names: int
     oldest: str
     not_before: str
     publications_left: int
-
-
-class DifferenceReport(TypedDict):
-    path: str
-    kind: str
-    old_size: int | None
-    new_size: int | None
 
 
 def prefixed(digest: str) -> str:
@@ -266,30 +249,6 @@ def verification_report(
         "publications": publications,
         "head": head,
         "faults": [{"subject": fault.subject, "message": fault.message} for fault in faults],
-    }
-
-
-def difference_report(difference: Difference) -> DifferenceReport:
-    """Describe one path in which two releases differ."""
-    old, new = difference.old, difference.new
-    return {
-        "path": difference.path,
-        "kind": kind_of(difference),
-        "old_size": old.size if old else None,
-        "new_size": new.size if new else None,
-    }
-
-
-def redirect_difference_report(difference: RedirectDifference) -> RedirectDifferenceReport:
-    """Describe one redirect in which two releases differ, as a row beside those of paths."""
-    old, new = difference.old, difference.new
-    return {
-        "path": typed_source(difference.source),
-        "kind": f"redirect_{kind_of(difference)}",
-        "old_target": old.target if old else None,
-        "old_status": old.status if old else None,
-        "new_target": new.target if new else None,
-        "new_status": new.status if new else None,
     }
 
 

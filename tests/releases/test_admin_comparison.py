@@ -154,10 +154,10 @@ def test_a_list_leaves_large_texts_to_their_own_page(
     release = make_release(put("large.txt", lines), put("many.txt", "x\n" * 200), put("a.bin", "\x00"))
     rows = {row.path: row for row in change_rows.rows_of(release.changes.all())}
 
-    assert rows["large.txt"].is_left_to_its_page
-    assert rows["many.txt"].text is not None
-    assert rows["many.txt"].text.is_cut
-    assert rows["a.bin"].note == "Only pictures and text can be looked at here."
+    assert rows["large.txt"].look.is_left_to_its_page
+    assert rows["many.txt"].look.text is not None
+    assert rows["many.txt"].look.text.is_cut
+    assert rows["a.bin"].look.note == "Only pictures and text can be looked at here."
     answer = staff_client(viewer).get(address(release, "large.txt"))
     assertContains(answer, "Only the first 2000 lines are shown: +8000")
 
@@ -187,6 +187,6 @@ def test_one_page_of_a_list_reads_a_bounded_number_of_bytes(
 
     first, second = change_rows.rows_of(release.changes.order_by("asset__path"))
 
-    assert first.text is not None
-    assert second.text is None
-    assert second.is_left_to_its_page
+    assert first.look.text is not None
+    assert second.look.text is None
+    assert second.look.is_left_to_its_page

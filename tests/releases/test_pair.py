@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from apps.releases.manifest import ManifestFault, ManifestReader, ManifestWriter, diff
 from apps.releases.manifest.digest import Row, bucket_rows
-from apps.releases.manifest.pair import EVERYTHING, KINDS, Pair, Wanted, changed_ranges
+from apps.releases.manifest.pair import EVERYTHING, KINDS, Pair, Wanted, changed_buckets, joined
 from tests.releases.test_manifest import BOUNDARIES, LONG, PATHS, SHORT, relaxed, sha
 
 TYPES = ("text/css", "image/png", "image/svg+xml")
@@ -148,9 +148,9 @@ def test_only_ranges_that_differ_are_read_and_none_of_them_is_long(
     write(tmp_path / "old", before)
     write(tmp_path / "new", before | {last: {**each, "blob": "b"}})
     with ManifestReader(tmp_path / "old") as old, ManifestReader(tmp_path / "new") as new:
-        assert changed_ranges(old, old) == []
-        assert [ends[0] for ends in changed_ranges(old, new)] == [last]
-        whole = changed_ranges(None, new)
+        assert changed_buckets(old, old) == []
+        assert [ends[0] for ends in changed_buckets(old, new)] == [last]
+        whole = joined(changed_buckets(None, new))
     assert whole[0][0] == ""
     assert [ends for _, ends in whole[:-1]] == [begins for begins, _ in whole[1:]]
     assert len(whole) == (len(BOUNDARIES) + 2) // 2

@@ -8,15 +8,10 @@ from apps.releases.command_line.findings_words import NOTHING_FOUND, findings_li
 from apps.releases.command_line.release_subcommands import ReleaseSubcommands
 from apps.releases.comparison import visible
 from apps.releases.findings import KINDS, FindingList, lint_of
-from apps.releases.manifest import diff, diff_redirects
 from apps.releases.models import Release
 from apps.releases.reports import (
-    DifferenceReport,
-    RedirectDifferenceReport,
-    difference_report,
     finding_report,
     name_report,
-    redirect_difference_report,
     release_details,
     release_report,
 )
@@ -28,12 +23,11 @@ from apps.releases.selectors import (
     schedules_of,
 )
 
-_SIGNS = {"added": "+", "changed": "~", "removed": "-", "headers": "h", "following": "f"}
-_SIGNS |= {f"redirect_{kind}": sign for kind, sign in tuple(_SIGNS.items())}
+_SIGNS = {"added": "+", "changed": "~", "removed": "-"}
 
 
 class ReadingSubcommands(ReleaseSubcommands):
-    """Look at releases, and compare them."""
+    """Look at releases."""
 
     def add_subcommands(self, add: Callable[..., CommandParser]) -> None:
         listing = add("list", self.list_releases, help="show the newest releases")
@@ -52,9 +46,6 @@ class ReadingSubcommands(ReleaseSubcommands):
         names.add_argument(
             "below", nargs="?", default="", metavar="PREFIX", help="only paths that begin with this"
         )
-        compare = add("diff", self.diff, help="list the paths in which two releases differ")
-        compare.add_argument("old", type=int)
-        compare.add_argument("new", type=int)
         super().add_subcommands(add)
 
     def list_releases(self, *, state: str | None, limit: int, **options: Any) -> object:
@@ -109,21 +100,3 @@ class ReadingSubcommands(ReleaseSubcommands):
             rewritten = ", rewritten" if report["rewritten"] else ""
             self.say(f"{visible(report['path'])} → {visible(report['name'] or 'no other name')}{rewritten}")
         return reports
-
-    def diff(self, *, old: int, new: int, **options: Any) -> object:
-        before, after = (manifest_reader_of(release_numbered(number)) for number in (old, new))
-        reports: list[DifferenceReport | RedirectDifferenceReport] = [
-            *map(difference_report, diff(before, after)),
-            *map(redirect_difference_report, diff_redirects(before, after)),
-        ]
-        for report in reports:
-            self.say(f"{_SIGNS[report['kind']]} {report['path']}{_leads(report)}")
-        if not reports:
-            self.say(f"Releases {old} and {new} serve the same.")
-        return reports
-
-
-def _leads(report: DifferenceReport | RedirectDifferenceReport) -> str:
-    """Return where a redirect leads, to follow its path; nothing for a file."""
-    target = report.get("new_target")
-    return f" → {target} ({report.get('new_status')})" if target else ""

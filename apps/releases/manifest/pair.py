@@ -51,24 +51,25 @@ class Wanted:
 EVERYTHING = Wanted()
 
 
-def changed_ranges(old: ManifestReader | None, new: ManifestReader | None) -> list[Range]:
-    """Return the ranges of paths, each up to and without its end, outside which two manifests are alike.
-
-    A range covers a number of buckets at most; where many follow one another, so do ranges.
-    """
+def changed_buckets(old: ManifestReader | None, new: ManifestReader | None) -> list[Range]:
+    """Return the ranges of paths, each up to and without its end, outside which two manifests are alike."""
     before, after = (reader.buckets() if reader else [] for reader in (old, new))
     alike = {first for first, _ in set(before) & set(after)}
+    firsts = sorted({first for first, _ in (*before, *after)})
+    return [ends for ends in pairwise([*firsts, LAST]) if ends[0] not in alike]
+
+
+def joined(buckets: list[Range]) -> list[Range]:
+    """Return as few ranges as cover the same paths, none of them with more than some buckets."""
     ranges: list[Range] = []
-    buckets = BUCKETS_AT_ONCE
-    for first, following in pairwise([*sorted({first for first, _ in (*before, *after)}), LAST]):
-        if first in alike:
-            continue
-        if ranges and ranges[-1][1] == first and buckets < BUCKETS_AT_ONCE:
+    count = 0
+    for first, following in buckets:
+        if ranges and ranges[-1][1] == first and count < BUCKETS_AT_ONCE:
             ranges[-1] = (ranges[-1][0], following)
-            buckets += 1
+            count += 1
         else:
             ranges.append((first, following))
-            buckets = 1
+            count = 1
     return ranges
 
 
@@ -80,7 +81,9 @@ class Pair:
 
     def __init__(self, old: ManifestReader | None, new: ManifestReader | None) -> None:
         self.old, self.new = old, new
-        self.ranges = changed_ranges(old, new)
+        buckets = changed_buckets(old, new)
+        self.bucket_count = len(buckets)
+        self.ranges = joined(buckets)
         self.db = sqlite3.connect(":memory:", uri=True, isolation_level=None)
         try:
             _attach(self.db, "old", old)

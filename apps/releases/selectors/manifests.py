@@ -9,7 +9,7 @@ from apps.releases.models import ManifestFile, Release
 
 def open_manifest(manifest: ManifestFile) -> ManifestReader:
     """Return a reader of the manifest's newest file. Raises `ManifestMissing`."""
-    return _reader(manifest_file(manifest))
+    return open_file(manifest_file(manifest))
 
 
 def manifest_reader_of(release: Release) -> ManifestReader:
@@ -30,7 +30,8 @@ def built_manifest_of(release: Release) -> ManifestReader | None:
 
 
 @lru_cache(maxsize=16)
-def _reader(file: Path) -> ManifestReader:
+def open_file(file: Path) -> ManifestReader:
+    """Return a reader of a manifest's file, which never changes. Raises `ManifestMissing`."""
     try:
         return ManifestReader(file)
     except ManifestFault as fault:

@@ -38,8 +38,8 @@ def build(release: Release) -> Manifest:
             compiler = HeaderCompiler(as_rules(list(release.rules.all())))
             if release.base_manifest and open_manifest(release.base_manifest).rules_digest != compiler.digest:
                 _recompile(writer, compiler)
-            changed = _apply(writer, release, compiler)
-            _apply_redirects(writer, release)
+            changed = apply_changes(writer, release, compiler)
+            apply_redirects(writer, release)
             _add_representations(writer, derive(writer, release, compiler, changed))
             if release.base and (since := first_published_at(release.base)):
                 writer.set_released(release.base.pk, int(since.timestamp()))
@@ -106,8 +106,8 @@ def _news_for(manifest: ManifestFile) -> dict[str, list[Representation]]:
     return news
 
 
-def _apply(writer: ManifestWriter, release: Release, compiler: HeaderCompiler) -> list[str]:
-    """Apply the changes of `release`; return their paths."""
+def apply_changes(writer: ManifestWriter, release: Release, compiler: HeaderCompiler) -> list[str]:
+    """Write the changes of `release` into what `writer` holds; return their paths."""
     blobs: dict[str, None] = {}
     changed: list[str] = []
     changes = release.changes.order_by("asset__path").values_list(
@@ -127,7 +127,8 @@ def _apply(writer: ManifestWriter, release: Release, compiler: HeaderCompiler) -
     return changed
 
 
-def _apply_redirects(writer: ManifestWriter, release: Release) -> None:
+def apply_redirects(writer: ManifestWriter, release: Release) -> None:
+    """Write the changes of redirects of `release` into what `writer` holds."""
     for change in release.redirect_changes.all():
         if redirect := change.redirect:
             writer.put_redirect(redirect, release=release.pk)

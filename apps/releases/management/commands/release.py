@@ -1,3 +1,4 @@
+from apps.releases.command_line.comparing import ComparingSubcommands
 from apps.releases.command_line.drafting import DraftingSubcommands
 from apps.releases.command_line.history import HistorySubcommands
 from apps.releases.command_line.publishing import PublishingSubcommands
@@ -9,6 +10,7 @@ from apps.releases.command_line.scheduling import SchedulingSubcommands
 
 class Command(
     ReadingSubcommands,
+    ComparingSubcommands,
     DraftingSubcommands,
     ReviewingSubcommands,
     PublishingSubcommands,
