@@ -91,5 +91,4 @@ def _headers_under_name(reader: ManifestReader | None, entry: Entry) -> str:
 
 def _row(reader: ManifestReader | None, path: str) -> tuple[object, ...]:
     """Return the canonical row of a path, as the difference of two manifests sees it."""
-    rows = reader.canonical_range(path, path + "\0") if reader else ()
-    return next((row for _, row in rows), ())
+    return (reader.canonical_row(path) if reader else None) or ()

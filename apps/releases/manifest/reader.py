@@ -13,6 +13,7 @@ from urllib.parse import quote
 from apps.caching.rules import HeaderSet
 from apps.releases.manifest.digest import (
     FIRST_BUCKET,
+    Row,
     bucket_rows,
     manifest_digest,
     redirects_digest,
@@ -156,6 +157,11 @@ class ManifestReader:
             (first, following),
         )
         return map(entry_of, rows)
+
+    def canonical_row(self, path: str) -> Row | None:
+        """Return the row of `path` that the digest is taken over, or None."""
+        rows = bucket_rows(self._db, path, f"{path}\0", file_format=self.meta["format"])
+        return next(rows, None)
 
     def redirect_for(self, path: str) -> Redirect | None:
         """Return the redirect that `path` (decoded, no leading slash) meets, or None.
