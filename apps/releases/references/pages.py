@@ -150,8 +150,13 @@ def _collect_inline(tag: Tag, base: str | None, collected: Collected) -> None:
 
 
 def _critical(everything: list[Tag], base: str | None) -> Iterator[Critical]:
-    """Yield what the page's head names and a browser waits for, in order, each once."""
+    """Yield what the page's head names and a browser waits for, in order, each once.
+
+    No module of a page with an import map: fetched ahead, it would be resolved before the map is known,
+    and fail for good (HTML, section 8.1.6.2).
+    """
     seen: set[str] = set()
+    has_map = any(tag.name == "script" and tag.value("type").lower() == "importmap" for tag in everything)
     is_without_scripts = False
     for tag in everything:
         if tag.name == "body" or (tag.name == "head" and tag.is_end):
@@ -159,7 +164,7 @@ def _critical(everything: list[Tag], base: str | None) -> Iterator[Critical]:
         if tag.name == "noscript":
             is_without_scripts = not tag.is_end
         elif not tag.is_end and not is_without_scripts and (found := _critical_of(tag, base)):
-            if found.target not in seen:
+            if found.target not in seen and not (has_map and found.rel == "modulepreload"):
                 yield found
             seen.add(found.target)
 

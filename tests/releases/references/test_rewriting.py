@@ -87,6 +87,11 @@ def test_a_digest_is_known_by_any_algorithm_that_browsers_know() -> None:
         ),
         ("<link rel=modulepreload href=b.js>", "</b.js>; rel=modulepreload"),
         (
+            "<link rel=modulepreload href=b.js><script type=importmap>{}</script>"
+            "<script type=module src=a.js></script><link rel=stylesheet href=b.css>",
+            "</b.css>; rel=preload; as=style",
+        ),
+        (
             "<script src=b.js integrity=sha256-x></script><script src=a.css integrity></script>",
             "</b.js>; rel=preload; as=script; integrity=sha256-x,"
             " </a.3f2a9c1b0d4e.css>; rel=preload; as=script",
