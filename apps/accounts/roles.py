@@ -30,6 +30,7 @@ _VIEWED = (
     "releases.approval",
     "releases.change",
     "releases.channel",
+    "releases.hold",
     "releases.manifest",
     "releases.publication",
     "releases.release",

@@ -179,3 +179,19 @@ class DraftTooLarge(ReleaseRefusal):
     """A draft of very many changes is compared once it was built."""
 
     code = "draft_too_large"
+
+
+class ChannelHeld(ReleaseRefusal):
+    """Nothing is published on the channel until somebody lifts what holds it."""
+
+    code = "channel_held"
+
+
+class NotHeld(ReleaseRefusal):
+    code = "not_held"
+
+
+class SamePerson(ReleaseRefusal):
+    """It takes two people, and this one has been the first."""
+
+    code = "same_person"

@@ -11,10 +11,8 @@ from apps.releases.models import Approval, Channel, Publication, Release
 from apps.releases.redirect_rows import RedirectRow, redirect_rows_of
 from apps.releases.redirect_selectors import redirect_changes_of
 from apps.releases.redirects import typed_source
-from apps.releases.retention import kept_names
 from apps.releases.schedule_reports import ScheduleReport, schedule_reports
 from apps.releases.selectors import change_counts
-from apps.releases.services.channels import OPTIONS, value_of
 
 
 class PublicationReport(TypedDict):
@@ -107,13 +105,6 @@ class ReleaseDetails(ReleaseReport):
     approvals: list[ApprovalReport]
     checks: list[object]
     preview_url: str | None
-
-
-class RetainedReport(TypedDict):
-    names: int
-    oldest: str
-    not_before: str
-    publications_left: int
 
 
 def prefixed(digest: str) -> str:
@@ -226,20 +217,6 @@ def name_report(entry: Entry, *, is_rewritten: bool) -> NameReport:
     return {"path": entry.path, "name": name, "rewritten": is_rewritten}
 
 
-def channel_report(
-    channel: Channel, live: Publication | None, history: Iterable[Publication]
-) -> dict[str, object]:
-    """Describe a channel, what it serves, and its newest publications."""
-    return {
-        "channel": channel.name,
-        "required_approvals": channel.required_approvals,
-        "options": {name: value_of(channel, name) for name in OPTIONS},
-        "retained": _retained_report(channel),
-        "live": history_report(live) if live else None,
-        "history": [history_report(publication) for publication in history],
-    }
-
-
 def verification_report(
     channel: Channel, publications: int, head: str, faults: Iterable[HistoryFault]
 ) -> VerificationReport:
@@ -258,17 +235,4 @@ def _approval_report(approval: Approval, release: Release) -> ApprovalReport:
         "digest": prefixed(approval.manifest_id),
         "at": approval.created_at.isoformat(),
         "holds": approval.manifest_id == release.manifest_id,
-    }
-
-
-def _retained_report(channel: Channel) -> RetainedReport | None:
-    """Describe the names of earlier publications that still answer, and when the oldest of them may go."""
-    kept = kept_names(channel)
-    if kept is None:
-        return None
-    return {
-        "names": kept.count,
-        "oldest": kept.oldest.tag,
-        "not_before": kept.not_before.isoformat(),
-        "publications_left": kept.publications_left,
     }

@@ -17,6 +17,7 @@ from apps.releases.exceptions import BaseMoved, NotScheduled, StaleDigest, Wrong
 from apps.releases.models import Channel, Publication, Release, Schedule
 from apps.releases.selectors import is_part_of, live_publication, waiting_schedules
 from apps.releases.services import channels, publishing, review
+from apps.releases.services.holding import resume
 from apps.releases.services.scheduled_runs import run_due
 from apps.releases.services.scheduling import schedule, unschedule
 from tests.releases.clock import Clock, stopped_clock
@@ -358,6 +359,7 @@ def test_what_lies_below_later_releases_is_known(
 
     back = publishing.roll_back(channel=later.channel, to=1, reason="all of it", actor=manager)
     assert [is_part_of(release, back) for release in (live, approved, later)] == [True, False, False]
+    resume(channel=later.channel, reason="mended", actor=manager)
     other = publish(put("other.html", "other"))
     on_top = live_publication(other.channel)
     assert on_top

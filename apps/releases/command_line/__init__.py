@@ -1,1 +1,1 @@
-"""The subcommands of `scripts/manage release`, by subject."""
+"""The subcommands of `scripts/manage release` and `scripts/manage channel`, by subject."""

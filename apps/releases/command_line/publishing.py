@@ -33,7 +33,12 @@ class PublishingSubcommands(ReleaseSubcommands):
         publication = publishing.roll_back(
             channel=channel_named(channel), to=to, reason=reason, actor=self.actor(options)
         )
-        return self._say_live(publication)
+        report = self._say_live(publication)
+        self.say(
+            f"{channel} is on hold: nothing is published on it until"
+            f" `scripts/manage channel resume {channel} --reason …`."
+        )
+        return report
 
     def _say_live(self, publication: Publication) -> object:
         at = f"{localtime(publication.published_at):%Y-%m-%d %H:%M:%S %Z}"

@@ -2,6 +2,7 @@
 
 from apps.releases.models.changes import Change, RedirectChange
 from apps.releases.models.channels import Channel
+from apps.releases.models.holds import Hold
 from apps.releases.models.manifests import Manifest, ManifestFile, RetainedNames
 from apps.releases.models.publications import Publication
 from apps.releases.models.receipts import Receipt, ReceiptStep
@@ -14,6 +15,7 @@ __all__ = [
     "Approval",
     "Change",
     "Channel",
+    "Hold",
     "Manifest",
     "ManifestFile",
     "Publication",

@@ -27,6 +27,7 @@ from apps.releases.selectors import (
     next_tag,
     publication_before,
 )
+from apps.releases.services.holding import hold_after, refuse_if_held
 from apps.releases.services.pointers import write_pointer
 from apps.releases.services.receipts import open_receipt
 from apps.releases.services.sealing import seal
@@ -41,7 +42,7 @@ def publish(*, release: Release, actor: User, digest: str | None = None) -> Publ
 
     With `digest` (hex), the one that was looked at, only if the release still has it. Once the
     transaction is committed the channel's pointer is written to storage, from which every delivery
-    process follows. Raises `Forbidden`, `WrongState`, `StaleDigest`, `ApprovalsMissing`,
+    process follows. Raises `Forbidden`, `WrongState`, `StaleDigest`, `ChannelHeld`, `ApprovalsMissing`,
     `BaseMoved`, `ManifestMissing`.
     """
     require(actor, "releases.publish_release", to=f"publish release {release.pk}")
@@ -57,6 +58,7 @@ def publish(*, release: Release, actor: User, digest: str | None = None) -> Publ
             f"Release {release.pk} no longer has the digest {str(digest)[:12]}.",
             next_step="Look at what it holds now.",
         )
+    refuse_if_held(channel)
     _refuse_missing_approvals(release, channel)
     refuse_if_base_moved(release)
     manifest_file(release.manifest)
@@ -79,11 +81,15 @@ def publish(*, release: Release, actor: User, digest: str | None = None) -> Publ
 
 
 @transaction.atomic
-def roll_back(*, channel: Channel, reason: str, actor: User, to: int | None = None) -> Publication:
+def roll_back(
+    *, channel: Channel, reason: str, actor: User, to: int | None = None, is_planned: bool = False
+) -> Publication:
     """Make `channel` serve again what an earlier publication served: files and cache rules.
 
     `to` is that publication's number; without it, what was served before the live release ever was.
-    Raises `Forbidden`, `ReasonMissing`, `UnknownPublication`, `AlreadyLive`, `ManifestMissing`.
+    The channel is on hold from then on, until somebody lets it go on (`services.holding`), unless this
+    was planned, and nothing is wrong: an end that was scheduled, a rehearsal. Raises `Forbidden`,
+    `ReasonMissing`, `UnknownPublication`, `AlreadyLive`, `ManifestMissing`.
     """
     require(actor, "releases.roll_back_channel", to=f"roll {channel} back")
     if not reason.strip():
@@ -115,6 +121,8 @@ def roll_back(*, channel: Channel, reason: str, actor: User, to: int | None = No
         summary=f"Rolled {channel} back to {goal.tag} (release {goal.release_id}): {reason.strip()}",
         details=_as_details(publication) | {"returns_to": goal.sequence, "reason": reason.strip()},
     )
+    if not is_planned:
+        hold_after(publication)
     return publication
 
 

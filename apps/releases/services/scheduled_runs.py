@@ -77,7 +77,13 @@ def _take_down(schedule: Schedule, channel: Channel) -> None:
         return
     goal = publication_before(live)
     reason = f"Ended as scheduled for {when(schedule)}."
-    done = roll_back(channel=channel, to=goal.sequence if goal else None, reason=reason, actor=schedule.by)
+    done = roll_back(
+        channel=channel,
+        to=goal.sequence if goal else None,
+        reason=reason,
+        actor=schedule.by,
+        is_planned=True,
+    )
     overdue = done.published_at - schedule.at
     is_late = overdue >= LATE_AFTER
     late = f", {in_minutes(overdue)} late: nothing ran at its time" if is_late else ""
