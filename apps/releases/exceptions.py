@@ -195,3 +195,9 @@ class SamePerson(ReleaseRefusal):
     """It takes two people, and this one has been the first."""
 
     code = "same_person"
+
+
+class WrongOrder(ReleaseRefusal):
+    """Of two tags the later one was named first."""
+
+    code = "wrong_order"

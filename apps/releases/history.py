@@ -61,7 +61,7 @@ def unverified(publications: Iterable[Publication]) -> dict[int, str]:
     shown, trusted = list(publications), trusted_keys()
     found = {each.pk: "; ".join(_faults_of(each, trusted)) for each in shown}
     for later, earlier in pairwise(shown):
-        seal, before = _seal_of(later), _seal_of(earlier)
+        seal, before = seal_of(later), seal_of(earlier)
         if seal and before and seal.previous_hash != before.hash:
             found[later.pk] = found[later.pk] or "it does not follow from the one before it"
     return {pk: message for pk, message in found.items() if message}
@@ -77,7 +77,7 @@ def _chain_faults(channel: Channel) -> Iterator[HistoryFault]:
         expected = publication.sequence + 1
         for message in _faults_of(publication, trusted):
             yield HistoryFault(subject, message)
-        if seal := _seal_of(publication):
+        if seal := seal_of(publication):
             if seal.previous_hash != previous:
                 yield HistoryFault(subject, "it does not follow from the one before it")
             previous = seal.hash
@@ -88,7 +88,7 @@ def _chain_faults(channel: Channel) -> Iterator[HistoryFault]:
 
 def _faults_of(publication: Publication, trusted: TrustedKeys) -> Iterator[str]:
     """Yield what is wrong with a publication when it is compared with its own seal."""
-    seal = _seal_of(publication)
+    seal = seal_of(publication)
     if seal is None:
         yield "it has no seal: it was written past the program, or its seal was removed"
         return
@@ -107,7 +107,8 @@ def _faults_of(publication: Publication, trusted: TrustedKeys) -> Iterator[str]:
         yield f"its seal cannot be read: {error}"
 
 
-def _seal_of(publication: Publication) -> PublicationSeal | None:
+def seal_of(publication: Publication) -> PublicationSeal | None:
+    """Return the seal of a publication, None where it has none."""
     return getattr(publication, "seal", None)  # the other side of a one to one raises where there is none
 
 

@@ -1,13 +1,11 @@
 """Releases, publications and channels as the JSON documents that commands print (DESIGN: commands)."""
 
-from collections.abc import Iterable
 from typing import TypedDict
 
 from apps.releases.findings import Judged, Lint, lint_of
-from apps.releases.history import HistoryFault
 from apps.releases.manifest import Entry
 from apps.releases.manifest.names import fingerprinted_name
-from apps.releases.models import Approval, Channel, Publication, Release
+from apps.releases.models import Approval, Publication, Release
 from apps.releases.redirect_rows import RedirectRow, redirect_rows_of
 from apps.releases.redirect_selectors import redirect_changes_of
 from apps.releases.redirects import typed_source
@@ -78,18 +76,6 @@ class NameReport(TypedDict):
     path: str
     name: str | None
     rewritten: bool
-
-
-class FaultReport(TypedDict):
-    subject: str
-    message: str
-
-
-class VerificationReport(TypedDict):
-    channel: str
-    publications: int
-    head: str
-    faults: list[FaultReport]
 
 
 class ReleaseDetails(ReleaseReport):
@@ -215,18 +201,6 @@ def name_report(entry: Entry, *, is_rewritten: bool) -> NameReport:
     """Describe under which name a path is served beside its own, and whether its content was rewritten."""
     name = fingerprinted_name(entry.path, entry.fingerprint) if entry.fingerprint else None
     return {"path": entry.path, "name": name, "rewritten": is_rewritten}
-
-
-def verification_report(
-    channel: Channel, publications: int, head: str, faults: Iterable[HistoryFault]
-) -> VerificationReport:
-    """Describe whether a channel's history is what was written; `head` covers all of it."""
-    return {
-        "channel": channel.name,
-        "publications": publications,
-        "head": head,
-        "faults": [{"subject": fault.subject, "message": fault.message} for fault in faults],
-    }
 
 
 def _approval_report(approval: Approval, release: Release) -> ApprovalReport:

@@ -105,7 +105,7 @@ def test_only_administrators_change_keys(manager: User) -> None:
 def test_a_key_from_the_environment_is_replaced_there(administrator: User, settings: Settings) -> None:
     settings.SIGNING_KEY = b"k" * 32
     text = signing.signing_key().public.text
-    with pytest.raises(KeyIsSet, match=re.escape(f"set that and {text}")):
+    with pytest.raises(KeyIsSet, match=re.escape(f"to that, a comma, and {text}, and start")):
         keys.rotate(actor=administrator)
 
 

@@ -6,8 +6,8 @@ from django.core.management.base import CommandParser
 from apps.releases.command_line.release_subcommands import ReleaseSubcommands
 from apps.releases.headlines import counted
 from apps.releases.history import head_of, history_faults
+from apps.releases.history_reports import verification_report
 from apps.releases.models import Channel
-from apps.releases.reports import verification_report
 from apps.releases.selectors import channel_named
 
 

@@ -35,9 +35,9 @@ def rotate(*, actor: User) -> Rotation:
     if signing.is_key_set():
         raise KeyIsSet(
             f"The signing key {before.id} comes from the environment, so it is replaced there.",
-            next_step="`openssl rand -base64 32` makes a new one, `SIGNING_KEY=… scripts/manage signing show` "
-            f"says its public key. On each machine set that and {before.text} as SIGNING_TRUSTED_KEYS and start "
-            "it again; then set the new SIGNING_KEY.",
+            next_step="`openssl rand -base64 32` makes a new one; `scripts/manage signing show` says its "
+            "public key, with SIGNING_KEY set to it. On each machine set SIGNING_TRUSTED_KEYS to that, a "
+            f"comma, and {before.text}, and start it again; then set the new SIGNING_KEY.",
         )
     with transaction.atomic():
         new = signing.replace_key().public
