@@ -1,20 +1,19 @@
 """Two texts side by side, line by line: bounded in time and in what is shown. Knows no Django."""
 
 import re
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from enum import StrEnum
-from itertools import takewhile, zip_longest
+from itertools import zip_longest
+
+from apps.releases.line_matching import kept_lines, shared_beginning
 
 MAX_TEXT_BYTES = 256 * 1024  # a side; more than that is told by its size
 MAX_LINE_CHARACTERS = 400
 MAX_SHOWN_LINES = 2_000
 CONTEXT_LINES = 3
 _CHARACTERS_BEFORE_DIFFERENCE = 80
-_MAX_CELLS = 250_000  # lines by lines that difflib, cubic at its worst, is asked to match
 _TEXT_TYPES = frozenset(
     {
         "application/ecmascript",
@@ -120,7 +119,7 @@ def _lines(text: str) -> list[str]:
 
 def _rows(old: Sequence[str], new: Sequence[str]) -> Iterator[Line]:
     at_old = at_new = 0
-    for kept_old, kept_new in [*_kept(old, new), (len(old), len(new))]:
+    for kept_old, kept_new in [*kept_lines(old, new), (len(old), len(new))]:
         yield from _replaced(old[at_old:kept_old], new[at_new:kept_new], at_old, at_new)
         if kept_old < len(old):
             yield Line(LineKind.SAME, kept_old + 1, kept_new + 1, _excerpt(old[kept_old], 0))
@@ -130,7 +129,7 @@ def _rows(old: Sequence[str], new: Sequence[str]) -> Iterator[Line]:
 def _replaced(old: Sequence[str], new: Sequence[str], at_old: int, at_new: int) -> Iterator[Line]:
     """Yield the lines that go, then those that come; long ones are cut to where the two part."""
     parts = [
-        _shared(before, after) if max(len(before), len(after)) > MAX_LINE_CHARACTERS else 0
+        shared_beginning(before, after) if max(len(before), len(after)) > MAX_LINE_CHARACTERS else 0
         for before, after in zip_longest(old, new, fillvalue="")
     ]
     for place, line in enumerate(old):
@@ -165,59 +164,3 @@ def _with_context(rows: Sequence[Line]) -> Iterator[Line]:
 
 def _skipped(count: int) -> Line:
     return Line(LineKind.SKIPPED, None, None, f"{count} unchanged line{'' if count == 1 else 's'}")
-
-
-def _kept(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Yield the places (old, new) of the lines that stay, both increasing."""
-    head = _shared(old, new)
-    tail = _shared(old[head:][::-1], new[head:][::-1])
-    end_old, end_new = len(old) - tail, len(new) - tail
-    yield from zip(range(head), range(head), strict=True)
-    at_old = at_new = head
-    for anchor_old, anchor_new in _anchors(old[head:end_old], new[head:end_new]):
-        stop_old, stop_new = head + anchor_old, head + anchor_new
-        yield from _kept_between(old[at_old:stop_old], new[at_new:stop_new], at_old, at_new)
-        yield stop_old, stop_new
-        at_old, at_new = stop_old + 1, stop_new + 1
-    yield from _kept_between(old[at_old:end_old], new[at_new:end_new], at_old, at_new)
-    yield from zip(range(end_old, len(old)), range(end_new, len(new)), strict=True)
-
-
-def _kept_between(
-    old: Sequence[str], new: Sequence[str], at_old: int, at_new: int
-) -> Iterator[tuple[int, int]]:
-    if len(old) * len(new) > _MAX_CELLS:
-        return
-    for block in SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks():
-        for step in range(block.size):
-            yield at_old + block.a + step, at_new + block.b + step
-
-
-def _anchors(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int]]:
-    """Return the longest increasing run of places of lines that occur once on either side."""
-    counts_old, counts_new = Counter(old), Counter(new)
-    place_in_new = {line: place for place, line in enumerate(new) if counts_new[line] == 1}
-    places = [
-        (place, place_in_new[line])
-        for place, line in enumerate(old)
-        if counts_old[line] == 1 and line in place_in_new
-    ]
-    ends: list[int] = []  # the smallest place in `new` at which a run of each length ends
-    heads: list[int] = []  # which of `places` that is
-    previous: list[int | None] = []
-    for number, (_, place) in enumerate(places):
-        length = bisect_left(ends, place)
-        previous.append(heads[length - 1] if length else None)
-        ends[length : length + 1] = [place]
-        heads[length : length + 1] = [number]
-    run: list[tuple[int, int]] = []
-    at = heads[-1] if heads else None
-    while at is not None:
-        run.append(places[at])
-        at = previous[at]
-    return run[::-1]
-
-
-def _shared(old: Sequence[str], new: Sequence[str]) -> int:
-    """Count the lines, or the characters, that both begin with."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))

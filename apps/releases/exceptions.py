@@ -69,6 +69,58 @@ class BaseMoved(ReleaseRefusal):
     code = "base_moved"
 
 
+class PromotedContent(ReleaseRefusal):
+    """A promoted release is exactly what another channel served."""
+
+    code = "promoted_content"
+
+
+class NothingToRebase(ReleaseRefusal):
+    code = "nothing_to_rebase"
+
+
+class ConflictsOpen(ReleaseRefusal):
+    """Somebody has to decide about `names` first."""
+
+    code = "conflicts_open"
+
+    def __init__(self, message: str, *, next_step: str, names: tuple[str, ...]) -> None:
+        super().__init__(message, next_step=next_step)
+        self.names = names
+
+
+class UnknownConflict(ReleaseRefusal):
+    code = "unknown_conflict"
+
+
+class WrongResolution(ReleaseRefusal):
+    """The conflict cannot be resolved in that way: left-over markers, a picture that is no text."""
+
+    code = "wrong_resolution"
+
+
+class NothingToRevert(ReleaseRefusal):
+    code = "nothing_to_revert"
+
+
+class NothingToPromote(ReleaseRefusal):
+    code = "nothing_to_promote"
+
+
+class BuiltDifferently(ReleaseRefusal):
+    """The channels build releases in different manners, so that no digest of one can be one of the other."""
+
+    code = "built_differently"
+
+
+class CannotCombine(ReleaseRefusal):
+    code = "cannot_combine"
+
+
+class CannotSplit(ReleaseRefusal):
+    code = "cannot_split"
+
+
 class ApprovalsMissing(ReleaseRefusal):
     """The channel asks for more approvals by now than the release was approved with."""
 

@@ -2,8 +2,8 @@
 
 from django.utils import timezone
 
-from apps.releases.exceptions import ReleaseClosed, WrongState
-from apps.releases.models import Release
+from apps.releases.exceptions import PromotedContent, ReleaseClosed, WrongState
+from apps.releases.models import Channel, Origin, Release
 from apps.releases.schedule_life import void_schedules
 
 State = Release.State
@@ -66,3 +66,27 @@ def lock_draft(release: Release) -> None:
             f"Release {release.pk} is {locked.get_state_display()} and cannot be changed.",
             next_step="Take it back to draft first; approvals are then asked for again.",
         )
+
+
+def lock_content(release: Release) -> None:
+    """Lock a draft whose content is about to change.
+
+    Raises `ReleaseClosed` unless it is a draft, `PromotedContent` where it is what another channel serves.
+    """
+    lock_draft(release)
+    if is_promoted(release):
+        raise PromotedContent(
+            f"Release {release.pk} promotes exactly what was served elsewhere, and cannot be changed.",
+            next_step="Change that on its own channel and promote it again.",
+        )
+
+
+def lock_with_channel(release: Release) -> Release:
+    """Lock channel and release, in this order everywhere, and return the release as it is now."""
+    Channel.objects.select_for_update().get(pk=release.channel_id)
+    return Release.objects.select_for_update().get(pk=release.pk)
+
+
+def is_promoted(release: Release) -> bool:
+    """Say whether `release` is exactly what another channel served, so that its content is fixed."""
+    return release.origins.filter(kind=Origin.Kind.PROMOTE).exists()

@@ -13,6 +13,7 @@ from apps.assets.selectors import representations_of
 from apps.caching.matching import is_fingerprinted
 from apps.jobs.models import Job
 from apps.jobs.running import run
+from apps.releases.conflicts import compute_standing
 from apps.releases.impact import kind_of
 from apps.releases.manifest import Finding, ManifestReader, diff
 from apps.releases.manifest.names import fingerprinted_name
@@ -20,7 +21,6 @@ from apps.releases.models import Channel, Release
 from apps.releases.references import Kind
 from apps.releases.references.extraction import MAX_BYTES
 from apps.releases.selectors import (
-    conflicting_paths,
     live_publication,
     manifest_reader_of,
 )
@@ -234,7 +234,8 @@ def test_what_follows_from_other_paths_is_no_conflict(
 ) -> None:
     mine = make_release(put("index.html", "<p>"), put("css/base.css", "a {}"))
     publish(put("logo.svg", "<svg></svg>"), put("css/base.css", "b {}"))
-    assert conflicting_paths(mine, live_publication(named)) == ["css/base.css"]
+    conflicts = compute_standing(mine, live_publication(named)).conflicts
+    assert [conflict.label for conflict in conflicts] == ["css/base.css"]
 
 
 def test_a_rule_that_changes_changes_headers_under_both_names(

@@ -4,6 +4,7 @@ from apps.releases.models.changes import Change, RedirectChange
 from apps.releases.models.channels import Channel
 from apps.releases.models.holds import Hold
 from apps.releases.models.manifests import Manifest, ManifestFile, RetainedNames
+from apps.releases.models.origins import Contributor, Origin, Resolution
 from apps.releases.models.publications import Publication
 from apps.releases.models.receipts import Receipt, ReceiptStep
 from apps.releases.models.releases import Release
@@ -15,15 +16,18 @@ __all__ = [
     "Approval",
     "Change",
     "Channel",
+    "Contributor",
     "Hold",
     "Manifest",
     "ManifestFile",
+    "Origin",
     "Publication",
     "PublicationSeal",
     "Receipt",
     "ReceiptStep",
     "RedirectChange",
     "Release",
+    "Resolution",
     "RetainedNames",
     "Schedule",
 ]

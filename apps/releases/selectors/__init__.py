@@ -5,7 +5,6 @@ from apps.releases.selectors.changes import (
     change_counts,
     changes_at,
     changes_of,
-    conflicting_paths,
     count_of,
     neighbours_of,
 )
@@ -61,7 +60,6 @@ __all__ = [
     "changes_of",
     "channel_named",
     "channels_with_live",
-    "conflicting_paths",
     "count_of",
     "drafts_of",
     "entries_about",

@@ -5,10 +5,7 @@ from typing import Any
 from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from apps.releases.manifest import ManifestReader, diff, diff_redirects
-from apps.releases.models import Change, Publication, Release
-from apps.releases.redirects import typed_source
-from apps.releases.selectors.manifests import open_manifest
+from apps.releases.models import Change, Release
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,29 +44,6 @@ def neighbours_of(change: Change) -> tuple[Change | None, Change | None]:
     changes, path = changes_of(change.release), change.asset.path
     before = changes.filter(asset__path__lt=path).order_by("-asset__path").first()
     return before, changes.filter(asset__path__gt=path).first()
-
-
-def conflicting_paths(release: Release, live: Publication | None) -> list[str]:
-    """Return the paths that `release` changes and that the channel changed since its base, sorted.
-
-    The sources of redirects come last, as people type them.
-    """
-    base = open_manifest(release.base_manifest) if release.base_manifest else None
-    now = open_manifest(live.manifest) if live else None
-    mine = set(release.changes.values_list("asset__path", flat=True).iterator(chunk_size=2000))
-    both = (row.path for row in diff(base, now) if row.path in mine)
-    sources = set(release.redirect_changes.values_list("source", flat=True))
-    redirects = [row.source for row in diff_redirects(base, now) if row.source in sources]
-    return [
-        *sorted(path for path in both if _was_uploaded_anew(path, base, now)),
-        *(f"the redirect {typed_source(source)}" for source in redirects),
-    ]
-
-
-def _was_uploaded_anew(path: str, base: ManifestReader | None, now: ManifestReader | None) -> bool:
-    """Say whether two manifests hold other content of a path, not only what follows from other paths."""
-    before, after = (reader.uploaded(path) if reader else None for reader in (base, now))
-    return before is None or after is None or before.blob != after.blob
 
 
 def change_counts(release: Release) -> ChangeCounts:

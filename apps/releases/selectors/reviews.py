@@ -2,7 +2,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from apps.accounts.models import User
 from apps.audit.models import AuditEntry
-from apps.releases.models import Approval, Change, Channel, RedirectChange, Release
+from apps.releases.models import Approval, Change, Channel, Contributor, RedirectChange, Release
 from apps.releases.selectors.releases import entries_about
 
 
@@ -23,12 +23,14 @@ def reviews_for(user: User) -> QuerySet[Release]:
     approved = Approval.objects.filter(release=OuterRef("pk"), manifest=OuterRef("manifest"), approver=user)
     has_part = Change.objects.filter(release=OuterRef("pk"), author=user)
     has_redirect = RedirectChange.objects.filter(release=OuterRef("pk"), author=user)
+    has_contributed = Contributor.objects.filter(release=OuterRef("pk"), person=user)
     waiting = Release.objects.select_related("channel", "owner").filter(state=Release.State.IN_REVIEW)
     return (
         waiting.exclude(Q(owner=user) | Q(created_by=user))
         .exclude(Exists(approved))
         .exclude(Exists(has_part))
         .exclude(Exists(has_redirect))
+        .exclude(Exists(has_contributed))
         .order_by("submitted_at")
     )
 
@@ -45,8 +47,9 @@ def approvals_of(release: Release) -> int:
 
 
 def authors_of(release: Release) -> set[int]:
-    """Return the ids of everybody whose work is in `release`: creator, owner, authors of its changes."""
+    """Return the ids of everybody whose work is in `release`: creator, owner, authors, contributors."""
     changes, redirects = release.changes.order_by(), release.redirect_changes.order_by()
     authors = set(changes.values_list("author", flat=True).distinct())
     authors |= set(redirects.values_list("author", flat=True).distinct())
+    authors |= set(release.contributors.values_list("person", flat=True).distinct())
     return authors | {release.created_by_id} | ({release.owner_id} if release.owner_id else set())

@@ -17,7 +17,7 @@ from apps.releases.manifest import ManifestReader
 from apps.releases.models import Change, Channel, Release
 from apps.releases.selectors import ChangeCounts, change_counts, live_publication, open_manifest
 from apps.releases.services.redirects import write_redirects
-from apps.releases.transitions import lock_draft
+from apps.releases.transitions import lock_content, lock_draft
 
 BRIEF_FIELDS = (
     "title",
@@ -69,7 +69,7 @@ def create_release(
         **{"owner": actor, **_checked(brief)},
     )
     release.rules.set(current_versions())
-    _write_changes(release, changes, actor)
+    write_changes(release, changes, actor)
     write_redirects(release, redirects, actor)
     counts = change_counts(release)
     record(
@@ -87,12 +87,12 @@ def apply_changes(*, release: Release, changes: Iterable[ChangeInput], actor: Us
     """Add changes to a draft; a change of the same path replaces the earlier one.
 
     Putting back what the base serves takes the change out. Raises `Forbidden`, `ReleaseClosed`,
-    `InvalidPath`.
+    `PromotedContent`, `InvalidPath`.
     """
     require(actor, "releases.change_release", to=f"change release {release.pk}")
-    lock_draft(release)
+    lock_content(release)
     before = change_counts(release)
-    _write_changes(release, changes, actor)
+    write_changes(release, changes, actor)
     counts = change_counts(release)
     record(
         actor=actor,
@@ -106,10 +106,10 @@ def apply_changes(*, release: Release, changes: Iterable[ChangeInput], actor: Us
 
 @transaction.atomic
 def discard_change(*, change: Change, actor: User) -> Release:
-    """Take one change out of its draft. Raises `Forbidden`, `ReleaseClosed`."""
+    """Take one change out of its draft. Raises `Forbidden`, `ReleaseClosed`, `PromotedContent`."""
     release = change.release
     require(actor, "releases.change_release", to=f"change release {release.pk}")
-    lock_draft(release)
+    lock_content(release)
     path = change.asset.path
     change.delete()
     record(
@@ -146,16 +146,11 @@ def edit_release(*, release: Release, actor: User, **fields: object) -> Release:
     return release
 
 
-def _checked(fields: dict[str, object]) -> dict[str, object]:
-    unknown = sorted(set(fields) - set(BRIEF_FIELDS))
-    if unknown:
-        raise UnknownField(
-            f"A release has no field {', '.join(unknown)}.", next_step=f"It has: {', '.join(BRIEF_FIELDS)}."
-        )
-    return {name: value.strip() if isinstance(value, str) else value for name, value in fields.items()}
+def write_changes(release: Release, changes: Iterable[ChangeInput], actor: User) -> None:
+    """Write changes into a locked draft, each in place of an earlier one of its path.
 
-
-def _write_changes(release: Release, changes: Iterable[ChangeInput], actor: User) -> None:
+    What the base serves already, or lacks already, is no change. Raises `InvalidPath`.
+    """
     base = open_manifest(release.base_manifest) if release.base_manifest else None
     seen: set[str] = set()
     for batch in batched(changes, _ROWS_AT_ONCE):
@@ -163,6 +158,15 @@ def _write_changes(release: Release, changes: Iterable[ChangeInput], actor: User
         Change.objects.filter(release=release, asset__path__in=[change.path for change in batch]).delete()
         _write_batch(release, batch, base, actor)
     Release.objects.filter(pk=release.pk).update(updated_at=timezone.now())
+
+
+def _checked(fields: dict[str, object]) -> dict[str, object]:
+    unknown = sorted(set(fields) - set(BRIEF_FIELDS))
+    if unknown:
+        raise UnknownField(
+            f"A release has no field {', '.join(unknown)}.", next_step=f"It has: {', '.join(BRIEF_FIELDS)}."
+        )
+    return {name: value.strip() if isinstance(value, str) else value for name, value in fields.items()}
 
 
 def _write_batch(

@@ -6,6 +6,7 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.accounts.permissions import require
 from apps.audit.services import record
+from apps.releases.conflicts import is_behind, standing_of
 from apps.releases.exceptions import (
     AlreadyLive,
     ApprovalsMissing,
@@ -22,7 +23,6 @@ from apps.releases.schedule_life import settle_by
 from apps.releases.selectors import (
     approvals_needed,
     approvals_of,
-    conflicting_paths,
     live_publication,
     next_tag,
     publication_before,
@@ -31,7 +31,7 @@ from apps.releases.services.holding import hold_after, refuse_if_held
 from apps.releases.services.pointers import write_pointer
 from apps.releases.services.receipts import open_receipt
 from apps.releases.services.sealing import seal
-from apps.releases.transitions import NEXT_STEPS, State, move
+from apps.releases.transitions import NEXT_STEPS, State, is_promoted, move
 
 _NAMED_CONFLICTS = 20
 
@@ -138,9 +138,9 @@ def refuse_other_channel(release: Release, channel: Channel) -> None:
 def refuse_if_base_moved(release: Release) -> None:
     """Raise `BaseMoved`, naming the paths in conflict, where the channel serves another base by now."""
     live = live_publication(release.channel)
-    if (live.manifest_id if live else None) == release.base_manifest_id:
+    if not is_behind(release, live):
         return
-    conflicts = conflicting_paths(release, live)
+    conflicts = [conflict.in_words for conflict in standing_of(release, live).conflicts]
     named = ", ".join(conflicts[:_NAMED_CONFLICTS])
     more = f" and {len(conflicts) - _NAMED_CONFLICTS} more" if len(conflicts) > _NAMED_CONFLICTS else ""
     both = f"Changed in both: {named}{more}." if conflicts else "No path was changed in both."
@@ -148,7 +148,9 @@ def refuse_if_base_moved(release: Release) -> None:
     raise BaseMoved(
         f"{release.channel} serves {now} by now, and release {release.pk} was begun on "
         f"{f'release {release.base_id}' if release.base_id else 'an empty channel'}. {both}",
-        next_step="Begin again on what is live: import the folder once more, and review that release.",
+        next_step="Promote it again: that asks what would change now."
+        if is_promoted(release)
+        else f"Rebase it: on its page, or with `scripts/manage release rebase {release.pk}`.",
     )
 
 

@@ -27,7 +27,7 @@ from apps.releases.redirects import (
     typed_source,
 )
 from apps.releases.selectors import open_manifest
-from apps.releases.transitions import lock_draft
+from apps.releases.transitions import lock_content
 
 _ROWS_AT_ONCE = 500
 
@@ -38,11 +38,11 @@ def put_redirect(
 ) -> Redirect:
     """Let `source` lead to `target` from this draft on, both as people type them; return the redirect.
 
-    A redirect of the same source is replaced. Raises `Forbidden`, `ReleaseClosed`, `InvalidRedirect`,
-    `RedirectLoop`, `TooManyRedirects`.
+    A redirect of the same source is replaced. Raises `Forbidden`, `ReleaseClosed`, `PromotedContent`,
+    `InvalidRedirect`, `RedirectLoop`, `TooManyRedirects`.
     """
     require(actor, "releases.change_release", to=f"change release {release.pk}")
-    lock_draft(release)
+    lock_content(release)
     try:
         redirect = parse_redirect(source, target, status)
     except RedirectFault as fault:
@@ -64,10 +64,10 @@ def put_redirect(
 def remove_redirect(*, release: Release, source: str, actor: User) -> Release:
     """Let `source`, as people type it, lead nowhere from this draft on.
 
-    Raises `Forbidden`, `ReleaseClosed`, `InvalidRedirect`, `UnknownRedirect`.
+    Raises `Forbidden`, `ReleaseClosed`, `PromotedContent`, `InvalidRedirect`, `UnknownRedirect`.
     """
     require(actor, "releases.change_release", to=f"change release {release.pk}")
-    lock_draft(release)
+    lock_content(release)
     try:
         parsed = parse_source(source)
     except RedirectFault as fault:
@@ -92,11 +92,12 @@ def remove_redirect(*, release: Release, source: str, actor: User) -> Release:
 def discard_redirect_change(*, change: RedirectChange, actor: User) -> Release:
     """Take the change of one redirect out of its draft.
 
-    Raises `Forbidden`, `ReleaseClosed`, and `RedirectLoop` where what it comes back to is part of one.
+    Raises `Forbidden`, `ReleaseClosed`, `PromotedContent`, and `RedirectLoop` where what it comes back to
+    is part of one.
     """
     release = change.release
     require(actor, "releases.change_release", to=f"change release {release.pk}")
-    lock_draft(release)
+    lock_content(release)
     change.delete()
     _refuse_bad(redirects_of(release), served_by_draft(release))
     record(
