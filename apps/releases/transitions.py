@@ -13,6 +13,7 @@ TRANSITIONS: frozenset[tuple[State, State]] = frozenset(
         (State.DRAFT, State.IN_REVIEW),
         (State.DRAFT, State.WITHDRAWN),
         (State.IN_REVIEW, State.APPROVED),
+        (State.IN_REVIEW, State.PUBLISHED),  # in an emergency, see services.emergencies
         (State.IN_REVIEW, State.DRAFT),
         (State.IN_REVIEW, State.REJECTED),
         (State.IN_REVIEW, State.WITHDRAWN),

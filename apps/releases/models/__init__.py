@@ -2,7 +2,10 @@
 
 from apps.releases.models.changes import Change, RedirectChange
 from apps.releases.models.channels import Channel
+from apps.releases.models.emergencies import EmergencyPublication, EmergencyRequest
+from apps.releases.models.freezes import FreezeOverride, FreezeWindow
 from apps.releases.models.holds import Hold
+from apps.releases.models.hosts import ChannelHost
 from apps.releases.models.manifests import Manifest, ManifestFile, RetainedNames
 from apps.releases.models.origins import Contributor, Origin, Resolution
 from apps.releases.models.publications import Publication
@@ -16,7 +19,12 @@ __all__ = [
     "Approval",
     "Change",
     "Channel",
+    "ChannelHost",
     "Contributor",
+    "EmergencyPublication",
+    "EmergencyRequest",
+    "FreezeOverride",
+    "FreezeWindow",
     "Hold",
     "Manifest",
     "ManifestFile",
