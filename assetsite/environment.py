@@ -3,6 +3,7 @@
 import binascii
 import hmac
 import os
+import re
 import secrets
 import tempfile
 from base64 import b64decode
@@ -15,6 +16,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+_DOMAIN = re.compile(r"(?=.{1,180}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 _KEY_BYTES = 32
 _RANDOM_CHARACTERS = 50  # as Django's own check of SECRET_KEY asks for
 
@@ -61,6 +63,28 @@ def parse_channel_hosts(text: str) -> dict[str, str]:
                     f"CHANNEL_HOSTS gives {name} to {channels[name]} and to {channel.strip()}. Name it once."
                 )
     return channels
+
+
+def parse_preview_domain(text: str, *, public: Bind) -> tuple[str, str]:
+    """Read PREVIEW_DOMAIN; return the domain, and a preview's address with `{}` for its own label.
+
+    `preview.example.com` is meant with the port of the public door, `https://preview.example.com` as it
+    stands. Raises `ImproperlyConfigured` for what is no domain.
+    """
+    has_scheme = "://" in text
+    parts = urlsplit(text if has_scheme else f"http://{text}")
+    try:
+        domain, port = (parts.hostname or "").rstrip("."), parts.port
+    except ValueError:
+        domain, port = "", None
+    if parts.scheme not in ("http", "https") or not _DOMAIN.fullmatch(domain) or parts.path.strip("/"):
+        raise ImproperlyConfigured(
+            f"PREVIEW_DOMAIN {text!r} is no domain. Write preview.example.com, or "
+            "https://preview.example.com where visitors come by way of TLS."
+        )
+    if not has_scheme and port is None and public.port != 80:
+        port = public.port or None
+    return domain, f"{parts.scheme}://{{}}.{domain}{f':{port}' if port else ''}/"
 
 
 def data_folder(text: str) -> Path:

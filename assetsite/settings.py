@@ -11,6 +11,7 @@ from assetsite.environment import (
     parse_bind,
     parse_channel_hosts,
     parse_key,
+    parse_preview_domain,
     signing_key,
     storage_backend,
 )
@@ -33,7 +34,9 @@ PUBLIC_BIND = env.str("PUBLIC_BIND", default="127.0.0.1:8000")
 STAFF_BIND = env.str("STAFF_BIND", default="127.0.0.1:8001")
 WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=3)
 CHANNEL_HOSTS = parse_channel_hosts(env.str("CHANNEL_HOSTS", default="production=localhost,127.0.0.1,[::1]"))
-PREVIEW_DOMAIN = env.str("PREVIEW_DOMAIN", default="preview.localhost")
+PREVIEW_DOMAIN, PREVIEW_URL = parse_preview_domain(
+    env.str("PREVIEW_DOMAIN", default="preview.localhost"), public=parse_bind(PUBLIC_BIND)
+)
 GUNICORN_WORKER = env.str("GUNICORN_WORKER", default="delivery")  # or threads
 BODY_CACHE_BYTES = env.int("BODY_CACHE_BYTES", default=32 << 20)  # in each worker
 NODE_CACHE_BYTES = env.int("NODE_CACHE_BYTES", default=10 << 30)  # of what was fetched from a bucket

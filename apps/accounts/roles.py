@@ -32,6 +32,7 @@ _VIEWED = (
     "releases.channel",
     "releases.hold",
     "releases.manifest",
+    "releases.preview",
     "releases.publication",
     "releases.release",
 )
@@ -46,6 +47,7 @@ VIEWER_PERMISSIONS = frozenset(_codename("view", model) for model in _VIEWED)
 EDITOR_PERMISSIONS = VIEWER_PERMISSIONS | {
     "assets.add_asset",
     "assets.change_asset",
+    "releases.add_preview",
     "releases.add_release",
     "releases.change_release",
     "releases.submit_release",
@@ -55,6 +57,7 @@ MANAGER_PERMISSIONS = EDITOR_PERMISSIONS | {
     "caching.change_cacherule",
     "releases.approve_release",
     "releases.publish_release",
+    "releases.revoke_preview",
     "releases.roll_back_channel",
     "releases.hold_channel",
     "releases.override_freeze",

@@ -83,6 +83,11 @@ class Bucket(S3Storage):  # type: ignore[misc]  # django-storages has no types
         with self._asking(name):
             super().delete(name)
 
+    def listdir(self, name: str) -> tuple[list[str], list[str]]:
+        with self._asking(name):
+            folders, files = super().listdir(name)
+        return folders, files
+
     def _open(self, name: str, mode: str = "rb") -> "_Object":
         if mode != "rb":
             raise ValueError("a bucket's objects are written whole, by `save`")

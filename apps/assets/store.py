@@ -184,6 +184,19 @@ def replace(name: str, content: bytes) -> None:
         sync_all([*changed, target.parent], below=target.parent)
 
 
+def remove(name: str) -> None:
+    """Take `name` out of storage, if it is there. Not for blobs and manifests: others refer to those."""
+    storage().delete(name)
+
+
+def names_in(folder: str) -> list[str]:
+    """Return the names of the files in a folder of storage, without the folder; none where there is none."""
+    try:
+        return sorted(storage().listdir(folder)[1])
+    except FileNotFoundError:
+        return []
+
+
 def read(name: str) -> bytes | None:
     """Return the content of `name`, or None if there is no such name."""
     try:

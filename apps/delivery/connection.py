@@ -17,6 +17,7 @@ from apps.delivery.bodies import length_of
 from apps.delivery.files import FileFault
 from apps.delivery.front import Front
 from apps.delivery.parsing import Incomplete, asks_for_a_head, fields_of, refusal, refusal_of
+from apps.delivery.previews.answering import host_of, is_preview
 from apps.delivery.resource import Representation, head
 from apps.delivery.respond import BlobPart, Request, Response
 from apps.delivery.sending import Sending
@@ -232,7 +233,7 @@ class PublicConnection(asyncio.Protocol):
         if codings is not None and codings.strip().lower() != "chunked":  # RFC 9112 section 6.1
             self._refuse(refusal(501, ""), data)
             return False
-        if is_djangos(asked.target):
+        if is_djangos(asked.target) or is_preview(host_of(asked.target, asked.headers.get("host"))):
             self._hand_over(data)
             return False
         is_old = not request.minor_version

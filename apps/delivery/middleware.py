@@ -10,6 +10,8 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 
 from apps.delivery.answers import STORAGE_FAULTS, answer, is_djangos, unreadable
 from apps.delivery.bodies import PIECE_BYTES, Body, open_body
+from apps.delivery.previews import answering as previews
+from apps.delivery.previews.addresses import ENTER_PATH, MOST_FORM_BYTES
 from apps.delivery.respond import Headers, Request, Response
 from apps.delivery.target import host_fault
 
@@ -37,6 +39,24 @@ class Published:
             return Answer(response, open_body(response))
 
 
+class Previewed:
+    """What a preview's host has for one target, behind the same interface."""
+
+    def __init__(self, target: str, form: bytes) -> None:
+        self.target = target
+        self.form = form
+
+    def get_response(self, method: str, request_headers: Mapping[str, Any]) -> "Answer":
+        """Answer with what the preview shows."""
+        request = Request(request_headers["REQUEST_METHOD"], self.target, dict(_headers(request_headers)))
+        try:
+            response = previews.answer_preview(request, form=self.form)
+            return Answer(response, open_body(response))
+        except STORAGE_FAULTS as fault:
+            response = previews.unreadable(request, fault)
+            return Answer(response, open_body(response))
+
+
 class Answer:
     """A response in WhiteNoise's shape: status, headers, and an open file or None."""
 
@@ -59,6 +79,8 @@ class DeliveryMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]
             response: HttpResponse = super().__call__(request)
             return response
         target, protocol = _target(request), _protocol(request)
+        if previews.is_preview(previews.host_of(target, request.META.get("HTTP_HOST"))):
+            return self.serve(Previewed(target, _form(request)), request)
         if is_djangos(target) and not host_fault(request.META.get("HTTP_HOST"), protocol=protocol):
             return self.get_response(request)
         return self.serve(Published(target, protocol), request)
@@ -97,6 +119,13 @@ async def _pieces(file: Body) -> AsyncIterator[bytes]:
             yield piece
     finally:
         file.close()
+
+
+def _form(request: HttpRequest) -> bytes:
+    """Return the form that was sent, b"" where none was, or one that is too long to be read."""
+    length = request.META.get("CONTENT_LENGTH") or ""
+    is_short = length.isdecimal() and len(length) < 6 and int(length) <= MOST_FORM_BYTES
+    return request.body if request.method == "POST" and request.path == ENTER_PATH and is_short else b""
 
 
 def _target(request: HttpRequest) -> str:

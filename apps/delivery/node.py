@@ -20,6 +20,7 @@ from django.conf import settings
 from apps.assets import store
 from apps.delivery.files import FileFault, StorageDown, current_files
 from apps.delivery.pointer import BrokenPointer, Pointer, StoredManifest, parse_pointer
+from apps.delivery.previews.addresses import preview_label
 from apps.delivery.release import LiveRelease
 from apps.refusals import Refusal
 from apps.releases.manifest import ManifestFault, ManifestReader
@@ -59,9 +60,15 @@ class Node:
         self._starting = threading.Lock()
 
     def channel_of(self, host: str) -> str | None:
-        """Return the channel of a Host header's value, or None if no channel has that host."""
-        name = _without_port(host.lower())
-        return self.hosts.get(name) or self.hosts.get(ANY_HOST)
+        """Return the channel of a Host header's value, or None if no channel has that host.
+
+        `*` never stands for a preview's host, forged or not.
+        """
+        name = without_port(host.lower())
+        channel = self.hosts.get(name)
+        if channel is None and preview_label(name, settings.PREVIEW_DOMAIN) is None:
+            return self.hosts.get(ANY_HOST)
+        return channel
 
     def release_for(self, host: str) -> LiveRelease | None:
         """Return what is live under a Host header's value, or None if nothing is."""
@@ -313,7 +320,8 @@ def _pointer_name(channel: str) -> str:
     return f"channels/{channel}.json"
 
 
-def _without_port(host: str) -> str:
+def without_port(host: str) -> str:
+    """Return the name in a Host header's value, which is given in lower case."""
     if host.startswith("["):
         return host.partition("]")[0] + "]"
     return host.partition(":")[0].rstrip(".")

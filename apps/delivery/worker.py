@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers.gasgi import ASGIWorker
 
+from apps.delivery.previews.addresses import takes_form
 from apps.delivery.target import split_form
 
 if TYPE_CHECKING:
@@ -181,10 +182,13 @@ async def _named(
 
 
 async def _bodiless(app: Application, scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Call `app` as if there were no body: no page of the public door takes one.
+    """Call `app` as if there were no body: no page of the public door takes one but a preview's password.
 
     Django would keep all of it on disk before it looks at the request.
     """
+    if takes_form(scope):
+        await app(scope, receive, send)
+        return
     is_told = False
 
     async def receive_nothing() -> Any:

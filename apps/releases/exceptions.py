@@ -253,3 +253,17 @@ class WrongOrder(ReleaseRefusal):
     """Of two tags the later one was named first."""
 
     code = "wrong_order"
+
+
+class PreviewOver(ReleaseRefusal):
+    """A preview has expired, was revoked, or has ended with its release."""
+
+    code = "preview_over"
+
+
+class TooManyPreviews(ReleaseRefusal):
+    code = "too_many_previews"
+
+
+class WrongExpiry(ReleaseRefusal):
+    code = "wrong_expiry"

@@ -11,6 +11,7 @@ from apps.releases.redirect_selectors import redirect_changes_of
 from apps.releases.redirects import typed_source
 from apps.releases.schedule_reports import ScheduleReport, schedule_reports
 from apps.releases.selectors import change_counts
+from apps.releases.selectors.previews import address_of, preview_of_now
 
 
 class PublicationReport(TypedDict):
@@ -150,9 +151,9 @@ def release_details(release: Release) -> ReleaseDetails:
         "findings": findings_report(lint_of(release)),
         "approvals": [_approval_report(approval, release) for approval in approvals],
         "schedules": schedule_reports(release),
-        # Checks and previews are not part of a release yet; the keys are, so that scripts can rely on them.
+        # Checks are not part of a release yet; the key is, so that scripts can rely on it.
         "checks": [],
-        "preview_url": None,
+        "preview_url": address_of(preview) if (preview := preview_of_now(release)) else None,
     }
 
 

@@ -9,6 +9,8 @@ from apps.releases.models import Receipt
 from apps.releases.services import verifying
 from apps.releases.services.building import refresh_manifests
 from apps.releases.services.pointers import reconcile
+from apps.releases.services.preview_pointers import reconcile_previews, sweep_previews
+from apps.releases.services.previews import BUILD_JOB, build_preview
 from apps.releases.services.scheduled_runs import run_due
 
 
@@ -52,3 +54,22 @@ def complete_receipt(payload: dict[str, Any], log: JobLog) -> None:
     )
     if receipt.finished_at is None:
         log.write(verifying.complete_receipt(receipt))
+
+
+@every(2, "releases.reconcile_previews")
+def settle_previews() -> list[str]:
+    """Show the previews whose pointer was not written yet, and end those whose time is over."""
+    return reconcile_previews()
+
+
+@every(3600, "releases.sweep_previews")
+def remove_unknown_previews() -> list[str]:
+    """Remove what storage has of previews that the database does not know."""
+    return sweep_previews()
+
+
+@handler(BUILD_JOB, priority=10)
+def build_for_preview(payload: dict[str, Any], log: JobLog) -> None:
+    """Build a large draft for its preview; run again, it builds what the draft holds by then."""
+    is_built = build_preview(payload["preview"])
+    log.write("The preview shows it." if is_built else "Nobody waits for this preview any more.")

@@ -11,6 +11,7 @@ from apps.releases.admin import steps
 from apps.releases.admin.findings_page import findings_section
 from apps.releases.admin.forms import BriefForm, ReasonForm, RedirectForm
 from apps.releases.admin.pages import actor_of, page_of, refused, render
+from apps.releases.admin.preview_section import PreviewForm, open_typed_preview, preview_section
 from apps.releases.admin.redirect_section import put_typed_redirect, redirect_section
 from apps.releases.change_rows import rows_of
 from apps.releases.headlines import headline
@@ -48,6 +49,8 @@ def release_page(request: HttpRequest, release: Release) -> HttpResponse:
         return _edit(request, release)
     if request.POST.get("step") == "put_redirect":
         return _put_redirect(request, release)
+    if request.POST.get("step") == "open_preview":
+        return _open_preview(request, release)
     return _take_step(request, release)
 
 
@@ -105,6 +108,17 @@ def _put_redirect(request: HttpRequest, release: Release) -> HttpResponse:
     return HttpResponseRedirect(request.get_full_path())
 
 
+def _open_preview(request: HttpRequest, release: Release) -> HttpResponse:
+    form = PreviewForm(request.POST)
+    try:
+        is_made = open_typed_preview(request, release, form)
+    except Refusal as refusal:
+        return _show(request, release, status=refused(request, refusal), preview=form)
+    if not is_made:
+        return _show(request, release, status=400, preview=form)
+    return HttpResponseRedirect(request.get_full_path())
+
+
 def _show(
     request: HttpRequest,
     release: Release,
@@ -113,6 +127,7 @@ def _show(
     brief: BriefForm | None = None,
     reason: ReasonForm | None = None,
     redirect: RedirectForm | None = None,
+    preview: PreviewForm | None = None,
 ) -> HttpResponse:
     reader = actor_of(request)
     actions = actions_for(release, reader)
@@ -130,6 +145,7 @@ def _show(
         **_changes(request, release),
         **findings_section(release),
         **redirect_section(request, release, redirect),
+        **preview_section(request, release, preview),
         **_history(release),
     }
     return render(

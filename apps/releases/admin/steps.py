@@ -6,11 +6,11 @@ from django.http import QueryDict
 from django.shortcuts import get_object_or_404
 
 from apps.accounts.models import User
-from apps.releases.models import Release
+from apps.releases.models import Preview, Release
 from apps.releases.redirect_selectors import redirect_changes_of
 from apps.releases.redirects import typed_source
 from apps.releases.selectors import changes_of
-from apps.releases.services import drafts, redirects, review
+from apps.releases.services import drafts, previews, redirects, review
 
 
 def take(name: str, release: Release, typed: QueryDict, actor: User) -> str:
@@ -67,6 +67,21 @@ def _discard_redirect(release: Release, typed: QueryDict, actor: User) -> str:
     return f"The change of {typed_source(change.source)} is out. To have it back, add it again below."
 
 
+def _refresh_preview(release: Release, typed: QueryDict, actor: User) -> str:
+    previews.refresh_preview(preview=_preview(release, typed), actor=actor)
+    return "The preview shows what the draft holds now, under the same address. It can be revoked below."
+
+
+def _revoke_preview(release: Release, typed: QueryDict, actor: User) -> str:
+    previews.revoke_preview(preview=_preview(release, typed), actor=actor)
+    return "The preview is revoked: its address shows nothing any more. Another one can be made below."
+
+
+def _preview(release: Release, typed: QueryDict) -> Preview:
+    number = typed.get("preview", "")
+    return get_object_or_404(release.previews, pk=number if number.isdecimal() else 0)
+
+
 _STEPS: dict[str, Callable[[Release, QueryDict, User], str]] = {
     "submit": _submit,
     "approve": _approve,
@@ -76,4 +91,6 @@ _STEPS: dict[str, Callable[[Release, QueryDict, User], str]] = {
     "discard": _discard,
     "remove_redirect": _remove_redirect,
     "discard_redirect": _discard_redirect,
+    "refresh_preview": _refresh_preview,
+    "revoke_preview": _revoke_preview,
 }

@@ -77,6 +77,8 @@ class ReadingSubcommands(ReleaseSubcommands):
             self.say(f"  Approved by {approval['approver']}{of}")
         for schedule in schedules_of(release):
             self.say(f"  {schedule_line(schedule)}")
+        if report["preview_url"]:
+            self.say(f"  Preview: {report['preview_url']}")
         self.say(f"  {settings.STAFF_URL}/admin/releases/release/{number}/change/")
         return report
 

@@ -8,6 +8,7 @@ from apps.releases.models.holds import Hold
 from apps.releases.models.hosts import ChannelHost
 from apps.releases.models.manifests import Manifest, ManifestFile, RetainedNames
 from apps.releases.models.origins import Contributor, Origin, Resolution
+from apps.releases.models.previews import Preview
 from apps.releases.models.publications import Publication
 from apps.releases.models.receipts import Receipt, ReceiptStep
 from apps.releases.models.releases import Release
@@ -29,6 +30,7 @@ __all__ = [
     "Manifest",
     "ManifestFile",
     "Origin",
+    "Preview",
     "Publication",
     "PublicationSeal",
     "Receipt",

@@ -29,6 +29,7 @@ from apps.releases.selectors import (
 )
 from apps.releases.services.holding import hold_after, refuse_if_held
 from apps.releases.services.pointers import write_pointer
+from apps.releases.services.preview_pointers import end_with
 from apps.releases.services.receipts import open_receipt
 from apps.releases.services.sealing import seal
 from apps.releases.transitions import NEXT_STEPS, State, is_promoted, move
@@ -67,6 +68,7 @@ def publish(*, release: Release, actor: User, digest: str | None = None) -> Publ
         channel, live, release=release, manifest=release.manifest, kind=Publication.Kind.PUBLISH, actor=actor
     )
     move(release, State.PUBLISHED, step="published")
+    end_with(release)
     if live:
         move(live.release, State.SUPERSEDED, step="superseded")
     settle_by(publication)

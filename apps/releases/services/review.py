@@ -16,6 +16,8 @@ from apps.releases.exceptions import (
 from apps.releases.models import Approval, Channel, Release
 from apps.releases.selectors import approvals_needed, approvals_of, authors_of, missing_brief
 from apps.releases.services.building import build
+from apps.releases.services.preview_pointers import end_with
+from apps.releases.services.previews import open_for_review
 from apps.releases.services.publishing import refuse_if_base_moved
 from apps.releases.services.redirects import refuse_bad_redirects
 from apps.releases.transitions import NEXT_STEPS, State, move
@@ -54,6 +56,7 @@ def submit(*, release: Release, actor: User) -> Release:
         summary=f"Submitted release {release.pk} as {manifest}: {waits}.",
         details={"digest": manifest.digest, "paths": manifest.path_count, "approvals_needed": needed},
     )
+    open_for_review(release, actor)
     return release
 
 
@@ -130,6 +133,7 @@ def reopen(*, release: Release, actor: User) -> Release:
 def withdraw(*, release: Release, actor: User) -> Release:
     """Give a release up before it goes live. Raises `Forbidden`, `WrongState`."""
     require(actor, "releases.change_release", to=f"withdraw release {release.pk}")
+    end_with(release)
     return _step(release, State.WITHDRAWN, step="withdrawn", action="withdraw", actor=actor)
 
 

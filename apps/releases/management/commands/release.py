@@ -1,6 +1,7 @@
 from apps.releases.command_line.comparing import ComparingSubcommands
 from apps.releases.command_line.drafting import DraftingSubcommands
 from apps.releases.command_line.history import HistorySubcommands
+from apps.releases.command_line.previewing import PreviewingSubcommands
 from apps.releases.command_line.publishing import PublishingSubcommands
 from apps.releases.command_line.reading import ReadingSubcommands
 from apps.releases.command_line.receipts import ReceiptSubcommands
@@ -13,6 +14,7 @@ class Command(
     ComparingSubcommands,
     DraftingSubcommands,
     ReviewingSubcommands,
+    PreviewingSubcommands,
     PublishingSubcommands,
     SchedulingSubcommands,
     HistorySubcommands,

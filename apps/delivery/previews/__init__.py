@@ -1,0 +1,1 @@
+"""Previews of releases that are not published, each on a host of its own. docs/preview.md has the whole."""
