@@ -13,9 +13,9 @@ from apps.releases.admin.forms import OptionsForm, ReasonForm, RequirementsForm
 from apps.releases.admin.pages import actor_of, page_of, refused, render
 from apps.releases.exceptions import BaseMoved, WrongOption
 from apps.releases.headlines import counted, kept_in_words
-from apps.releases.impact import impact_between
 from apps.releases.models import Channel, Publication
 from apps.releases.retention import kept_names
+from apps.releases.roll_back_preview import preview_roll_back
 from apps.releases.selectors import (
     history_of,
     live_publication,
@@ -182,7 +182,8 @@ def _show_roll_back(
         live=live,
         goal=goal,
         is_same=goal.manifest_id == live.manifest_id,
-        impact=impact_between(live.manifest, goal.manifest),
+        preview=(preview := preview_roll_back(live, goal)),
+        impact=preview.impact,
         form=form,
         why_not=_why_not(actor_of(request), "releases.roll_back_channel", f"roll {channel} back"),
     )

@@ -1,13 +1,16 @@
 from collections.abc import Callable
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils.timezone import localtime
 
 from apps.releases.command_line.release_subcommands import ReleaseSubcommands
+from apps.releases.command_line.roll_back_words import in_lines, preview_report
 from apps.releases.models import Publication
 from apps.releases.reports import publication_report
+from apps.releases.roll_back_preview import preview_roll_back
 from apps.releases.selectors import channel_named, release_numbered
+from apps.releases.selectors.receipts import roll_back_ends
 from apps.releases.services import publishing
 
 
@@ -19,8 +22,11 @@ class PublishingSubcommands(ReleaseSubcommands):
         publish.add_argument("--channel", help="refuse unless this is the release's channel")
         rollback = add("rollback", self.rollback, help="serve again what an earlier publication served")
         rollback.add_argument("--channel", default="production", help="default: %(default)s")
-        rollback.add_argument("--to", type=int, metavar="PUBLICATION", help="default: what was served before")
-        rollback.add_argument("--reason", required=True)
+        goal = rollback.add_mutually_exclusive_group()
+        goal.add_argument("--to", metavar="PUBLICATION", help="number or tag; else what was served before")
+        goal.add_argument("--undo", action="store_true", help="serve again what the last roll back took away")
+        rollback.add_argument("--reason", help="what is wrong; whoever looks at it tomorrow will read it")
+        rollback.add_argument("--dry-run", action="store_true", help="only say what it would change")
         super().add_subcommands(add)
 
     def publish(self, *, number: int, channel: str | None, **options: Any) -> object:
@@ -29,10 +35,26 @@ class PublishingSubcommands(ReleaseSubcommands):
             publishing.refuse_other_channel(release, channel_named(channel))
         return self._say_live(publishing.publish(release=release, actor=self.actor(options)))
 
-    def rollback(self, *, channel: str, to: int | None, reason: str, **options: Any) -> object:
-        publication = publishing.roll_back(
-            channel=channel_named(channel), to=to, reason=reason, actor=self.actor(options)
-        )
+    def rollback(
+        self,
+        *,
+        channel: str,
+        to: str | None,
+        undo: bool,
+        reason: str | None,
+        dry_run: bool,
+        **options: Any,
+    ) -> object:
+        place = channel_named(channel)
+        if dry_run:
+            preview = preview_roll_back(*roll_back_ends(place, to=to, is_undo=undo))
+            for line in in_lines(preview):
+                self.say(line)
+            return preview_report(preview)
+        if reason is None:
+            raise CommandError("Give a --reason, or ask with --dry-run what it would change.", returncode=2)
+        goal = roll_back_ends(place, to=to, is_undo=undo)[1].sequence if to or undo else None
+        publication = publishing.roll_back(channel=place, to=goal, reason=reason, actor=self.actor(options))
         report = self._say_live(publication)
         self.say(
             f"{channel} is on hold: nothing is published on it until"

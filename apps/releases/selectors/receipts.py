@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from apps.assets import store
 from apps.releases.exceptions import ReceiptIncomplete, UnknownPublication
 from apps.releases.models import Channel, Publication, Receipt
+from apps.releases.selectors.channels import live_publication, publication_before, publication_undone_by
 
 
 def publication_named(channel: Channel | None, words: str) -> Publication:
@@ -59,3 +60,30 @@ def listed_urls(receipt: Receipt) -> Iterator[str]:
     with stored, gzip.open(cast("BinaryIO", stored), "rt", encoding="ascii") as lines:
         for line in lines:
             yield line.rstrip("\n")
+
+
+def roll_back_ends(
+    channel: Channel, *, to: str | None = None, is_undo: bool = False
+) -> tuple[Publication, Publication]:
+    """Return what is live on `channel`, and what a roll back would go to. Raises `UnknownPublication`.
+
+    That is the publication with this number or tag; or what the last roll back took away; or else what
+    was served before.
+    """
+    live = live_publication(channel)
+    if live is None:
+        raise UnknownPublication(
+            f"Nothing is live on {channel}, so there is nothing to roll back.",
+            next_step="Publish a release first.",
+        )
+    if to is not None:
+        return live, publication_named(channel, to)
+    goal = publication_undone_by(live) if is_undo else publication_before(live)
+    if goal is None:
+        raise UnknownPublication(
+            f"The last step on {channel}, {live}, was no roll back that could be undone."
+            if is_undo
+            else f"There is nothing to roll {channel} back to.",
+            next_step="Name a publication with --to, or choose it in the channel's history.",
+        )
+    return live, goal

@@ -33,6 +33,7 @@ from apps.releases.services.preview_pointers import end_with
 from apps.releases.services.receipts import open_receipt
 from apps.releases.services.sealing import seal
 from apps.releases.transitions import NEXT_STEPS, State, is_promoted, move
+from apps.releases.wholeness import refuse_unless_whole
 
 _NAMED_CONFLICTS = 20
 
@@ -91,7 +92,8 @@ def roll_back(
     `to` is that publication's number; without it, what was served before the live release ever was.
     The channel is on hold from then on, until somebody lets it go on (`services.holding`), unless this
     was planned, and nothing is wrong: an end that was scheduled, a rehearsal. Raises `Forbidden`,
-    `ReasonMissing`, `UnknownPublication`, `AlreadyLive`, `ManifestMissing`.
+    `ReasonMissing`, `UnknownPublication`, `AlreadyLive`, and where storage lacks any of it
+    `ManifestMissing` or `BlobsMissing`.
     """
     require(actor, "releases.roll_back_channel", to=f"roll {channel} back")
     if not reason.strip():
@@ -102,7 +104,7 @@ def roll_back(
     channel = Channel.objects.select_for_update().get(pk=channel.pk)
     live = live_publication(channel)
     goal = _goal(channel, live, to)
-    manifest_file(goal.manifest)
+    refuse_unless_whole(goal.manifest, instead_of=live.manifest if live else None)
     publication = _append(
         channel,
         live,

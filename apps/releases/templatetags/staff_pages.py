@@ -15,6 +15,7 @@ from apps.accounts.models import User
 from apps.releases.impact import SIGNS, kind_of
 from apps.releases.models import Release
 from apps.releases.redirects import typed_source
+from apps.releases.roll_back_preview import rule_words
 
 register = template.Library()
 
@@ -155,6 +156,7 @@ def at(mapping: Mapping[Any, Any], key: object) -> object:
 
 
 register.filter("kind_of", kind_of)
+register.filter("rule_words", rule_words)
 register.filter("typed_source", typed_source)
 
 
