@@ -10,13 +10,17 @@ from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import environ
 from django.core.exceptions import ImproperlyConfigured
 
 _DOMAIN = re.compile(r"(?=.{1,180}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+_MAIL_SECONDS = 10
+
 _KEY_BYTES = 32
 _RANDOM_CHARACTERS = 50  # as Django's own check of SECRET_KEY asks for
 
@@ -198,3 +202,40 @@ def _folder(folder: Path) -> dict[str, Any]:
         "BACKEND": "django.core.files.storage.FileSystemStorage",
         "OPTIONS": {"location": str(folder), "base_url": None},
     }
+
+
+def mailers(url: str) -> dict[str, dict[str, Any]]:
+    """Read EMAIL_URL as Django's MAILERS; where it is empty, what is sent goes nowhere.
+
+    `smtp+tls://user:password@mail.example.com:587`, `smtp+ssl://…:465`, `smtp://localhost:25`, or
+    `consolemail://` to print. A server that does not answer is given up after ten seconds.
+    """
+    if not url:
+        return {"default": {"BACKEND": "django.core.mail.backends.dummy.EmailBackend"}}
+    try:
+        read = environ.Env.email_url_config(url)
+    except (ImproperlyConfigured, ValueError) as error:
+        scheme = url.partition(":")[0]
+        raise ImproperlyConfigured(
+            f"EMAIL_URL {scheme}:… is not understood. Write smtp+tls://user:password@mail.example.com:587."
+        ) from error
+    if not read["EMAIL_BACKEND"].endswith("smtp.EmailBackend"):
+        return {"default": {"BACKEND": read["EMAIL_BACKEND"]}}
+    options = {
+        "host": read["EMAIL_HOST"],
+        "port": read["EMAIL_PORT"] or 25,
+        "username": read["EMAIL_HOST_USER"] or "",
+        "password": read["EMAIL_HOST_PASSWORD"] or "",
+        "use_tls": read.get("EMAIL_USE_TLS", False),
+        "use_ssl": read.get("EMAIL_USE_SSL", False),
+        "timeout": _MAIL_SECONDS,
+    }
+    return {"default": {"BACKEND": read["EMAIL_BACKEND"], "OPTIONS": options}}
+
+
+def parse_networks(text: str) -> list[IPv4Network | IPv6Network]:
+    """Read WEBHOOK_NETWORKS: `10.0.0.0/8,127.0.0.1`. Raises `ImproperlyConfigured` for what is no network."""
+    try:
+        return [ip_network(part.strip()) for part in text.split(",") if part.strip()]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"WEBHOOK_NETWORKS: {error}. Write 10.0.0.0/8,127.0.0.1.") from error

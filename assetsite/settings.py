@@ -8,9 +8,11 @@ import environ
 from assetsite.environment import (
     data_folder,
     kept_secret,
+    mailers,
     parse_bind,
     parse_channel_hosts,
     parse_key,
+    parse_networks,
     parse_preview_domain,
     signing_key,
     storage_backend,
@@ -54,6 +56,7 @@ INSTALLED_APPS = [
     "apps.observability",
     "apps.delivery",
     "apps.imports",
+    "apps.notifications",
     "apps.releases",
     "apps.assets",
     "apps.caching",
@@ -121,6 +124,12 @@ else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 3)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Telling people: mail is sent where there is a server for it, and webhooks go to public addresses
+MAILERS = mailers(env.str("EMAIL_URL", default=""))
+SENDS_MAIL = bool(env.str("EMAIL_URL", default=""))
+EMAIL_FROM = env.str("EMAIL_FROM", default=f"assetsite@{urlsplit(STAFF_URL).hostname or 'localhost'}")
+WEBHOOK_NETWORKS = parse_networks(env.str("WEBHOOK_NETWORKS", default=""))
 
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

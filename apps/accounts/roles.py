@@ -70,6 +70,9 @@ ADMINISTRATOR_PERMISSIONS = MANAGER_PERMISSIONS | {
     "releases.change_channel",
     "releases.delete_channel",
     "jobs.retry_job",
+    "notifications.view_webhook",
+    "notifications.add_webhook",
+    "notifications.change_webhook",
 }
 
 PERMISSIONS: dict[Role, frozenset[str]] = {

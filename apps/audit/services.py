@@ -5,6 +5,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.audit.chain import GENESIS, entry_hash
+from apps.audit.listeners import tell
 from apps.audit.models import AuditEntry, AuditHead
 
 SYSTEM = "system"
@@ -39,4 +40,5 @@ def record(
     entry.hash = entry_hash(entry)
     entry.save(force_insert=True)
     AuditHead.objects.filter(id=1).update(sequence=entry.sequence, hash=entry.hash)
+    tell(entry)
     return entry

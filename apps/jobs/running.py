@@ -1,9 +1,11 @@
 import logging
 import traceback
 
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from apps.jobs.failures import tell_failed
 from apps.jobs.heartbeat import beating
 from apps.jobs.log import JobLog
 from apps.jobs.models import Job
@@ -64,5 +66,9 @@ def _end(log: JobLog, state: Job.State, *, error: str = "") -> None:
     """Record how a run ended, unless the job is no longer its own."""
     finished_at = None if state == Job.State.QUEUED else timezone.now()
     mine = Job.objects.filter(pk=log.job_id, state=Job.State.RUNNING, started_at=log.started_at)
-    if not mine.update(state=state, error=error, finished_at=finished_at):
+    with transaction.atomic():
+        is_mine = mine.update(state=state, error=error, finished_at=finished_at)
+        if is_mine and state == Job.State.FAILED:
+            tell_failed(log.job_id)
+    if not is_mine:
         logger.warning("Job %s was taken over by another worker: this run's end is not recorded.", log.job_id)

@@ -12,6 +12,7 @@ from apps.accounts.permissions import require
 from apps.audit.services import record
 from apps.jobs import carrier
 from apps.jobs.exceptions import NotFailed
+from apps.jobs.failures import tell_failed
 from apps.jobs.models import Job
 from apps.jobs.registry import handler_of, priority_of
 from apps.jobs.running import run
@@ -92,7 +93,9 @@ def _take_back_one(job: Job) -> bool:
     taken = run_seen.update(
         state=job.state, queued_at=job.queued_at, finished_at=job.finished_at, error=job.error
     )
-    if taken and not is_last:
+    if taken and is_last:
+        tell_failed(job.pk)
+    elif taken:
         _hand_over_on_commit(job)
     return bool(taken)
 
