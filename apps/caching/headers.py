@@ -133,8 +133,12 @@ class HeaderCompiler:
 def compile_header_set(rule: Rule, media_type: str) -> HeaderSet:
     """Return the headers of a file of this type that `rule` decides about. Raises `HeaderFault`."""
     headers = compile_headers(rule.policy, media_type)
-    digest = _digest({"rule": rule.slug, "version": rule.version, "headers": headers})
-    return HeaderSet(rule.slug, rule.version, headers, digest)
+    return HeaderSet(rule.slug, rule.version, headers, header_set_digest(rule.slug, rule.version, headers))
+
+
+def header_set_digest(rule: str, version: int, headers: tuple[tuple[str, str], ...]) -> str:
+    """Return the SHA-256 (hex) of a header set: of its rule, the rule's version, and its headers."""
+    return _digest({"rule": rule, "version": version, "headers": headers})
 
 
 def _directives(policy: Policy) -> Iterator[str]:

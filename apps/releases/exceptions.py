@@ -267,3 +267,5 @@ class TooManyPreviews(ReleaseRefusal):
 
 class WrongExpiry(ReleaseRefusal):
     code = "wrong_expiry"
+class ExportRefused(ReleaseRefusal):
+    code = "export_refused"

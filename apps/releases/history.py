@@ -12,6 +12,7 @@ from django.db.models import Max
 
 from apps.assets import store
 from apps.audit.models import AuditEntry
+from apps.caching.headers import header_set_digest
 from apps.releases.manifest import ManifestFault, ManifestReader
 from apps.releases.models import Channel, Manifest, Publication, PublicationSeal
 from apps.releases.seals import PREVIOUS, differing, genesis, hash_of, words_of
@@ -151,6 +152,9 @@ def _faults_of_rows(file: Path, digest: str) -> Iterator[str]:
             reader.verify()
             if reader.digest != digest:
                 yield f"its rows have the digest {reader.digest}, not {digest}"
+            for each in reader.header_sets.values():
+                if header_set_digest(each.rule, each.rule_version, each.headers) != each.digest:
+                    yield f"the headers by the rule {each.rule} (version {each.rule_version}) were changed"
     except ManifestFault as fault:
         yield f"its rows were changed: {fault}"
 

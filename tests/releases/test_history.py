@@ -237,6 +237,21 @@ def test_a_row_of_a_manifest_that_was_changed_is_named_though_its_file_is_declar
     assert "the rows from '' on are not what was built" in only
 
 
+def test_a_header_in_a_manifest_that_was_changed_is_named_though_its_file_is_declared_good(
+    channel: Channel,
+) -> None:
+    file, manifest = manifest_of(channel, 2), channel.publications.get(sequence=2).manifest
+    file.chmod(0o644)
+    with sqlite3.connect(file) as db:
+        db.execute("""UPDATE header_set SET headers = '[["set-cookie", "a=b"]]' WHERE id = 1""")
+    db.close()
+    manifest.file_sha256 = sha256(file.read_bytes()).hexdigest()
+    manifest.save()
+    (only,) = faults(channel)
+    assert "the headers by the rule" in only
+    assert only.endswith("were changed.")
+
+
 def test_a_manifest_in_the_place_of_another_is_named(channel: Channel) -> None:
     first, second = (channel.publications.get(sequence=number).manifest for number in (1, 2))
     file = manifest_of(channel, 2)

@@ -1,14 +1,16 @@
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandParser
 
 from apps.releases.command_line.release_subcommands import ReleaseSubcommands
+from apps.releases.export import export
 from apps.releases.headlines import counted
 from apps.releases.history import head_of, history_faults
 from apps.releases.history_reports import verification_report
 from apps.releases.models import Channel
-from apps.releases.selectors import channel_named
+from apps.releases.selectors import channel_named, publication_named
 
 
 class HistorySubcommands(ReleaseSubcommands):
@@ -20,11 +22,21 @@ class HistorySubcommands(ReleaseSubcommands):
         verify.add_argument(
             "--no-files", action="store_true", help="leave the manifests out, which are read whole"
         )
+        exporting = add("export", self.export, help="write a publication so that outsiders can check it")
+        exporting.add_argument("publication", metavar="TAG|PUBLICATION", help="its tag, or its number")
+        exporting.add_argument("--channel", default="production", help="of a number (default: %(default)s)")
+        exporting.add_argument("--to", required=True, type=Path, metavar="FOLDER")
         super().add_subcommands(add)
 
     def verify(self, *, channel: str | None, no_files: bool, **options: Any) -> object:
         channels = [channel_named(channel)] if channel else list(Channel.objects.all())
         return {"channels": [self._verify(each, with_files=not no_files) for each in channels]}
+
+    def export(self, *, publication: str, channel: str, to: Path, **options: Any) -> object:
+        found = publication_named(publication, channel)
+        files = export(found, to=to, actor=self.actor(options))
+        self.say(f"{found.tag} is in {to}: {len(files)} files. Its README.md says how to check it.")
+        return {"tag": found.tag, "folder": str(to), "files": files}
 
     def _verify(self, channel: Channel, *, with_files: bool) -> object:
         faults, count = list(history_faults(channel, with_files=with_files)), channel.publications.count()

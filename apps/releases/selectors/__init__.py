@@ -45,7 +45,7 @@ from apps.releases.selectors.schedules import (
     schedules_of,
     waiting_schedules,
 )
-from apps.releases.selectors.tags import next_tag, publication_tagged
+from apps.releases.selectors.tags import next_tag, publication_named, publication_tagged
 
 __all__ = [
     "ChangeCounts",
@@ -77,6 +77,7 @@ __all__ = [
     "open_release_with",
     "publication_after",
     "publication_before",
+    "publication_named",
     "publication_tagged",
     "publication_undone_by",
     "rejection_of",
