@@ -87,6 +87,11 @@ class Comparison:
         if self.tally:
             self.tally.close()
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What cannot be known of either side yet."""
+        return (*self.old.notes, *self.new.notes)
+
     def rows(self, choice: Filter) -> Iterator[Row]:
         """Yield the rows that are wanted, by path. Raises `ManifestMissing` where a file has gone.
 

@@ -102,7 +102,7 @@ def test_a_picture_of_too_many_pixels_or_bytes_is_not_served(
     monkeypatch.setattr(pictures, "MAX_PIXELS", 8 * 5)
     assert staff_client(viewer).get(address(pictured, "img/a.png", "new")).status_code == 404
     assert staff_client(viewer).get(address(pictured, "img/a.png", "old")).status_code == 200
-    monkeypatch.setattr("apps.releases.admin.comparison_page.MAX_PICTURE_BYTES", 10)
+    monkeypatch.setattr("apps.releases.admin.blob_pictures.MAX_PICTURE_BYTES", 10)
     assert staff_client(viewer).get(address(pictured, "img/a.png", "old")).status_code == 404
 
 

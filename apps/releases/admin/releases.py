@@ -9,6 +9,7 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
+from apps.releases.admin.compare_page import compare_file_page, compare_page, compared_picture
 from apps.releases.admin.comparison_page import comparison_page, picture
 from apps.releases.admin.findings_page import findings_page
 from apps.releases.admin.pages import ReadByPages, history_page
@@ -66,12 +67,27 @@ class ReleaseAdmin(ReadByPages, admin.ModelAdmin[Release]):
     def get_urls(self) -> list[URLPattern]:
         changes = "<int:number>/changes/<int:change_number>/"
         ours = [
+            path("compare/", self._open_view(compare_page), name="releases_release_compare"),
+            path("compare/file/", self._open_view(compare_file_page), name="releases_release_compare_file"),
+            path(
+                "compare/picture/", self._open_view(compared_picture), name="releases_release_compare_picture"
+            ),
             path("<int:number>/publish/", self._view(publish_page), name="releases_release_publish"),
             path("<int:number>/findings/", self._view(findings_page), name="releases_release_findings"),
             path(changes, self._view(comparison_page), name="releases_release_comparison"),
             path(f"{changes}<str:side>/", self._view(picture), name="releases_release_picture"),
         ]
         return ours + super().get_urls()
+
+    def _open_view(self, view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+        """Return a view that is not of one release, for whoever may look at releases."""
+
+        def for_readers(request: HttpRequest) -> HttpResponseBase:
+            if not self.has_view_permission(request):
+                raise PermissionDenied
+            return view(request)
+
+        return self.admin_site.admin_view(for_readers)
 
     def _view(self, view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
         def of_release(request: HttpRequest, number: int, **parts: Any) -> HttpResponseBase:

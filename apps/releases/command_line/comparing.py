@@ -44,7 +44,7 @@ class ComparingSubcommands(ReleaseSubcommands):
     def diff(self, *, old: str, new: str, summary: bool, limit: int | None, **options: Any) -> object:
         before, after = comparable_named(old), comparable_named(new)
         with Comparison(before, after, tally_of(before.reader, after.reader)) as comparison:
-            for note in (*before.notes, *after.notes):
+            for note in comparison.notes:
                 self.stderr.write(note)
             if summary and comparison.tally:
                 report = comparison_report(comparison, comparison.tally)

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 
 from apps.accounts.models import User
+from apps.releases.comparison import visible
 from apps.releases.impact import SIGNS, kind_of
 from apps.releases.models import Release
 from apps.releases.redirects import typed_source
@@ -157,6 +158,7 @@ def at(mapping: Mapping[Any, Any], key: object) -> object:
 
 register.filter("kind_of", kind_of)
 register.filter("rule_words", rule_words)
+register.filter("visible", visible)
 register.filter("typed_source", typed_source)
 
 
