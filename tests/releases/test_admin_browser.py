@@ -53,6 +53,7 @@ def answers(
     manager: User,
     other_manager: User,
     administrator: User,
+    viewer: User,
 ) -> list[Answer]:
     """Every page of releases and channels, in the states that have most on them."""
     publishing.publish(release=approved, actor=manager)
@@ -80,6 +81,12 @@ def answers(
             "/admin/releases/channel/",
             f"{channel}change/",
             f"{channel}roll-back/1/",
+        ],
+        viewer: [
+            f"{release}compare/",
+            f"{release}compare/?old=1&new=production",
+            f"{release}compare/?old=production&new={draft.pk}",
+            f"{release}compare/file/?old=1&new=2&path=css/site.css",
         ],
         administrator: [f"{channel}change/?as=administrator"],
         editor: [f"{release}{draft.pk}/change/", f"{release}{draft.pk}/changes/{draft.changes.get().pk}/"],
