@@ -1,4 +1,4 @@
-"""Two pictures in a browser: side by side without script; with it swiped over each other, or their difference."""
+"""Two pictures in a browser: side by side; with script swiped over each other, or their difference."""
 
 from collections.abc import Iterator
 
