@@ -14,6 +14,7 @@ from assetsite.environment import (
     parse_bind,
     parse_channel_hosts,
     parse_key,
+    parse_preview_domain,
     signing_key,
     storage_backend,
 )
@@ -153,3 +154,33 @@ def test_machines_that_share_a_secret_key_share_a_signing_key() -> None:
 def test_a_secret_key_that_could_be_guessed_gives_no_signing_key() -> None:
     assert signing_key("", secret_key="short") is None
     assert signing_key("", secret_key="") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "domain", "address"),
+    [
+        ("preview.localhost", "preview.localhost", "http://r1.preview.localhost:8000/"),
+        ("preview.localhost:80", "preview.localhost", "http://r1.preview.localhost:80/"),
+        ("Preview.Example.com.", "preview.example.com", "http://r1.preview.example.com:8000/"),
+        ("https://preview.example.com", "preview.example.com", "https://r1.preview.example.com/"),
+        ("https://preview.example.com:8443/", "preview.example.com", "https://r1.preview.example.com:8443/"),
+    ],
+)
+def test_a_preview_domain_gives_the_addresses_of_previews(text: str, domain: str, address: str) -> None:
+    found, pattern = parse_preview_domain(text, public=Bind("127.0.0.1", 8000))
+
+    assert (found, pattern.format("r1")) == (domain, address)
+
+
+def test_a_public_door_without_a_port_of_its_own_gives_previews_none() -> None:
+    for public in (Bind("127.0.0.1", 80), Bind(socket_path="/run/site.sock")):
+        assert parse_preview_domain("p.example", public=public)[1] == "http://{}.p.example/"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", ".", "a b", "ftp://p.example", "https://p.example/path", "p.example:x", "-p.example", "*.example"],
+)
+def test_what_is_no_domain_is_refused(text: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="PREVIEW_DOMAIN"):
+        parse_preview_domain(text, public=Bind("127.0.0.1", 8000))

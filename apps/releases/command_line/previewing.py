@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
+from django.db import transaction
 from django.utils.timezone import localtime
 
 from apps.releases.command_line.release_subcommands import ReleaseSubcommands
@@ -43,7 +44,11 @@ class PreviewingSubcommands(ReleaseSubcommands):
     def preview(self, *, number: int, **options: Any) -> object:
         release = release_numbered(number)
         others = [name for name in ("list", "refresh", "revoke") if options[name]]
-        settings = [name for name in ("expires", "password_from_stdin", "banner") if options[name]]
+        settings = [
+            name
+            for name in ("expires", "password_from_stdin", "banner")
+            if options[name] not in (None, False)
+        ]
         if len(others) > 1 or (others and settings):
             raise CommandError(f"--{others[0]} goes with nothing else.", returncode=2)
         if options["list"]:
@@ -54,7 +59,7 @@ class PreviewingSubcommands(ReleaseSubcommands):
             previews.open_preview(
                 release=release,
                 actor=self.actor(options),
-                expiry=options["expires"] or previews.USUAL_EXPIRY,
+                expiry=previews.USUAL_EXPIRY if options["expires"] is None else options["expires"],
                 password=sys.stdin.readline().rstrip("\n") if options["password_from_stdin"] else "",
                 has_banner=options["banner"],
             )
@@ -71,7 +76,8 @@ class PreviewingSubcommands(ReleaseSubcommands):
                 next_step=f"`scripts/manage release preview {release.pk}` makes one.",
             )
         change = previews.revoke_preview if is_end else previews.refresh_preview
-        return [change(preview=preview, actor=actor) for preview in found]
+        with transaction.atomic():  # all of them or none
+            return [change(preview=preview, actor=actor) for preview in found]
 
     def _say_new(self, preview: Preview) -> object:
         self.say(address_of(preview))
