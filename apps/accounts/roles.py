@@ -30,6 +30,7 @@ _VIEWED = (
     "releases.approval",
     "releases.change",
     "releases.channel",
+    "releases.comment",
     "releases.hold",
     "releases.manifest",
     "releases.preview",
@@ -47,6 +48,7 @@ VIEWER_PERMISSIONS = frozenset(_codename("view", model) for model in _VIEWED)
 EDITOR_PERMISSIONS = VIEWER_PERMISSIONS | {
     "assets.add_asset",
     "assets.change_asset",
+    "releases.add_comment",
     "releases.add_preview",
     "releases.add_release",
     "releases.change_release",

@@ -84,6 +84,41 @@ class Guard(Operation):
         return [f"DROP TRIGGER {self.name} ON {self.table}", f"DROP FUNCTION {self.name}()"]
 
 
+class Recording(Guard):
+    """After `event` on `table`, write `statement` where `condition` holds: a fact that nobody leaves out.
+
+    `statement` is one INSERT, in the SQL that SQLite and PostgreSQL share, over NEW and OLD.
+    """
+
+    def __init__(
+        self, name: str, *, table: str, event: str, statement: str, condition: str = "1 = 1"
+    ) -> None:
+        super().__init__(name, table=table, event=event, message="recorded", condition=condition)
+        self.statement = statement
+
+    def describe(self) -> str:
+        return f"Record what {self.event} does to {self.table}"
+
+    def _create(self, vendor: str) -> list[str]:
+        if vendor == "sqlite":
+            return [
+                (
+                    f"CREATE TRIGGER {self.name} AFTER {self.event} ON {self.table} WHEN {self.condition} "
+                    f"BEGIN {self.statement}; END"
+                )
+            ]
+        return [
+            (
+                f"CREATE FUNCTION {self.name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                f"IF {self.condition} THEN {self.statement}; END IF; RETURN NULL; END $$"
+            ),
+            (
+                f"CREATE TRIGGER {self.name} AFTER {self.event} ON {self.table} "
+                f"FOR EACH ROW EXECUTE FUNCTION {self.name}()"
+            ),
+        ]
+
+
 class RemoveGuard(Guard):
     """Take away a guard of an earlier migration, which is given, so that going back adds it again."""
 

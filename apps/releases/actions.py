@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from apps.accounts.models import User
 from apps.accounts.permissions import require
 from apps.refusals import Refusal
+from apps.releases.brief import in_words
 from apps.releases.exceptions import AlreadyApproved, BriefIncomplete, WrongState
 from apps.releases.models import Release
 from apps.releases.selectors import missing_brief
 from apps.releases.services.publishing import refuse_if_base_moved
-from apps.releases.services.review import refuse_own_work
+from apps.releases.services.review import REVIEWED, refuse_outsider, refuse_own_work
 from apps.releases.transitions import NEXT_STEPS, State
 
 
@@ -79,12 +80,12 @@ def main_action(actions: dict[str, Action]) -> Action | None:
 
 def _refuse_unready(release: Release, actor: User) -> None:
     if missing := missing_brief(release):
-        names = " and ".join(name.replace("_", " ") for name in missing)
-        raise BriefIncomplete(f"Missing: {names}.", next_step="Complete the brief.")
+        raise BriefIncomplete(f"Missing: {in_words(missing)}.", next_step="Complete the brief.")
     refuse_if_base_moved(release)
 
 
 def _refuse_second_approval(release: Release, actor: User) -> None:
+    refuse_outsider(release, actor)
     refuse_own_work(release, actor)
     if release.approvals.filter(manifest=release.manifest_id, approver=actor).exists():
         raise AlreadyApproved("You have approved it already.", next_step="Somebody else has to, too.")
@@ -115,6 +116,14 @@ _STEPS = (
         "approved",
         (State.IN_REVIEW,),
         _refuse_second_approval,
+    ),
+    _Step(
+        "request_changes",
+        "Ask for changes",
+        "approve_release",
+        "ask for changes of {release}",
+        "sent back for changes",
+        REVIEWED,
     ),
     _Step("reject", "Reject", "approve_release", "reject {release}", "rejected", (State.IN_REVIEW,)),
     _Step(

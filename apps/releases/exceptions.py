@@ -49,6 +49,28 @@ class SelfApproval(ReleaseRefusal):
     code = "self_approval"
 
 
+class NotAnApprover(ReleaseRefusal):
+    """The channel names a group of approvers, and the person is not in it."""
+
+    code = "not_an_approver"
+
+
+class UnknownComment(ReleaseRefusal):
+    code = "unknown_comment"
+
+
+class UnknownChange(ReleaseRefusal):
+    """The release does not change what was named."""
+
+    code = "unknown_change"
+
+
+class CommentMissing(ReleaseRefusal):
+    """A comment says nothing, or more than anybody reads."""
+
+    code = "comment_missing"
+
+
 class AlreadyApproved(ReleaseRefusal):
     code = "already_approved"
 
@@ -267,5 +289,7 @@ class TooManyPreviews(ReleaseRefusal):
 
 class WrongExpiry(ReleaseRefusal):
     code = "wrong_expiry"
+
+
 class ExportRefused(ReleaseRefusal):
     code = "export_refused"

@@ -10,6 +10,7 @@ from django.utils.formats import date_format
 from apps.accounts.models import User
 from apps.accounts.permissions import who_may
 from apps.releases.actions import Action
+from apps.releases.brief import LABELS
 from apps.releases.models import Publication, Release
 from apps.releases.retention import KeptNames
 from apps.releases.selectors import (
@@ -19,6 +20,7 @@ from apps.releases.selectors import (
     missing_brief,
     publication_after,
     rejection_of,
+    request_for_changes,
 )
 from apps.releases.transitions import State
 
@@ -64,9 +66,13 @@ def _until(kept: KeptNames) -> str:
 
 
 def _draft(release: Release, actions: dict[str, Action], reader: User) -> Headline:
-    if missing := [name.replace("_", " ") for name in missing_brief(release)]:
+    if missing := [LABELS[name].lower() for name in missing_brief(release)]:
         verb = "is" if len(missing) == 1 else "are"
         return Headline(f"Draft: {_listed(missing)} {verb} missing.")
+    asked = request_for_changes(release)
+    if asked:
+        may = _may(actions["submit"], "releases.submit_release", reader, "submit it again")
+        return Headline(f"Back in draft: {asked.actor or asked.actor_name} asked for changes{may}")
     may = _may(actions["submit"], "releases.submit_release", reader, "submit it for review")
     return Headline(f"Draft: the brief is complete{may}")
 

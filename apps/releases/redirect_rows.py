@@ -22,6 +22,11 @@ class RedirectRow:
     is_shadowed: bool
 
     @property
+    def typed(self) -> str:
+        """The source as commands and forms name it, whatever is in it."""
+        return typed_source(self.change.source)
+
+    @property
     def source(self) -> str:
         return visible(typed_source(self.change.source))
 

@@ -2,15 +2,17 @@
 
 from typing import TypedDict
 
+from apps.releases.brief import BriefReport, brief_of, brief_report
 from apps.releases.findings import Judged, Lint, lint_of
 from apps.releases.manifest import Entry
 from apps.releases.manifest.names import fingerprinted_name
-from apps.releases.models import Approval, Publication, Release
+from apps.releases.models import Publication, Release
 from apps.releases.redirect_rows import RedirectRow, redirect_rows_of
 from apps.releases.redirect_selectors import redirect_changes_of
 from apps.releases.redirects import typed_source
+from apps.releases.review_reports import ApprovalReport, RequestReport, approval_reports, request_report
 from apps.releases.schedule_reports import ScheduleReport, schedule_reports
-from apps.releases.selectors import change_counts
+from apps.releases.selectors import change_counts, open_threads
 from apps.releases.selectors.previews import address_of, preview_of_now
 
 
@@ -27,13 +29,6 @@ class HistoryReport(PublicationReport):
     actor: str
     reason: str
     published_at: str
-
-
-class ApprovalReport(TypedDict):
-    approver: str
-    digest: str
-    at: str
-    holds: bool
 
 
 class ReleaseReport(TypedDict):
@@ -79,10 +74,9 @@ class NameReport(TypedDict):
     rewritten: bool
 
 
-class ReleaseDetails(ReleaseReport):
+class ReleaseDetails(ReleaseReport, BriefReport):
     base: int | None
-    expected_result: str
-    rollback_note: str
+    missing: list[str]
     added: int
     changed: int
     removed: int
@@ -90,6 +84,8 @@ class ReleaseDetails(ReleaseReport):
     findings: FindingsReport
     schedules: list[ScheduleReport]
     approvals: list[ApprovalReport]
+    changes_requested: RequestReport | None
+    open_comments: int
     checks: list[object]
     preview_url: str | None
 
@@ -136,12 +132,11 @@ def release_report(release: Release) -> ReleaseReport:
 def release_details(release: Release) -> ReleaseDetails:
     """Describe a release with its brief, its counts and its approvals."""
     counts = change_counts(release)
-    approvals = release.approvals.select_related("approver")
     return {
         **release_report(release),
+        **brief_report(release),
         "base": release.base_id,
-        "expected_result": release.expected_result,
-        "rollback_note": release.rollback_note,
+        "missing": brief_of(release).missing,
         "added": counts.added,
         "changed": counts.changed,
         "removed": counts.removed,
@@ -149,8 +144,10 @@ def release_details(release: Release) -> ReleaseDetails:
             redirect_report(row) for row in redirect_rows_of(release, redirect_changes_of(release))
         ],
         "findings": findings_report(lint_of(release)),
-        "approvals": [_approval_report(approval, release) for approval in approvals],
         "schedules": schedule_reports(release),
+        "approvals": approval_reports(release),
+        "changes_requested": request_report(release),
+        "open_comments": open_threads(release),
         # Checks are not part of a release yet; the key is, so that scripts can rely on it.
         "checks": [],
         "preview_url": address_of(preview) if (preview := preview_of_now(release)) else None,
@@ -202,12 +199,3 @@ def name_report(entry: Entry, *, is_rewritten: bool) -> NameReport:
     """Describe under which name a path is served beside its own, and whether its content was rewritten."""
     name = fingerprinted_name(entry.path, entry.fingerprint) if entry.fingerprint else None
     return {"path": entry.path, "name": name, "rewritten": is_rewritten}
-
-
-def _approval_report(approval: Approval, release: Release) -> ApprovalReport:
-    return {
-        "approver": approval.approver.get_username(),
-        "digest": prefixed(approval.manifest_id),
-        "at": approval.created_at.isoformat(),
-        "holds": approval.manifest_id == release.manifest_id,
-    }

@@ -60,7 +60,13 @@ def test_a_draft_says_that_its_channel_moved_on(
 def test_who_has_no_part_in_it_may_approve_or_reject(spring: Release, editor: User, manager: User) -> None:
     review.submit(release=spring, actor=editor)
 
-    assert allowed(spring, manager) == {"approve", "reject", "reopen", "withdraw"}
+    assert allowed(spring, manager) == {
+        "approve",
+        "request_changes",
+        "reject",
+        "reopen",
+        "withdraw",
+    }
     assert words(spring, manager) == "Waiting for one approval; you may give it."
     assert words(spring, editor) == (
         "Waiting for one approval; a release manager or an administrator may give it."
@@ -71,7 +77,7 @@ def test_nobody_approves_their_own_work(make_release: MakeRelease, live: Release
     mine = review.submit(release=make_release(put("a", "a"), actor=manager), actor=manager)
 
     assert "approve" not in allowed(mine, manager)
-    assert f"ben owns release {mine.pk} or has added to it" in words(mine, manager)
+    assert f"ben cannot approve release {mine.pk}: ben began it, owns it" in words(mine, manager)
 
 
 def test_of_two_approvals_one_person_gives_one(
@@ -90,7 +96,7 @@ def test_of_two_approvals_one_person_gives_one(
 
 
 def test_an_approved_release_is_published_by_who_may(approved: Release, editor: User, manager: User) -> None:
-    assert allowed(approved, manager) == {"publish", "reopen", "withdraw"}
+    assert allowed(approved, manager) == {"publish", "request_changes", "reopen", "withdraw"}
     assert main(approved, manager).label == "Publish to production"
     assert words(approved, manager) == "Approved by ben; you may publish it to production."
     assert "publish" not in allowed(approved, editor)

@@ -119,6 +119,7 @@ def test_nobody_approves_what_they_own_made_or_added_to(
     Release.objects.filter(pk=world.release.pk).update(owner=other_manager)
     world.set_state(State.IN_REVIEW)
     for person in (world.author, other_editor, other_manager):
+        person.groups.set(world.approver.groups.all())
         assert_refused("self_approval", partial(world.approve, approver=person))
     world.approve(approver=world.approver)
 

@@ -2,10 +2,11 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 
 from apps.assets.models import Blob
 from apps.releases.admin.blob_pictures import picture_of
-from apps.releases.admin.pages import render
+from apps.releases.admin.pages import actor_of, render
+from apps.releases.admin.review_section import why_no_comment
 from apps.releases.change_rows import row_of
 from apps.releases.models import Change, Release
-from apps.releases.selectors import built_manifest_of, changes_of, neighbours_of
+from apps.releases.selectors import built_manifest_of, changes_of, neighbours_of, threads_by_path
 
 
 def comparison_page(request: HttpRequest, release: Release, change_number: int) -> HttpResponse:
@@ -18,6 +19,8 @@ def comparison_page(request: HttpRequest, release: Release, change_number: int) 
         title=f"{change.asset.path} · release {release.pk}",
         release=release,
         row=row_of(change, built_manifest_of(release)),
+        threads=threads_by_path(release, [change.asset.path]).get(change.asset.path, []),
+        why_no_comment=why_no_comment(release, actor_of(request)),
         before=before,
         after=after,
     )

@@ -4,6 +4,7 @@ from django import forms
 from django.contrib.auth.models import Group
 
 from apps.accounts.models import User
+from apps.releases.brief import LABELS
 from apps.releases.models import Channel, Release
 from apps.releases.redirects import USUAL_STATUS
 from apps.releases.services.channels import ANSWERS, RANGES, REQUIREMENTS, value_of
@@ -18,10 +19,7 @@ class BriefForm(forms.ModelForm[Release]):
     class Meta:
         model = Release
         fields = BRIEF_FIELDS
-        labels: ClassVar[dict[str, str]] = {
-            "failing_command": "Slow query or failing command",
-            "noticed_at": "Where a user notices it",
-        }
+        labels: ClassVar[dict[str, str]] = LABELS
         widgets: ClassVar[dict[str, forms.Widget]] = {
             "title": forms.TextInput(attrs={"maxlength": 200}),
             "expected_result": forms.Textarea(attrs={"rows": 3}),

@@ -6,6 +6,7 @@ from django.utils.html import format_html
 from apps.refusals import Refusal
 from apps.releases.actions import actions_for
 from apps.releases.admin.pages import actor_of, refused, render
+from apps.releases.brief import brief_of
 from apps.releases.exceptions import StaleDigest
 from apps.releases.findings import lint_of
 from apps.releases.impact import impact_between
@@ -64,5 +65,6 @@ def _show(request: HttpRequest, release: Release, *, status: int = 200) -> HttpR
         else None,
         lint=lint_of(release),
         approvals=approvals_that_hold(release),
+        stated=brief_of(release),
         action=actions_for(release, actor_of(request))["publish"],
     )

@@ -14,6 +14,7 @@ from apps.releases.models import Release
 from apps.releases.redirect_rows import redirect_rows_of
 from apps.releases.redirect_selectors import redirect_changes_of, redirects_of
 from apps.releases.redirects import typed_source
+from apps.releases.selectors import threads_by_path
 from apps.releases.services.redirects import put_redirect
 
 
@@ -24,6 +25,7 @@ def redirect_section(request: HttpRequest, release: Release, form: RedirectForm 
     return {
         "redirect_page": changes,
         "redirect_rows": redirect_rows_of(release, changes),
+        "said_of_redirects": threads_by_path(release, [typed_source(change.source) for change in changes]),
         "kept_page": kept,
         "kept_redirects": [(typed_source(redirect.source), redirect) for redirect in kept],
         "redirect_form": form or RedirectForm(),

@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
@@ -9,20 +10,20 @@ from apps.refusals import Refusal
 from apps.releases.actions import Action, actions_for, main_action
 from apps.releases.admin import steps
 from apps.releases.admin.findings_page import findings_section
-from apps.releases.admin.forms import BriefForm, ReasonForm, RedirectForm
+from apps.releases.admin.forms import BriefForm, RedirectForm
 from apps.releases.admin.pages import actor_of, page_of, refused, render
 from apps.releases.admin.preview_section import PreviewForm, open_typed_preview, preview_section
 from apps.releases.admin.redirect_section import put_typed_redirect, redirect_section
+from apps.releases.admin.review_section import review_section
 from apps.releases.change_rows import rows_of
 from apps.releases.headlines import headline
 from apps.releases.models import Release
 from apps.releases.selectors import (
-    approvals_that_hold,
     built_manifest_of,
     change_counts,
     changes_of,
     entries_about,
-    missing_brief,
+    threads_by_path,
 )
 from apps.releases.services import drafts
 from apps.releases.transitions import State
@@ -76,7 +77,7 @@ def _take_step(request: HttpRequest, release: Release) -> HttpResponse:
         return HttpResponseBadRequest("There is no such step.", content_type="text/plain")
     except Refusal as refusal:
         release.refresh_from_db()
-        return _show(request, release, status=refused(request, refusal), reason=ReasonForm(request.POST))
+        return _show(request, release, status=refused(request, refusal), typed=request.POST)
     messages.success(request, done)
     return HttpResponseRedirect(request.get_full_path())
 
@@ -125,7 +126,7 @@ def _show(
     *,
     status: int = 200,
     brief: BriefForm | None = None,
-    reason: ReasonForm | None = None,
+    typed: Mapping[str, Any] | None = None,
     redirect: RedirectForm | None = None,
     preview: PreviewForm | None = None,
 ) -> HttpResponse:
@@ -135,17 +136,15 @@ def _show(
         "release": release,
         "headline": headline(release, actions, reader),
         "progress": progress_of(release),
-        "approvals": approvals_that_hold(release),
-        "missing": missing_brief(release),
         "brief": brief or BriefForm(instance=release),
         "has_typed_brief": brief is not None,
-        "reason": reason or ReasonForm(),
-        "has_typed_reason": bool(reason and reason["reason"].value()),
+        "typed": typed or {},
         **_steps(actions),
         **_changes(request, release),
         **findings_section(release),
         **redirect_section(request, release, redirect),
         **preview_section(request, release, preview),
+        **review_section(request, release),
         **_history(release),
     }
     return render(
@@ -180,6 +179,7 @@ def _changes(request: HttpRequest, release: Release) -> dict[str, Any]:
         "kinds": [(name, getattr(counts, name)) for name in _CHANGE_KINDS],
         "page": page,
         "rows": rows_of(page, built_manifest_of(release)),
+        "said_of": threads_by_path(release, [change.asset.path for change in page]),
         "are_few": counts.total <= _FEW,
     }
 

@@ -10,7 +10,9 @@ from apps.releases.models import Preview, Release
 from apps.releases.redirect_selectors import redirect_changes_of
 from apps.releases.redirects import typed_source
 from apps.releases.selectors import changes_of
-from apps.releases.services import drafts, previews, redirects, review
+from apps.releases.services import conversation, drafts, previews, redirects, review
+
+_DIGITS = 19  # what the database counts with has no more
 
 
 def take(name: str, release: Release, typed: QueryDict, actor: User) -> str:
@@ -35,6 +37,39 @@ def _approve(release: Release, typed: QueryDict, actor: User) -> str:
 def _reject(release: Release, typed: QueryDict, actor: User) -> str:
     review.reject(release=release, reason=typed.get("reason", ""), actor=actor)
     return f"Release {release.pk} is rejected. Its owner can take it back to draft and submit it again."
+
+
+def _request_changes(release: Release, typed: QueryDict, actor: User) -> str:
+    review.request_changes(release=release, reason=typed.get("reason", ""), actor=actor)
+    return f"Release {release.pk} is a draft again, with what you asked for at its top."
+
+
+def _comment(release: Release, typed: QueryDict, actor: User) -> str:
+    text, path = typed.get("text", ""), typed.get("path", "")
+    conversation.comment(release=release, text=text, path=path, actor=actor)
+    return f"Your comment on {path or f'release {release.pk}'} is there. It stays; answer it to correct it."
+
+
+def _answer(release: Release, typed: QueryDict, actor: User) -> str:
+    said = conversation.answer(
+        release=release, to=_number(typed, "comment"), text=typed.get("text", ""), actor=actor
+    )
+    return f"Your answer to {said.answers.author if said.answers else 'it'} is there."
+
+
+def _resolve(release: Release, typed: QueryDict, actor: User) -> str:
+    conversation.resolve(release=release, number=_number(typed, "comment"), actor=actor)
+    return "Settled. It can be opened again in the conversation."
+
+
+def _unresolve(release: Release, typed: QueryDict, actor: User) -> str:
+    conversation.resolve(release=release, number=_number(typed, "comment"), actor=actor, is_resolved=False)
+    return "Open again."
+
+
+def _number(typed: QueryDict, name: str) -> int:
+    words = typed.get(name, "")
+    return int(words) if words.isdecimal() and len(words) < _DIGITS else 0
 
 
 def _reopen(release: Release, typed: QueryDict, actor: User) -> str:
@@ -85,9 +120,14 @@ def _preview(release: Release, typed: QueryDict) -> Preview:
 _STEPS: dict[str, Callable[[Release, QueryDict, User], str]] = {
     "submit": _submit,
     "approve": _approve,
+    "request_changes": _request_changes,
     "reject": _reject,
     "reopen": _reopen,
     "withdraw": _withdraw,
+    "comment": _comment,
+    "answer": _answer,
+    "resolve": _resolve,
+    "unresolve": _unresolve,
     "discard": _discard,
     "remove_redirect": _remove_redirect,
     "discard_redirect": _discard_redirect,

@@ -6,6 +6,7 @@ from django.core.management.base import CommandParser
 
 from apps.releases.command_line.findings_words import NOTHING_FOUND, findings_lines
 from apps.releases.command_line.release_subcommands import ReleaseSubcommands
+from apps.releases.command_line.review_words import review_lines
 from apps.releases.comparison import visible
 from apps.releases.findings import KINDS, FindingList, lint_of
 from apps.releases.models import Release
@@ -62,9 +63,9 @@ class ReadingSubcommands(ReleaseSubcommands):
         report = release_details(release)
         self.say(f"Release {number} · {release.title}")
         self.say(f"  {release.get_state_display()}, for channel {report['channel']}")
-        self.say(f"  Owner: {report['owner'] or '—'}\n  Digest: {report['digest'] or 'not built yet'}")
-        self.say(f"  Expected result: {release.expected_result or '—'}")
-        self.say(f"  Rollback note: {release.rollback_note or '—'}")
+        self.say(f"  Digest: {report['digest'] or 'not built yet'}")
+        for line in review_lines(release, report):
+            self.say(f"  {line}")
         self.say(f"  {report['added']} added, {report['changed']} changed, {report['removed']} removed")
         for row in report["redirects"]:
             leads = f"{row['target']} ({row['status']})" if row["target"] else "nowhere any more"
@@ -72,9 +73,6 @@ class ReadingSubcommands(ReleaseSubcommands):
             self.say(f"  {_SIGNS[row['kind']]} {row['source']} → {leads}{shadowed}")
         for line in findings_lines(release, lint_of(release)):
             self.say(f"  {line}")
-        for approval in report["approvals"]:
-            of = "" if approval["holds"] else " (an earlier digest)"
-            self.say(f"  Approved by {approval['approver']}{of}")
         for schedule in schedules_of(release):
             self.say(f"  {schedule_line(schedule)}")
         if report["preview_url"]:

@@ -17,6 +17,10 @@ class ReviewingSubcommands(ReleaseSubcommands):
         self.with_number(add("submit", self.submit, help="build a draft and hand it in for review"))
         approve = self.with_number(add("approve", self.approve, help="approve what is in review"))
         approve.add_argument("--digest", help="refuse unless the release still has this digest")
+        changes = self.with_number(
+            add("request-changes", self.request_changes, help="send what is in review back to its owner")
+        )
+        changes.add_argument("--reason", required=True)
         reject = self.with_number(add("reject", self.reject, help="turn a release down"))
         reject.add_argument("--reason", required=True)
         self.with_number(add("reopen", self.reopen, help="take a release back to draft"))
@@ -35,6 +39,11 @@ class ReviewingSubcommands(ReleaseSubcommands):
         wanted = (digest or release.manifest_id or "").removeprefix("sha256:")
         review.approve(release=release, digest=wanted, actor=self.actor(options))
         return self.say_state(release_numbered(number))
+
+    def request_changes(self, *, number: int, reason: str, **options: Any) -> object:
+        return self.say_state(
+            review.request_changes(release=release_numbered(number), reason=reason, actor=self.actor(options))
+        )
 
     def reject(self, *, number: int, reason: str, **options: Any) -> object:
         release = review.reject(release=release_numbered(number), reason=reason, actor=self.actor(options))

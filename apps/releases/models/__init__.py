@@ -12,7 +12,7 @@ from apps.releases.models.previews import Preview
 from apps.releases.models.publications import Publication
 from apps.releases.models.receipts import Receipt, ReceiptStep
 from apps.releases.models.releases import Release
-from apps.releases.models.reviews import Approval
+from apps.releases.models.reviews import Approval, Comment, Involvement, Settlement
 from apps.releases.models.schedules import Schedule
 from apps.releases.models.seals import PublicationSeal
 
@@ -21,12 +21,14 @@ __all__ = [
     "Change",
     "Channel",
     "ChannelHost",
+    "Comment",
     "Contributor",
     "EmergencyPublication",
     "EmergencyRequest",
     "FreezeOverride",
     "FreezeWindow",
     "Hold",
+    "Involvement",
     "Manifest",
     "ManifestFile",
     "Origin",
@@ -40,4 +42,5 @@ __all__ = [
     "Resolution",
     "RetainedNames",
     "Schedule",
+    "Settlement",
 ]

@@ -19,6 +19,16 @@ from apps.releases.selectors.channels import (
     publication_before,
     publication_undone_by,
 )
+from apps.releases.selectors.conversations import (
+    Thread,
+    changed_path,
+    comment_numbered,
+    conversation_of,
+    open_threads,
+    request_for_changes,
+    threads_by_path,
+    threads_of,
+)
 from apps.releases.selectors.manifests import built_manifest_of, manifest_reader_of, open_manifest
 from apps.releases.selectors.releases import (
     approved_releases,
@@ -32,12 +42,16 @@ from apps.releases.selectors.releases import (
     releases_with_counts,
 )
 from apps.releases.selectors.reviews import (
+    Standing,
     approvals_needed,
     approvals_of,
     approvals_that_hold,
     authors_of,
+    brought_rules,
+    parts_in,
     rejection_of,
     reviews_for,
+    standings_of,
 )
 from apps.releases.selectors.schedules import (
     failed_schedules,
@@ -49,17 +63,23 @@ from apps.releases.selectors.tags import next_tag, publication_named, publicatio
 
 __all__ = [
     "ChangeCounts",
+    "Standing",
+    "Thread",
     "approvals_needed",
     "approvals_of",
     "approvals_that_hold",
     "approved_releases",
     "authors_of",
+    "brought_rules",
     "built_manifest_of",
     "change_counts",
+    "changed_path",
     "changes_at",
     "changes_of",
     "channel_named",
     "channels_with_live",
+    "comment_numbered",
+    "conversation_of",
     "count_of",
     "drafts_of",
     "entries_about",
@@ -75,6 +95,8 @@ __all__ = [
     "next_tag",
     "open_manifest",
     "open_release_with",
+    "open_threads",
+    "parts_in",
     "publication_after",
     "publication_before",
     "publication_named",
@@ -85,7 +107,11 @@ __all__ = [
     "releases_newest_first",
     "releases_waiting",
     "releases_with_counts",
+    "request_for_changes",
     "reviews_for",
     "schedules_of",
+    "standings_of",
+    "threads_by_path",
+    "threads_of",
     "waiting_schedules",
 ]

@@ -42,7 +42,7 @@ def live_publications() -> list[Publication]:
 
 def history_of(channel: Channel) -> QuerySet[Publication]:
     """Return a channel's publications with release, actor and goal, newest first."""
-    return channel.publications.select_related("channel", "release", "actor", "returns_to").order_by(
+    return channel.publications.select_related("channel", "release__owner", "actor", "returns_to").order_by(
         "-sequence"
     )
 

@@ -5,6 +5,7 @@ from django.db.models import Q, QuerySet
 from apps.accounts.models import User
 from apps.audit.models import AuditEntry
 from apps.audit.selectors import entries
+from apps.releases.brief import brief_of
 from apps.releases.exceptions import UnknownRelease
 from apps.releases.manifest import Redirect
 from apps.releases.models import Change, Channel, Publication, RedirectChange, Release
@@ -96,4 +97,4 @@ def open_release_with(
 
 def missing_brief(release: Release) -> list[str]:
     """Return the names of the fields that a release lacks before it can be reviewed."""
-    return [name for name in ("owner", "expected_result", "rollback_note") if not getattr(release, name)]
+    return brief_of(release).missing

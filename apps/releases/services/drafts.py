@@ -14,8 +14,9 @@ from apps.caching.selectors import current_versions
 from apps.releases.contents import ChangeInput, PutChange, RedirectInput, RemoveChange
 from apps.releases.exceptions import InvalidPath, UnknownField
 from apps.releases.manifest import ManifestReader
-from apps.releases.models import Change, Channel, Release
+from apps.releases.models import Change, Channel, Involvement, Release
 from apps.releases.selectors import ChangeCounts, change_counts, live_publication, open_manifest
+from apps.releases.services.involvements import note_involvement
 from apps.releases.services.redirects import write_redirects
 from apps.releases.transitions import lock_content, lock_draft
 
@@ -93,6 +94,7 @@ def apply_changes(*, release: Release, changes: Iterable[ChangeInput], actor: Us
     lock_content(release)
     before = change_counts(release)
     write_changes(release, changes, actor)
+    note_involvement(release, actor, Involvement.Kind.CHANGED)
     counts = change_counts(release)
     record(
         actor=actor,
@@ -112,6 +114,7 @@ def discard_change(*, change: Change, actor: User) -> Release:
     lock_content(release)
     path = change.asset.path
     change.delete()
+    note_involvement(release, actor, Involvement.Kind.CHANGED)
     record(
         actor=actor,
         action="release.discard_change",
@@ -136,6 +139,7 @@ def edit_release(*, release: Release, actor: User, **fields: object) -> Release:
     for name, value in changed.items():
         setattr(release, name, value)
     release.save(update_fields=[*changed, "updated_at"])
+    note_involvement(release, actor, Involvement.Kind.BRIEFED)
     record(
         actor=actor,
         action="release.edit",

@@ -10,7 +10,7 @@ from apps.audit.services import record
 from apps.releases.contents import PutRedirect, RedirectInput, RemoveRedirect
 from apps.releases.exceptions import InvalidRedirect, RedirectLoop, TooManyRedirects, UnknownRedirect
 from apps.releases.manifest import Redirect
-from apps.releases.models import Manifest, RedirectChange, Release
+from apps.releases.models import Involvement, Manifest, RedirectChange, Release
 from apps.releases.redirect_selectors import (
     base_redirects,
     redirects_of,
@@ -27,6 +27,7 @@ from apps.releases.redirects import (
     typed_source,
 )
 from apps.releases.selectors import open_manifest
+from apps.releases.services.involvements import note_involvement
 from apps.releases.transitions import lock_content
 
 _ROWS_AT_ONCE = 500
@@ -99,6 +100,7 @@ def discard_redirect_change(*, change: RedirectChange, actor: User) -> Release:
     require(actor, "releases.change_release", to=f"change release {release.pk}")
     lock_content(release)
     change.delete()
+    note_involvement(release, actor, Involvement.Kind.CHANGED)
     _refuse_bad(redirects_of(release), served_by_draft(release))
     record(
         actor=actor,
@@ -126,6 +128,7 @@ def write_redirects(release: Release, changes: Iterable[RedirectInput], actor: U
     RedirectChange.objects.bulk_create(
         [row for row in rows if row.redirect != before.get(row.source)], batch_size=_ROWS_AT_ONCE
     )
+    note_involvement(release, actor, Involvement.Kind.CHANGED)
     Release.objects.filter(pk=release.pk).update(updated_at=timezone.now())
 
 

@@ -4,23 +4,30 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.accounts.permissions import require, who_may
 from apps.audit.services import record
+from apps.releases.brief import in_words
 from apps.releases.exceptions import (
     AlreadyApproved,
     BriefIncomplete,
+    NotAnApprover,
     NothingChanges,
     ReasonMissing,
     SelfApproval,
     StaleDigest,
     WrongState,
 )
-from apps.releases.models import Approval, Channel, Release
-from apps.releases.selectors import approvals_needed, approvals_of, authors_of, missing_brief
+from apps.releases.models import Approval, Channel, Comment, Involvement, Release
+from apps.releases.selectors import approvals_needed, approvals_of, missing_brief, parts_in
 from apps.releases.services.building import build
+from apps.releases.services.conversation import say
+from apps.releases.services.involvements import note_involvement
 from apps.releases.services.preview_pointers import end_with
 from apps.releases.services.previews import open_for_review
 from apps.releases.services.publishing import refuse_if_base_moved
 from apps.releases.services.redirects import refuse_bad_redirects
 from apps.releases.transitions import NEXT_STEPS, State, move
+
+# What a reviewer may send back to its owner.
+REVIEWED = (State.IN_REVIEW, State.APPROVED)
 
 
 @transaction.atomic
@@ -43,6 +50,7 @@ def submit(*, release: Release, actor: User) -> Release:
             f"Release {release.pk} would serve exactly what {release.channel} serves now.",
             next_step="Add a change to it, or withdraw it.",
         )
+    note_involvement(release, actor, Involvement.Kind.SUBMITTED)
     move(release, State.IN_REVIEW, step="submitted", manifest=manifest, submitted_at=timezone.now())
     needed = approvals_needed(release.channel)
     if approvals_of(release) >= needed:
@@ -64,7 +72,7 @@ def submit(*, release: Release, actor: User) -> Release:
 def approve(*, release: Release, digest: str, actor: User) -> Approval:
     """Approve one manifest digest (hex) of a release; with the last approval needed it is approved.
 
-    Raises `Forbidden`, `WrongState`, `StaleDigest`, `SelfApproval`, `AlreadyApproved`.
+    Raises `Forbidden`, `WrongState`, `StaleDigest`, `NotAnApprover`, `SelfApproval`, `AlreadyApproved`.
     """
     require(actor, "releases.approve_release", to=f"approve release {release.pk}")
     release = _locked(release)
@@ -74,6 +82,7 @@ def approve(*, release: Release, digest: str, actor: User) -> Approval:
             f"Release {release.pk} no longer has the digest {digest[:12]}.",
             next_step="Look at what it holds now, and approve that.",
         )
+    refuse_outsider(release, actor)
     refuse_own_work(release, actor)
     approval, is_new = Approval.objects.get_or_create(
         release=release, manifest_id=release.manifest_id, approver=actor
@@ -96,6 +105,38 @@ def approve(*, release: Release, digest: str, actor: User) -> Approval:
 
 
 @transaction.atomic
+def request_changes(*, release: Release, reason: str, actor: User) -> Release:
+    """Take a release that was looked at back to draft, with what its owner has to change.
+
+    The reason stands at the top of the release until it is submitted again, and begins a thread of its
+    conversation. Raises `Forbidden`, `WrongState`, `ReasonMissing`.
+    """
+    require(actor, "releases.approve_release", to=f"ask for changes of release {release.pk}")
+    if not reason.strip():
+        raise ReasonMissing(
+            f"Nobody can change release {release.pk} without knowing what.",
+            next_step="Say what has to change.",
+        )
+    release = _locked(release)
+    if release.state not in REVIEWED:
+        now = State(release.state)
+        raise WrongState(
+            f"Release {release.pk} is {now.label}, so no changes can be asked for.", next_step=NEXT_STEPS[now]
+        )
+    say(release, actor, reason, Comment.Kind.REQUEST)
+    return _step(
+        release,
+        State.DRAFT,
+        step="taken back to draft for changes",
+        action="request_changes",
+        actor=actor,
+        reason=reason.strip(),
+        manifest=None,
+        submitted_at=None,
+    )
+
+
+@transaction.atomic
 def reject(*, release: Release, reason: str, actor: User) -> Release:
     """Turn a release down, with a reason that its owner reads.
 
@@ -106,9 +147,11 @@ def reject(*, release: Release, reason: str, actor: User) -> Release:
         raise ReasonMissing(
             f"Release {release.pk} is not rejected without a reason.", next_step="Say what has to change."
         )
-    return _step(
+    rejected = _step(
         release, State.REJECTED, step="rejected", action="reject", actor=actor, reason=reason.strip()
     )
+    say(release, actor, reason, Comment.Kind.REJECTION)
+    return rejected
 
 
 @transaction.atomic
@@ -138,12 +181,24 @@ def withdraw(*, release: Release, actor: User) -> Release:
 
 
 def refuse_own_work(release: Release, actor: User) -> None:
-    """Raise `SelfApproval` where `actor` owns, made or added to `release`."""
-    if actor.pk in authors_of(release):
+    """Raise `SelfApproval` where `actor` owns, made or ever added to `release` (see `parts_in`)."""
+    if parts := parts_in(release).get(actor.pk):
         raise SelfApproval(
-            f"{actor} owns release {release.pk} or has added to it, and cannot approve it.",
+            f"{actor} cannot approve release {release.pk}: {actor} {_listed(parts)}.",
             next_step=f"Ask somebody else who may: {who_may('releases.approve_release')}.",
         )
+
+
+def refuse_outsider(release: Release, actor: User) -> None:
+    """Raise `NotAnApprover` where the channel names a group of approvers and `actor` is not in it."""
+    group = release.channel.approver_group
+    if group is None or actor.groups.filter(pk=group.pk).exists():
+        return
+    members = ", ".join(str(user) for user in group.user_set.filter(is_active=True).order_by("username")[:5])
+    raise NotAnApprover(
+        f"{actor} is not in the group {group}, which approves what goes live on {release.channel}.",
+        next_step=f"Ask one of its members: {members or 'it has none yet; an administrator adds them'}.",
+    )
 
 
 def _locked(release: Release) -> Release:
@@ -165,9 +220,13 @@ def _refuse_incomplete_brief(release: Release) -> None:
     if missing:
         options = " ".join(f"--{name.replace('_', '-')} …" for name in missing)
         raise BriefIncomplete(
-            f"Release {release.pk} lacks its {' and '.join(name.replace('_', ' ') for name in missing)}.",
+            f"Release {release.pk} lacks its {in_words(missing)}.",
             next_step=f"Fill in on its page, or with `scripts/manage release edit {release.pk} {options}`.",
         )
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
 
 
 def _step(

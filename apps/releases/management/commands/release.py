@@ -1,4 +1,5 @@
 from apps.releases.command_line.comparing import ComparingSubcommands
+from apps.releases.command_line.conversation import ConversationSubcommands
 from apps.releases.command_line.drafting import DraftingSubcommands
 from apps.releases.command_line.history import HistorySubcommands
 from apps.releases.command_line.previewing import PreviewingSubcommands
@@ -14,6 +15,7 @@ class Command(
     ComparingSubcommands,
     DraftingSubcommands,
     ReviewingSubcommands,
+    ConversationSubcommands,
     PreviewingSubcommands,
     PublishingSubcommands,
     SchedulingSubcommands,
