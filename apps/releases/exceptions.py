@@ -171,6 +171,18 @@ class BlobsMissing(ReleaseRefusal):
     code = "blobs_missing"
 
 
+class NothingToReturnTo(ReleaseRefusal):
+    """A rehearsal on a channel that serves nothing would have no way back."""
+
+    code = "nothing_to_return_to"
+
+
+class DrillRuns(ReleaseRefusal):
+    """One release is rehearsed at a time on a channel."""
+
+    code = "drill_runs"
+
+
 class WrongApprovals(ReleaseRefusal):
     code = "wrong_approvals"
 

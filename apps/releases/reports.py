@@ -3,6 +3,7 @@
 from typing import TypedDict
 
 from apps.releases.brief import BriefReport, brief_of, brief_report
+from apps.releases.drill_reports import DrillReport, drill_report
 from apps.releases.findings import Judged, Lint, lint_of
 from apps.releases.manifest import Entry
 from apps.releases.manifest.names import fingerprinted_name
@@ -13,6 +14,7 @@ from apps.releases.redirects import typed_source
 from apps.releases.review_reports import ApprovalReport, RequestReport, approval_reports, request_report
 from apps.releases.schedule_reports import ScheduleReport, schedule_reports
 from apps.releases.selectors import change_counts, open_threads
+from apps.releases.selectors.drills import last_drill_of
 from apps.releases.selectors.previews import address_of, preview_of_now
 
 
@@ -86,6 +88,7 @@ class ReleaseDetails(ReleaseReport, BriefReport):
     approvals: list[ApprovalReport]
     changes_requested: RequestReport | None
     open_comments: int
+    drill: DrillReport | None
     checks: list[object]
     preview_url: str | None
 
@@ -148,6 +151,7 @@ def release_details(release: Release) -> ReleaseDetails:
         "approvals": approval_reports(release),
         "changes_requested": request_report(release),
         "open_comments": open_threads(release),
+        "drill": drill_report(drill) if (drill := last_drill_of(release)) else None,
         # Checks are not part of a release yet; the key is, so that scripts can rely on it.
         "checks": [],
         "preview_url": address_of(preview) if (preview := preview_of_now(release)) else None,

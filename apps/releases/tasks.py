@@ -6,7 +6,7 @@ from apps.jobs.log import JobLog
 from apps.jobs.registry import handler
 from apps.jobs.schedule import every
 from apps.releases.models import Receipt
-from apps.releases.services import verifying
+from apps.releases.services import drills, verifying
 from apps.releases.services.building import refresh_manifests
 from apps.releases.services.pointers import reconcile
 from apps.releases.services.preview_pointers import reconcile_previews, sweep_previews
@@ -73,3 +73,9 @@ def build_for_preview(payload: dict[str, Any], log: JobLog) -> None:
     """Build a large draft for its preview; run again, it builds what the draft holds by then."""
     is_built = build_preview(payload["preview"])
     log.write("The preview shows it." if is_built else "Nobody waits for this preview any more.")
+
+
+@every(0.5, "releases.continue_drills")
+def continue_drills() -> list[str]:
+    """Take back what is being rehearsed, once it was seen; say how that went."""
+    return drills.continue_drills()

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpR
 from apps.refusals import Refusal
 from apps.releases.actions import Action, actions_for, main_action
 from apps.releases.admin import steps
+from apps.releases.admin.drill_section import drill_section
 from apps.releases.admin.findings_page import findings_section
 from apps.releases.admin.forms import BriefForm, RedirectForm
 from apps.releases.admin.pages import actor_of, page_of, refused, render
@@ -145,6 +146,7 @@ def _show(
         **redirect_section(request, release, redirect),
         **preview_section(request, release, preview),
         **review_section(request, release),
+        **drill_section(request, release),
         **_history(release),
     }
     return render(

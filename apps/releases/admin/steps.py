@@ -6,6 +6,7 @@ from django.http import QueryDict
 from django.shortcuts import get_object_or_404
 
 from apps.accounts.models import User
+from apps.releases.admin.drill_section import begin_drill
 from apps.releases.models import Preview, Release
 from apps.releases.redirect_selectors import redirect_changes_of
 from apps.releases.redirects import typed_source
@@ -133,4 +134,5 @@ _STEPS: dict[str, Callable[[Release, QueryDict, User], str]] = {
     "discard_redirect": _discard_redirect,
     "refresh_preview": _refresh_preview,
     "revoke_preview": _revoke_preview,
+    "drill": begin_drill,
 }

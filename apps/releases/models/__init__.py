@@ -2,6 +2,7 @@
 
 from apps.releases.models.changes import Change, RedirectChange
 from apps.releases.models.channels import Channel
+from apps.releases.models.drills import Drill
 from apps.releases.models.emergencies import EmergencyPublication, EmergencyRequest
 from apps.releases.models.freezes import FreezeOverride, FreezeWindow
 from apps.releases.models.holds import Hold
@@ -23,6 +24,7 @@ __all__ = [
     "ChannelHost",
     "Comment",
     "Contributor",
+    "Drill",
     "EmergencyPublication",
     "EmergencyRequest",
     "FreezeOverride",

@@ -1,6 +1,7 @@
 from apps.releases.command_line.comparing import ComparingSubcommands
 from apps.releases.command_line.conversation import ConversationSubcommands
 from apps.releases.command_line.drafting import DraftingSubcommands
+from apps.releases.command_line.drills import DrillSubcommands
 from apps.releases.command_line.history import HistorySubcommands
 from apps.releases.command_line.previewing import PreviewingSubcommands
 from apps.releases.command_line.publishing import PublishingSubcommands
@@ -21,5 +22,6 @@ class Command(
     SchedulingSubcommands,
     HistorySubcommands,
     ReceiptSubcommands,
+    DrillSubcommands,
 ):
     help = "List, review, publish and roll back releases."

@@ -1,0 +1,28 @@
+from django.db.models import QuerySet
+
+from apps.releases.models import Drill, Release
+
+_RELATED = (
+    "release",
+    "channel",
+    "actor",
+    "manifest",
+    "earlier__manifest",
+    "published__receipt",
+    "rolled_back__receipt",
+)
+
+
+def drills_of(release: Release) -> QuerySet[Drill]:
+    """Return the rehearsals of rolling a release back, newest first."""
+    return release.drills.select_related(*_RELATED).order_by("-pk")
+
+
+def last_drill_of(release: Release) -> Drill | None:
+    """Return the newest rehearsal of rolling a release back, None where there was none."""
+    return drills_of(release).first()
+
+
+def open_drills() -> QuerySet[Drill]:
+    """Return the rehearsals that are not finished, oldest first."""
+    return Drill.objects.select_related(*_RELATED).filter(finished_at=None).order_by("pk")
