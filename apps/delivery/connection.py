@@ -187,7 +187,8 @@ class PublicConnection(asyncio.Protocol):
         if resource is None:
             return False
         selected = resource.identity
-        if resource.codings and (accept := headers.get(b"accept-encoding")) is not None:
+        accept = headers.get(b"accept-encoding")
+        if accept is not None and accept != b"identity" and resource.codings:
             selected = resource.choose(accept.decode("latin-1"))
         if b"range" in headers:
             return self._answer_range(request, headers, selected)

@@ -9,9 +9,9 @@ from apps.delivery.resource import Resource
 from apps.releases.manifest import ManifestReader, ServedRow
 from apps.releases.manifest.names import split_fingerprinted
 
-# A path's entry takes 100 bytes here, a resource 3,000: as much as a busy site asks for again and
-# again, and a few megabytes at most whatever the size of the release.
-RECENT_PATHS = 8_192
+# A path's entry takes 100 bytes here, a resource 3,000: a few megabytes at most, whatever the size of the
+# release. More paths than these would help few visitors and push the rest out of the processor's cache.
+RECENT_PATHS = 1_024
 RECENT_RESOURCES = 2_048
 INDEX = "index.html"
 PAGE = ".html"
