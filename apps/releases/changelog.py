@@ -8,7 +8,7 @@ from django.db.models import Count, Q, QuerySet
 
 from apps.releases.exceptions import WrongChannel, WrongOrder
 from apps.releases.markdown import inline, quoted
-from apps.releases.models import Change, Channel, Publication, Release
+from apps.releases.models import Change, Channel, EmergencyPublication, Publication, Release
 from apps.releases.selectors import ChangeCounts, history_of, publication_tagged
 
 _ROLLBACK = Publication.Kind.ROLLBACK
@@ -16,10 +16,14 @@ _ROLLBACK = Publication.Kind.ROLLBACK
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """One publication. `counts` are of the release's own changes, None where it was rolled back to."""
+    """One publication. `counts` are of the release's own changes, None where it was rolled back to.
+
+    `is_emergency` marks one that two administrators decided without the approvals it needed.
+    """
 
     publication: Publication
     counts: ChangeCounts | None
+    is_emergency: bool = False
 
     @property
     def day(self) -> str:
@@ -32,7 +36,7 @@ class LogEntry:
         publication = self.publication
         goal = publication.returns_to
         did = f"Rolled back to {goal.tag}" if goal else "Published"
-        return f"{did} by {publication.actor}"
+        return f"{did}{' in an emergency' if self.is_emergency else ''} by {publication.actor}"
 
 
 def changelog(channel: Channel, *, since: str = "", until: str = "") -> list[LogEntry]:
@@ -47,8 +51,20 @@ def changelog(channel: Channel, *, since: str = "", until: str = "") -> list[Log
         raise WrongOrder(f"{since} came after {until}.", next_step=f"Ask from {until} to {since}.")
     history = history.filter(sequence__gt=first) if first is not None else history
     history = history.filter(sequence__lte=last) if last is not None else history
-    counts = _counts_of(history)
-    return [LogEntry(each, None if each.kind == _ROLLBACK else counts[each.release_id]) for each in history]
+    counts, emergencies = _counts_of(history), emergencies_of(channel)
+    return [
+        LogEntry(
+            each,
+            None if each.kind == _ROLLBACK else counts[each.release_id],
+            is_emergency=each.sequence in emergencies,
+        )
+        for each in history
+    ]
+
+
+def emergencies_of(channel: Channel) -> set[int]:
+    """Return the numbers of a channel's publications that are marked as emergencies."""
+    return set(EmergencyPublication.objects.filter(channel=channel).values_list("sequence", flat=True))
 
 
 def as_markdown(channel: Channel, entries: list[LogEntry]) -> str:

@@ -15,6 +15,7 @@ class LogEntryReport(HistoryReport):
     expected_result: str
     returns_to: str | None
     files: dict[str, int] | None
+    emergency: bool
 
 
 class SealReport(TypedDict):
@@ -45,6 +46,7 @@ def log_entry_report(entry: LogEntry) -> LogEntryReport:
         "expected_result": publication.release.expected_result,
         "returns_to": publication.returns_to.tag if publication.returns_to else None,
         "files": asdict(counts) if counts else None,
+        "emergency": entry.is_emergency,
     }
 
 

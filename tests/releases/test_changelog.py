@@ -109,10 +109,10 @@ def test_a_changelog_takes_the_same_queries_however_long_it_is(
     def ask() -> None:
         as_markdown(channel, changelog(channel))
 
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         ask()
     publish(put("a.css", "a"))
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         ask()
 
 
@@ -163,6 +163,7 @@ def test_the_command_prints_a_changelog(channel: Channel, capsys: pytest.Capture
     assert entry["tag"] == three
     assert entry["returns_to"] == one
     assert entry["files"] is None
+    assert entry["emergency"] is False
     assert entry["reason"] == "The checkout\nis broken"
     call_command("changelog", "--channel", "staging")
     assert capsys.readouterr().out == "Nothing was published.\n"

@@ -10,7 +10,10 @@ from apps.releases.headlines import counted
 from apps.releases.history import head_of, history_faults
 from apps.releases.history_reports import verification_report
 from apps.releases.models import Channel
-from apps.releases.selectors import channel_named, publication_named
+from apps.releases.release_report import as_json, report_of
+from apps.releases.release_report.documents import FORMATS, written
+from apps.releases.selectors import channel_named, release_numbered
+from apps.releases.selectors.receipts import publication_named
 
 
 class HistorySubcommands(ReleaseSubcommands):
@@ -26,6 +29,10 @@ class HistorySubcommands(ReleaseSubcommands):
         exporting.add_argument("publication", metavar="TAG|PUBLICATION", help="its tag, or its number")
         exporting.add_argument("--channel", default="production", help="of a number (default: %(default)s)")
         exporting.add_argument("--to", required=True, type=Path, metavar="FOLDER")
+        report = self.with_number(add("report", self.report, help="print all that is known of a release"))
+        report.add_argument(
+            "--format", choices=FORMATS, default="markdown", help="how it is written (default: %(default)s)"
+        )
         super().add_subcommands(add)
 
     def verify(self, *, channel: str | None, no_files: bool, **options: Any) -> object:
@@ -33,10 +40,16 @@ class HistorySubcommands(ReleaseSubcommands):
         return {"channels": [self._verify(each, with_files=not no_files) for each in channels]}
 
     def export(self, *, publication: str, channel: str, to: Path, **options: Any) -> object:
-        found = publication_named(publication, channel)
+        found = publication_named(channel_named(channel) if publication.isdecimal() else None, publication)
         files = export(found, to=to, actor=self.actor(options))
         self.say(f"{found.tag} is in {to}: {len(files)} files. Its README.md says how to check it.")
         return {"tag": found.tag, "folder": str(to), "files": files}
+
+    def report(self, *, number: int, format: str, **options: Any) -> object:  # noqa: A002 - as it is typed
+        report = report_of(release_numbered(number))
+        if not self.is_json:
+            self.stdout.write(written(report, format), ending="")
+        return as_json(report)
 
     def _verify(self, channel: Channel, *, with_files: bool) -> object:
         faults, count = list(history_faults(channel, with_files=with_files)), channel.publications.count()

@@ -59,7 +59,7 @@ from apps.releases.selectors.schedules import (
     schedules_of,
     waiting_schedules,
 )
-from apps.releases.selectors.tags import next_tag, publication_named, publication_tagged
+from apps.releases.selectors.tags import next_tag, publication_tagged
 
 __all__ = [
     "ChangeCounts",
@@ -99,7 +99,6 @@ __all__ = [
     "parts_in",
     "publication_after",
     "publication_before",
-    "publication_named",
     "publication_tagged",
     "publication_undone_by",
     "rejection_of",

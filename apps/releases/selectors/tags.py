@@ -1,10 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
-from django.db.models import QuerySet
-
 from apps.releases.exceptions import UnknownPublication
 from apps.releases.models import Channel, Publication
-from apps.releases.selectors.channels import channel_named
 
 
 def next_tag(channel: Channel, at: datetime) -> str:
@@ -23,6 +20,9 @@ def next_tag(channel: Channel, at: datetime) -> str:
 def publication_tagged(tag: str) -> Publication:
     """Return the publication of this name, on whichever channel. Raises `UnknownPublication`."""
     publications = Publication.objects.select_related("channel", "release", "manifest", "actor", "returns_to")
+    publications = Publication.objects.select_related(
+        "channel", "release", "manifest", "actor", "returns_to", "seal"
+    )
     found = publications.filter(tag=tag).first()
     if found is None:
         raise UnknownPublication(
@@ -30,20 +30,3 @@ def publication_tagged(tag: str) -> Publication:
             next_step="`scripts/manage tag list` shows those that there are.",
         )
     return found
-
-
-def publication_named(name: str, channel: str) -> Publication:
-    """Return the publication with a tag, or with a number on `channel`. Raises `UnknownPublication`."""
-    if not (name.isascii() and name.isdigit()):
-        return publication_tagged(name)
-    on = channel_named(channel)
-    found = _publications().filter(channel=on, sequence=int(name)).first()
-    if found is None:
-        raise UnknownPublication(
-            f"{on} has no publication {name}.", next_step=f"`scripts/manage channel show {on}` has them."
-        )
-    return found
-
-
-def _publications() -> QuerySet[Publication]:
-    return Publication.objects.select_related("channel", "release", "manifest", "actor", "returns_to", "seal")
