@@ -104,14 +104,14 @@ def test_an_entry_counts_files_of_a_publication_and_gives_the_reason_of_a_roll_b
 
 
 def test_a_changelog_takes_the_same_queries_however_long_it_is(
-    channel: Channel, publish: Publish, django_assert_num_queries: DjangoAssertNumQueries
+    channel: Channel, manager: User, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     def ask() -> None:
         as_markdown(channel, changelog(channel))
 
     with django_assert_num_queries(4):
         ask()
-    publish(put("a.css", "a"))
+    publishing.roll_back(channel=channel, reason="To and fro", to=2, actor=manager)
     with django_assert_num_queries(4):
         ask()
 
