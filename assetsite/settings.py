@@ -35,7 +35,8 @@ SIGNING_TRUSTED_KEYS = [
 PUBLIC_BIND = env.str("PUBLIC_BIND", default="127.0.0.1:8000")
 STAFF_BIND = env.str("STAFF_BIND", default="127.0.0.1:8001")
 WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=3)
-CHANNEL_HOSTS = parse_channel_hosts(env.str("CHANNEL_HOSTS", default="production=localhost,127.0.0.1,[::1]"))
+PINNED_HOSTS = parse_channel_hosts(env.str("CHANNEL_HOSTS", default=""))  # whatever is written down
+CHANNEL_HOSTS = PINNED_HOSTS or parse_channel_hosts("production=localhost,127.0.0.1,[::1]")
 PREVIEW_DOMAIN, PREVIEW_URL = parse_preview_domain(
     env.str("PREVIEW_DOMAIN", default="preview.localhost"), public=parse_bind(PUBLIC_BIND)
 )

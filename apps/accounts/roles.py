@@ -71,6 +71,7 @@ ADMINISTRATOR_PERMISSIONS = MANAGER_PERMISSIONS | {
     "releases.add_channel",
     "releases.change_channel",
     "releases.delete_channel",
+    "releases.publish_in_emergency",
     "jobs.retry_job",
     "notifications.view_webhook",
     "notifications.add_webhook",

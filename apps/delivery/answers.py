@@ -55,7 +55,7 @@ def _unknown_host(host: str) -> Response:
     return plain(
         404,
         f"No channel is served under the name {host!r}."
-        " Set CHANNEL_HOSTS to give a channel this host, for example CHANNEL_HOSTS=production=*.",
+        " `scripts/manage channel host production HOST` gives it to a channel, as does CHANNEL_HOSTS.",
     )
 
 

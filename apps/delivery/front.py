@@ -12,12 +12,10 @@ from apps.delivery.body_cache import BodyCache
 from apps.delivery.bringing import Bringing
 from apps.delivery.files import current_files
 from apps.delivery.node import Node, current_node
-from apps.delivery.recent import Recent
 from apps.delivery.release import LiveRelease
 
 TICK_SECONDS = 0.5
 HEAD_SECONDS = 15.0  # for a request to arrive whole, once it has begun
-HOSTS_KEPT = 1_000
 
 
 class Connection(Protocol):
@@ -49,7 +47,6 @@ class Front:
         self.idle_seconds = float(worker.cfg.keepalive)
         self.stall_seconds = float(worker.cfg.timeout or 60)
         self._watched: set[Connection] = set()
-        self._channels: Recent[bytes, str] = Recent(HOSTS_KEPT)
         self.requests = 0
         self.most_requests = worker.max_requests
         self.is_ending = False  # each further answer has to look whether it is the last on its connection
@@ -59,14 +56,12 @@ class Front:
 
     def release_at(self, host: bytes | None) -> LiveRelease | None:
         """Return what is live under the Host header's value, if that host was asked for before."""
-        channel = self._channels.get(host) if host else None
+        channel = self.node.routes.known.get(host) if host else None
         return self.node.live.get(channel) if channel else None
 
     def note_host(self, host: bytes) -> None:
-        """Know a host from now on, which has been found to be one."""
-        channel = self.node.channel_of(host.decode("latin-1"))
-        if channel is not None:
-            self._channels.put(host, channel)
+        """Know a host from now on, which has been found to be one, until hosts change."""
+        self.node.routes.note(host)
 
     def count(self) -> bool:
         """Count a request; return whether the worker ends with it (gunicorn's max_requests)."""

@@ -19,14 +19,15 @@ from django.conf import settings
 
 from apps.assets import store
 from apps.delivery.files import FileFault, StorageDown, current_files
+from apps.delivery.host_index import BrokenIndex, HostIndex
 from apps.delivery.indexes import Indexes
-from apps.delivery.pointer import BrokenPointer, Pointer, StoredManifest, parse_pointer
-from apps.delivery.previews.addresses import preview_label
+from apps.delivery.opening import open_live, open_manifest, pointer_name, refuse_unsigned
+from apps.delivery.pointer import BrokenPointer, StoredManifest, parse_pointer
 from apps.delivery.release import LiveRelease
+from apps.delivery.routes import Routes
 from apps.refusals import Refusal
-from apps.releases.manifest import ManifestFault, ManifestReader
-from apps.releases.signatures import SignatureFault
-from apps.releases.signing import verified
+from apps.releases.hosts import INDEX_NAME
+from apps.releases.manifest import ManifestFault
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,6 @@ REMOTE_POLL_SECONDS = 1.0  # another machine is asked for each channel
 PAUSE_SECONDS = 10.0  # after something that nobody expected
 SILENCE_SECONDS = 15.0  # without an answer for so long, storage hangs
 FIRST_LOOK_SECONDS = 3.0  # a start waits for so long before it serves what was kept
-ANY_HOST = "*"
 FAULTS = (OSError, BrokenPointer, ManifestFault, Refusal)  # of a pointer, or of what it names
 
 type Signature = tuple[int, int, int]
@@ -44,12 +44,16 @@ type Signature = tuple[int, int, int]
 class Node:
     """What a process serves: for each host a channel, for each channel its live release.
 
-    `hosts` gives host names, in lower case and without a port, to channels; `*` is any other host.
-    `live` has what is served, `faults` why a channel's pointer is not followed, in words.
+    `hosts` gives host names, in lower case and without a port, to channels; `*` is any other host. It
+    counts until storage has an index of hosts, `pinned` whatever that says. `live` has what is served,
+    `faults` why a channel's pointer, or the index, is not followed, in words.
     """
 
-    def __init__(self, hosts: Mapping[str, str]) -> None:
-        self.hosts = dict(hosts)
+    def __init__(self, hosts: Mapping[str, str], *, pinned: Mapping[str, str] | None = None) -> None:
+        self.routes = Routes(hosts)
+        self._pinned = dict(pinned or {})
+        self._index = HostIndex()
+        self._leaving: set[str] = set()  # channels that have no host any more, since the look before
         self.live: dict[str, LiveRelease] = {}
         self.faults: dict[str, str] = {}
         self._storage_fault = ""
@@ -62,16 +66,14 @@ class Node:
         self._process = 0
         self._starting = threading.Lock()
 
-    def channel_of(self, host: str) -> str | None:
-        """Return the channel of a Host header's value, or None if no channel has that host.
+    @property
+    def hosts(self) -> dict[str, str]:
+        """Which channel each host has now."""
+        return self.routes.hosts
 
-        `*` never stands for a preview's host, forged or not.
-        """
-        name = without_port(host.lower())
-        channel = self.hosts.get(name)
-        if channel is None and preview_label(name, settings.PREVIEW_DOMAIN) is None:
-            return self.hosts.get(ANY_HOST)
-        return channel
+    def channel_of(self, host: str) -> str | None:
+        """Return the channel of a Host header's value, or None if no channel has that host."""
+        return self.routes.channel_of(host)
 
     def release_for(self, host: str) -> LiveRelease | None:
         """Return what is live under a Host header's value, or None if nothing is."""
@@ -102,10 +104,11 @@ class Node:
         Nothing that goes wrong takes away what is served: it is logged once, kept in `faults`, and
         tried again the next time.
         """
-        storage_fault = ""
-        for channel in self._channels:
+        self._leave()
+        storage_fault = self._follow_index()
+        for channel in self.routes.channels:
             try:
-                self._refresh_channel(channel, _pointer_name(channel))
+                self._refresh_channel(channel, pointer_name(channel))
                 self._complete(channel)
             except StorageDown as fault:
                 storage_fault = str(fault)
@@ -133,23 +136,68 @@ class Node:
             elif live.retained is not None and live.retained.file in damaged:
                 self.live[channel] = live.with_names(None)
 
-    @property
-    def _channels(self) -> list[str]:
-        return sorted(set(self.hosts.values()))
-
     def _start(self) -> None:
         if self._process == os.getpid():
             return
         self._seen.clear()
         self._asked.clear()
+        self._index.forget()
         has_looked = threading.Event()
         thread = threading.Thread(target=_follow, args=(weakref.ref(self), has_looked), daemon=True)
         thread.name = "assetsite-pointers"
         thread.start()
         if not has_looked.wait(FIRST_LOOK_SECONDS):
-            for channel in self._channels:
+            self._recall_index()
+            for channel in self.routes.channels:
                 self._recall(channel)
         self._process = os.getpid()
+
+    def _follow_index(self) -> str:
+        """Serve the hosts that the index in storage has; return what is wrong with storage, "" if nothing."""
+        try:
+            hosts = self._index.look()
+            if hosts is not None:
+                self._route(hosts)
+        except (BrokenIndex, *FAULTS) as fault:
+            is_down = isinstance(fault, StorageDown)
+            self._recall_index()
+            self._note(INDEX_NAME, f"storage does not answer: {fault}" if is_down else str(fault))
+            return str(fault) if is_down else ""
+        self.faults.pop(INDEX_NAME, None)
+        return ""
+
+    def _route(self, hosts: Mapping[str, str]) -> None:
+        """Switch to these hosts at once, with what their channels serve opened before.
+
+        Raises what stands in the way where a host would lose what it serves.
+        """
+        routes = Routes({**hosts, **self._pinned})
+        for channel in set(routes.channels) - set(self.routes.channels):
+            try:
+                self._refresh_channel(channel, pointer_name(channel))
+            except FAULTS:
+                moved = (host for host, to in routes.hosts.items() if to == channel)
+                if any(self.hosts.get(host) in self.live for host in moved):
+                    raise
+        self._leaving = set(self.routes.channels) - set(routes.channels)
+        self.routes = routes
+        self._index.follow()
+
+    def _recall_index(self) -> None:
+        with suppress(BrokenIndex, *FAULTS):
+            hosts = self._index.recall()
+            if hosts is not None:
+                self._route(hosts)
+
+    def _leave(self) -> None:
+        """Let go of channels that had no host at the last look: who asked for them then has an answer."""
+        for channel in self._leaving - set(self.routes.channels):
+            live = self.live.pop(channel, None)
+            for known in (self.faults, self._seen, self._asked, self._names, self._files):
+                known.pop(channel, None)
+            if live:
+                threading.Thread(target=live.let_go, name="assetsite-let-go", daemon=True).start()
+        self._leaving = set()
 
     def _refresh_channel(self, channel: str, name: str) -> None:
         local = store.local_path(name)
@@ -173,7 +221,7 @@ class Node:
             raise StorageDown(str(error)) from error
         else:
             self._take(channel, words)
-            self._keep(_pointer_name(channel), words)
+            self._keep(pointer_name(channel), words)
             self._seen[channel] = signature
 
     def _ask(self, channel: str, name: str) -> None:
@@ -204,7 +252,7 @@ class Node:
     def _recall(self, channel: str) -> None:
         """Serve what was followed last, where nothing is served yet and storage says nothing of use."""
         with suppress(*FAULTS):
-            words = None if channel in self.live else current_files().kept(_pointer_name(channel))
+            words = None if channel in self.live else current_files().kept(pointer_name(channel))
             if words is not None:
                 self._take(channel, words)
                 self._asked[channel] = words, ""
@@ -214,21 +262,21 @@ class Node:
         root = store.local_path("")
         if root is not None and not root.is_dir():
             raise StorageDown(f"{root} is not there")
-        if channel in self.live or current_files().kept(_pointer_name(channel)) is not None:
+        if channel in self.live or current_files().kept(pointer_name(channel)) is not None:
             raise FileFault(f"{name} is not there any more")
 
     def _take(self, channel: str, words: bytes) -> None:
         """Open what a pointer names, compare it with its words, and serve it from then on."""
-        _refuse_unsigned(channel, words)
+        refuse_unsigned(channel, words)
         pointer = parse_pointer(words)
         if pointer.channel != channel:
             raise BrokenPointer(f"it is the pointer of {pointer.channel}")
         before = self.live.get(channel)
-        live = _open(pointer)
+        live = open_live(pointer)
         if pointer.retained is not None:
             # No roll back waits for the names of earlier publications: `_complete` says what is wrong.
             with suppress(*FAULTS):
-                live = live.with_names(_open_manifest(pointer.retained))
+                live = live.with_names(open_manifest(pointer.retained))
         self.live[channel] = live
         self._names[channel] = pointer.retained
         self._files[channel] = pointer.manifest.sha256
@@ -250,7 +298,7 @@ class Node:
         if live is None or names is None or live.retained is not None:
             return
         try:
-            self.live[channel] = live.with_names(_open_manifest(names))
+            self.live[channel] = live.with_names(open_manifest(names))
         except FAULTS as fault:
             raise FileFault(f"all is served but the names of earlier publications: {fault}") from fault
 
@@ -261,6 +309,9 @@ class Node:
     def _note(self, channel: str, fault: str) -> None:
         if self.faults.get(channel) != fault:
             self.faults[channel] = fault
+            if channel == INDEX_NAME:
+                logger.error("The index of hosts cannot be followed; hosts stay as they are: %s", fault)
+                return
             live = self.live.get(channel)
             serves = f"it goes on with {live.tag}" if live else "it serves nothing"
             logger.error("The pointer of %s cannot be followed, %s: %s", channel, serves, fault)
@@ -269,43 +320,7 @@ class Node:
 @cache
 def current_node() -> Node:
     """Return this process's node."""
-    return Node(settings.CHANNEL_HOSTS)
-
-
-def _refuse_unsigned(channel: str, words: bytes) -> None:
-    """Raise `BrokenPointer` unless somebody who is trusted has signed this for the channel."""
-    try:
-        verified(words, name=_pointer_name(channel))
-    except SignatureFault as fault:
-        raise BrokenPointer(
-            f"{fault}. Who wrote it is not known: see the runbook, A signature that is not trusted"
-        ) from fault
-    except ValueError as error:
-        raise BrokenPointer(f"it is not a pointer: {error!r}") from error
-
-
-def _open(pointer: Pointer) -> LiveRelease:
-    """Open the manifest that a pointer names. Raises `OSError` or `ManifestFault` where it is another."""
-    reader = _open_manifest(pointer.manifest)
-    if reader.meta.get("digest") != pointer.digest:
-        reader.close()
-        raise ManifestFault(f"{pointer.manifest.name} is not the manifest {pointer.digest}")
-    return LiveRelease(
-        channel=pointer.channel,
-        sequence=pointer.sequence,
-        number=pointer.release,
-        digest=pointer.digest,
-        tag=pointer.tag,
-        released_at=pointer.released_at,
-        published_at=pointer.published_at,
-        reader=reader,
-        options=pointer.options,
-    )
-
-
-def _open_manifest(stored: StoredManifest) -> ManifestReader:
-    file = current_files().bring_manifest(stored.name, sha256=stored.sha256, size=stored.size)
-    return ManifestReader(file, is_mapped=False)
+    return Node(settings.CHANNEL_HOSTS, pinned=settings.PINNED_HOSTS)
 
 
 def _follow(reference: weakref.ref[Node], has_looked: threading.Event) -> None:
@@ -323,14 +338,3 @@ def _follow(reference: weakref.ref[Node], has_looked: threading.Event) -> None:
             pause = PAUSE_SECONDS
         del node
         time.sleep(pause)
-
-
-def _pointer_name(channel: str) -> str:
-    return f"channels/{channel}.json"
-
-
-def without_port(host: str) -> str:
-    """Return the name in a Host header's value, which is given in lower case."""
-    if host.startswith("["):
-        return host.partition("]")[0] + "]"
-    return host.partition(":")[0].rstrip(".")

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from typing import TypedDict
 
-from apps.releases.models import Channel, Hold, Publication
-from apps.releases.reports import history_report
+from apps.releases.models import Channel, EmergencyRequest, FreezeWindow, Hold, Publication
+from apps.releases.reports import HistoryReport, history_report, prefixed
 from apps.releases.retention import kept_names
+from apps.releases.selectors.emergencies import Marks, marks_of
 from apps.releases.selectors.holds import holds_on
 from apps.releases.services.channels import OPTIONS, value_of
 
@@ -23,6 +24,48 @@ class HoldReport(TypedDict):
     lift_reason: str
 
 
+class WindowReport(TypedDict):
+    """A freeze window: its number, and what it says in words; `time_zone` is its channel's."""
+
+    window: int
+    channel: str
+    words: str
+    weekly: bool
+    time_zone: str
+
+
+class RequestReport(TypedDict):
+    release: int
+    digest: str
+    asked_by: str
+    asked_at: str
+    reason: str
+
+
+class EmergencyReport(TypedDict):
+    asked_by: str
+    confirmed_by: str
+    confirmed_at: str
+    reason: str
+
+
+class OverrideReport(TypedDict):
+    reason: str
+    windows: str
+    frozen_until: str | None
+
+
+class MarksReport(TypedDict):
+    """How a publication came about otherwise than usual; None where it did not."""
+
+    emergency: EmergencyReport | None
+    freeze_override: OverrideReport | None
+
+
+class MarkedReport(HistoryReport, MarksReport):
+    """A line of a channel's history."""
+
+
 class RetainedReport(TypedDict):
     names: int
     oldest: str
@@ -38,10 +81,66 @@ def channel_report(
         "channel": channel.name,
         "required_approvals": channel.required_approvals,
         "options": {name: value_of(channel, name) for name in OPTIONS},
+        "hosts": [host.host for host in channel.hosts.all()],
+        "freeze_windows": [window_report(window) for window in channel.freeze_windows.all()],
         "holds": [hold_report(hold) for hold in holds_on(channel)],
         "retained": _retained_report(channel),
         "live": history_report(live) if live else None,
-        "history": [history_report(publication) for publication in history],
+        "history": marked_reports(history),
+    }
+
+
+def marked_reports(history: Iterable[Publication]) -> list[MarkedReport]:
+    """Describe publications with what they are marked with."""
+    publications = list(history)
+    marks = marks_of(publications)
+    return [
+        {**history_report(publication), **marks_report(marks.get(publication.pk, Marks()))}
+        for publication in publications
+    ]
+
+
+def marks_report(marks: Marks) -> MarksReport:
+    """Describe what a publication is marked with."""
+    emergency, override = marks.emergency, marks.override
+    return {
+        "emergency": {
+            "asked_by": emergency.request.asked_by.get_username(),
+            "confirmed_by": emergency.confirmed_by.get_username(),
+            "confirmed_at": emergency.confirmed_at.isoformat(),
+            "reason": emergency.request.reason,
+        }
+        if emergency
+        else None,
+        "freeze_override": {
+            "reason": override.reason,
+            "windows": override.windows,
+            "frozen_until": override.frozen_until.isoformat() if override.frozen_until else None,
+        }
+        if override
+        else None,
+    }
+
+
+def window_report(row: FreezeWindow) -> WindowReport:
+    """Describe a freeze window."""
+    return {
+        "window": row.pk,
+        "channel": row.channel.name,
+        "words": str(row),
+        "weekly": row.window.is_weekly,
+        "time_zone": row.channel.time_zone,
+    }
+
+
+def request_report(request: EmergencyRequest) -> RequestReport:
+    """Describe what was asked for in an emergency."""
+    return {
+        "release": request.release_id,
+        "digest": prefixed(request.manifest_id),
+        "asked_by": request.asked_by.get_username(),
+        "asked_at": request.asked_at.isoformat(),
+        "reason": request.reason,
     }
 
 

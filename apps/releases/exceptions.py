@@ -305,3 +305,57 @@ class WrongExpiry(ReleaseRefusal):
 
 class ExportRefused(ReleaseRefusal):
     code = "export_refused"
+
+
+class WrongWindow(ReleaseRefusal):
+    """A freeze window cannot be that, or is there already."""
+
+    code = "wrong_window"
+
+
+class UnknownWindow(ReleaseRefusal):
+    code = "unknown_window"
+
+
+class ChannelFrozen(ReleaseRefusal):
+    """Nothing is published on the channel in its freeze windows, unless somebody says why."""
+
+    code = "channel_frozen"
+
+
+class WrongHost(ReleaseRefusal):
+    """That is no host name that a channel can have."""
+
+    code = "wrong_host"
+
+
+class HostTaken(ReleaseRefusal):
+    """Another channel has the host, or the environment has given it to one."""
+
+    code = "host_taken"
+
+
+class UnknownHost(ReleaseRefusal):
+    code = "unknown_host"
+
+
+class WrongName(ReleaseRefusal):
+    """A channel cannot be called that, or another one is."""
+
+    code = "wrong_name"
+
+
+class ChannelKept(ReleaseRefusal):
+    """The channel has a history, or is protected, and is not removed."""
+
+    code = "channel_kept"
+
+
+class NoEmergency(ReleaseRefusal):
+    """Nobody has asked for an emergency publish, or it has expired."""
+
+    code = "no_emergency"
+
+
+class AlreadyAsked(ReleaseRefusal):
+    code = "already_asked"

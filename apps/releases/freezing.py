@@ -5,14 +5,21 @@ the days on which that clock is set back or forward it covers as much as may be 
 clock first shows its beginning, or would have, and ends when the clock last shows its end.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MOMENT = re.compile(r"(?P<day>[A-Za-z]+|[0-9]{4}-[0-9]{2}-[0-9]{2}),?[ T]+(?P<time>[0-9]{1,2}:[0-9]{2})")
+_LEAST_LETTERS = 3  # of a weekday: Mon
 _WEEK = timedelta(days=7)
 _SEEN = timedelta(weeks=60)  # so far ahead an end is looked for
+
+
+class WindowFault(ValueError):
+    """Why two moments make no window, as a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +43,6 @@ class Window:
         """The window as people say it: "Friday 16:00 to Monday 08:00"."""
         return f"{_moment(self.from_day, self.from_time)} to {_moment(self.to_day, self.to_time)}"
 
-    @property
-    def fault(self) -> str:
-        """What is wrong with it, continuing "It …"; "" if nothing."""
-        if self.is_weekly and (self.from_day, self.from_time) == (self.to_day, self.to_time):
-            return "begins and ends at the same moment"
-        if isinstance(self.from_day, date) and isinstance(self.to_day, date):
-            begins = datetime.combine(self.from_day, self.from_time)
-            if datetime.combine(self.to_day, self.to_time) <= begins:
-                return "ends before it begins"
-        return ""
-
 
 @dataclass(frozen=True, slots=True)
 class Freeze:
@@ -54,6 +50,40 @@ class Freeze:
 
     windows: tuple[Window, ...]
     ends_at: datetime | None
+
+
+def window_of(starts: str, ends: str) -> Window:
+    """Read a window: "Friday 16:00" and "Monday 8:00", or "2026-12-23 16:00" and "2027-01-02 08:00".
+
+    Raises `WindowFault`.
+    """
+    (from_day, from_time), (to_day, to_time) = _read(starts), _read(ends)
+    if isinstance(from_day, int) != isinstance(to_day, int):
+        raise WindowFault("One end is a day of the week and the other a date.")
+    if (from_day, from_time) == (to_day, to_time):
+        raise WindowFault("It begins and ends at the same moment.")
+    if isinstance(from_day, date) and (from_day, from_time) > (to_day, to_time):
+        raise WindowFault("It ends before it begins.")
+    return Window(from_day, from_time, to_day, to_time)
+
+
+def _read(typed: str) -> tuple[int | date, time]:
+    found = _MOMENT.fullmatch(typed.strip())
+    if found is None:
+        raise WindowFault(f"{typed!r} is no day and time.")
+    try:
+        return _day(found["day"]), time.fromisoformat(found["time"].rjust(5, "0"))
+    except ValueError as error:
+        raise WindowFault(f"{typed!r} is no day and time: {error}.") from error
+
+
+def _day(typed: str) -> int | date:
+    if not typed.isalpha():
+        return date.fromisoformat(typed)
+    names = [name for name in WEEKDAYS if name.lower().startswith(typed.lower())]
+    if len(typed) < _LEAST_LETTERS or not names:
+        raise ValueError(f"there is no day {typed}")
+    return WEEKDAYS.index(names[0])
 
 
 def freeze_at(moment: datetime, windows: Iterable[Window], zone: ZoneInfo) -> Freeze | None:

@@ -5,6 +5,8 @@ import re
 from dataclasses import dataclass
 
 ANY_HOST = "*"
+INDEX_NAME = "hosts.json"  # in storage: which channel each host has; no channel's pointer can be called that
+INDEX_FORMAT = 1
 MAX_HOST_CHARACTERS = 253
 # Of these Python's codec (IDNA 2003) makes other names than browsers do (UTS 46, section 7).
 _DEVIATIONS = frozenset("\N{LATIN SMALL LETTER SHARP S}\N{GREEK SMALL LETTER FINAL SIGMA}\u200c\u200d")

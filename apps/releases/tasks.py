@@ -8,6 +8,7 @@ from apps.jobs.schedule import every
 from apps.releases.models import Receipt
 from apps.releases.services import drills, verifying
 from apps.releases.services.building import refresh_manifests
+from apps.releases.services.channel_index import reconcile_index
 from apps.releases.services.pointers import reconcile
 from apps.releases.services.preview_pointers import reconcile_previews, sweep_previews
 from apps.releases.services.previews import BUILD_JOB, build_preview
@@ -16,8 +17,8 @@ from apps.releases.services.scheduled_runs import run_due
 
 @every(2, "releases.reconcile_pointers")
 def reconcile_pointers() -> list[str]:
-    """Bring storage up to date where a publication's pointer was not written."""
-    return reconcile()
+    """Bring storage up to date where a publication's pointer, or the index of hosts, was not written."""
+    return reconcile_index() + reconcile()
 
 
 @every(1, "releases.run_schedules")

@@ -21,7 +21,9 @@ from apps.accounts.services import add_user, ensure_roles, set_password
 from apps.assets import store
 from apps.caching.services import ensure_default_rules
 from apps.jobs.services import requeue_abandoned
+from apps.releases.services.channel_index import reconcile_index
 from apps.releases.services.channels import ensure_channels
+from apps.releases.services.hosts import ensure_hosts
 from apps.releases.services.pointers import reconcile
 from assetsite.launch.exceptions import CannotStart
 
@@ -47,6 +49,8 @@ def prepare(say: Say) -> User:
     migrate(say)
     ensure_roles()
     ensure_channels()
+    ensure_hosts()
+    reconcile_index()
     administrator = administrators().first() or _add_first_administrator()
     ensure_default_rules(owner=administrator)
     for line in recover():

@@ -8,6 +8,7 @@ from django.db import OperationalError, connections
 
 from apps.accounts.models import User
 from apps.releases.selectors import channel_named, live_publication
+from apps.releases.services.hosts import all_hosts
 from assetsite.environment import parse_bind
 from assetsite.launch.addresses import public_url
 from assetsite.launch.exceptions import CannotStart
@@ -43,7 +44,8 @@ def prepare_site(directory: Path | None) -> User | None:
 
 def summary(administrator: User | None, is_ready: bool) -> str:  # noqa: FBT001 - the end of a callback
     """Say where the site is, how to log in and what is live."""
-    public = public_url(parse_bind(settings.PUBLIC_BIND), settings.CHANNEL_HOSTS, channel=CHANNEL)
+    hosts = (all_hosts() if administrator else {}) or settings.CHANNEL_HOSTS
+    public = public_url(parse_bind(settings.PUBLIC_BIND), hosts, channel=CHANNEL)
     rows = [("Site", public), ("Staff", f"{settings.STAFF_URL}/admin/")]
     if administrator:
         access = give_access(administrator)

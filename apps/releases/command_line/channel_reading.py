@@ -10,8 +10,11 @@ from apps.releases.headlines import kept_in_words
 from apps.releases.models import Channel
 from apps.releases.retention import kept_names
 from apps.releases.selectors import channel_named, history_of, live_publication
+from apps.releases.selectors.emergencies import marks_of
 from apps.releases.selectors.holds import held_channels, holds_on, open_holds
 from apps.releases.services import channels
+from apps.releases.services.freezes import freeze_of
+from apps.releases.services.freezes import in_words as freeze_in_words
 from apps.releases.services.holding import held_in_words
 
 
@@ -44,16 +47,23 @@ class ReadingChannelSubcommands(ChannelSubcommands):
         self.say(f"Channel {channel}: {channel.required_approvals} approval(s) required")
         for held in holds_on(channel):
             self.say(f"{held_in_words(held)}.")
+        if freeze := freeze_of(channel):
+            self.say(f"{freeze_in_words(freeze, channel)}.")
+        self.say(f"  hosts: {', '.join(map(str, channel.hosts.all())) or 'none'}")
+        for window in channel.freeze_windows.all():
+            self.say(f"  freeze window {window.pk}: {window} ({channel.time_zone})")
         self.say_options(channel, channels.OPTIONS)
         if kept := kept_names(channel):
             self.say(kept_in_words(kept))
         self.say_if_built_otherwise(live)
+        marks = marks_of(history)
         for publication in history:
+            marked = f", {marks[publication.pk].words}" if publication.pk in marks else ""
             at = f"{localtime(publication.published_at):%Y-%m-%d %H:%M}"
             reason = f", “{publication.reason}”" if publication.reason else ""
             self.say(
                 f"{publication.sequence:>5}  {at}  {publication.tag}  release {publication.release_id}"
-                f"  {publication.get_kind_display()} by {publication.actor}{reason}"
+                f"  {publication.get_kind_display()} by {publication.actor}{marked}{reason}"
             )
         if not history:
             self.say("Nothing has been published on it yet.")

@@ -4,14 +4,16 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.utils.timezone import localtime
 
+from apps.releases.channel_reports import request_report
 from apps.releases.command_line.release_subcommands import ReleaseSubcommands
 from apps.releases.command_line.roll_back_words import in_lines, preview_report
 from apps.releases.models import Publication
 from apps.releases.reports import publication_report
 from apps.releases.roll_back_preview import preview_roll_back
 from apps.releases.selectors import channel_named, release_numbered
+from apps.releases.selectors.emergencies import VALID_HOURS
 from apps.releases.selectors.receipts import roll_back_ends
-from apps.releases.services import publishing
+from apps.releases.services import emergencies, publishing
 
 
 class PublishingSubcommands(ReleaseSubcommands):
@@ -20,6 +22,17 @@ class PublishingSubcommands(ReleaseSubcommands):
     def add_subcommands(self, add: Callable[..., CommandParser]) -> None:
         publish = self.with_number(add("publish", self.publish, help="make an approved release live"))
         publish.add_argument("--channel", help="refuse unless this is the release's channel")
+        publish.add_argument(
+            "--override-freeze", default="", metavar="REASON", help="publish although the channel is frozen"
+        )
+        ask = self.with_number(
+            add("emergency-publish", self.ask, help="ask to publish what is in review without approvals")
+        )
+        ask.add_argument("--reason", required=True)
+        confirm = self.with_number(
+            add("confirm-emergency", self.confirm, help="publish what another administrator has asked for")
+        )
+        confirm.add_argument("--digest", help="refuse unless the release still has this digest")
         rollback = add("rollback", self.rollback, help="serve again what an earlier publication served")
         rollback.add_argument("--channel", default="production", help="default: %(default)s")
         goal = rollback.add_mutually_exclusive_group()
@@ -29,11 +42,30 @@ class PublishingSubcommands(ReleaseSubcommands):
         rollback.add_argument("--dry-run", action="store_true", help="only say what it would change")
         super().add_subcommands(add)
 
-    def publish(self, *, number: int, channel: str | None, **options: Any) -> object:
+    def publish(self, *, number: int, channel: str | None, override_freeze: str, **options: Any) -> object:
         release = release_numbered(number)
         if channel:
             publishing.refuse_other_channel(release, channel_named(channel))
-        return self._say_live(publishing.publish(release=release, actor=self.actor(options)))
+        publication = publishing.publish(
+            release=release, actor=self.actor(options), override_freeze=override_freeze
+        )
+        return self._say_live(publication)
+
+    def ask(self, *, number: int, reason: str, **options: Any) -> object:
+        request = emergencies.ask(release=release_numbered(number), reason=reason, actor=self.actor(options))
+        self.say(
+            f"Another administrator has {VALID_HOURS} hours to look at release {number} and to confirm:"
+            f" `scripts/manage release confirm-emergency {number} --as …`."
+        )
+        return request_report(request)
+
+    def confirm(self, *, number: int, digest: str | None, **options: Any) -> object:
+        publication = emergencies.confirm(
+            release=release_numbered(number),
+            digest=digest.removeprefix("sha256:") if digest else None,
+            actor=self.actor(options),
+        )
+        return self._say_live(publication)
 
     def rollback(
         self,

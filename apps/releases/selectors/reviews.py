@@ -85,8 +85,12 @@ def reviews_for(user: User) -> QuerySet[Release]:
 
 
 def approvals_needed(channel: Channel) -> int:
-    """Return how many approvals a release for `channel` needs: none for its very first publication."""
-    return channel.required_approvals if channel.publications.exists() else 0
+    """Return how many approvals a release for `channel` needs: none for its very first publication.
+
+    On a protected channel that takes approvals as well.
+    """
+    is_asked_for = channel.is_protected or channel.publications.exists()
+    return channel.required_approvals if is_asked_for else 0
 
 
 def approvals_of(release: Release) -> int:

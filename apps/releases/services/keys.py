@@ -9,6 +9,7 @@ from apps.accounts.permissions import require
 from apps.audit.services import record
 from apps.releases import signing
 from apps.releases.exceptions import KeyInUse, KeyIsSet, UnknownKey
+from apps.releases.services.channel_index import write_index
 from apps.releases.services.pointers import sign_pointers_anew
 from apps.releases.signatures import PublicKey
 
@@ -48,6 +49,7 @@ def rotate(*, actor: User) -> Rotation:
             summary=f"Signs with key {new.id} from now on, and trusts {before.id} still.",
             details={"key": new.id, "public_key": new.text, "before": before.id},
         )
+    write_index(is_anew=True)
     return Rotation(new, before, sign_pointers_anew())
 
 

@@ -27,6 +27,7 @@ from apps.releases.selectors import (
     next_tag,
     publication_before,
 )
+from apps.releases.services.freezes import note_override, refuse_if_frozen
 from apps.releases.services.holding import hold_after, refuse_if_held
 from apps.releases.services.pointers import write_pointer
 from apps.releases.services.preview_pointers import end_with
@@ -39,13 +40,16 @@ _NAMED_CONFLICTS = 20
 
 
 @transaction.atomic
-def publish(*, release: Release, actor: User, digest: str | None = None) -> Publication:
+def publish(
+    *, release: Release, actor: User, digest: str | None = None, override_freeze: str = ""
+) -> Publication:
     """Make an approved release what its channel serves; return the publication.
 
-    With `digest` (hex), the one that was looked at, only if the release still has it. Once the
+    With `digest` (hex), the one that was looked at, only if the release still has it. `override_freeze` is
+    the reason why it goes live although its channel is frozen, and is kept beside it. Once the
     transaction is committed the channel's pointer is written to storage, from which every delivery
-    process follows. Raises `Forbidden`, `WrongState`, `StaleDigest`, `ChannelHeld`, `ApprovalsMissing`,
-    `BaseMoved`, `ManifestMissing`.
+    process follows. Raises `Forbidden`, `WrongState`, `StaleDigest`, `ChannelHeld`, `ChannelFrozen`,
+    `ApprovalsMissing`, `BaseMoved`, `ManifestMissing`.
     """
     require(actor, "releases.publish_release", to=f"publish release {release.pk}")
     channel = Channel.objects.select_for_update().get(pk=release.channel_id)
@@ -61,25 +65,44 @@ def publish(*, release: Release, actor: User, digest: str | None = None) -> Publ
             next_step="Look at what it holds now.",
         )
     refuse_if_held(channel)
+    freeze = refuse_if_frozen(channel, actor=actor, reason=override_freeze)
     _refuse_missing_approvals(release, channel)
     refuse_if_base_moved(release)
+    publication = go_live(release, channel, actor=actor, reason=override_freeze if freeze else "")
+    note_override(publication, freeze, reason=override_freeze)
+    record(
+        actor=actor,
+        action="release.publish",
+        target=f"release {release.pk}",
+        summary=f"Published release {release.pk} on {channel} as {publication.tag}.",
+        details=as_details(publication),
+    )
+    return publication
+
+
+def go_live(release: Release, channel: Channel, *, actor: User, reason: str = "") -> Publication:
+    """Append the publication of a release that may go live, both being locked; return it.
+
+    Whether it may is for the caller to say, and to write into the log. Raises `ManifestMissing`.
+    """
+    if release.manifest is None:
+        raise WrongState(f"Release {release.pk} is not built.", next_step=NEXT_STEPS[State.DRAFT])
     manifest_file(release.manifest)
     live = live_publication(channel)
     publication = _append(
-        channel, live, release=release, manifest=release.manifest, kind=Publication.Kind.PUBLISH, actor=actor
+        channel,
+        live,
+        release=release,
+        manifest=release.manifest,
+        kind=Publication.Kind.PUBLISH,
+        actor=actor,
+        reason=reason.strip(),
     )
     move(release, State.PUBLISHED, step="published")
     end_with(release)
     if live:
         move(live.release, State.SUPERSEDED, step="superseded")
     settle_by(publication)
-    record(
-        actor=actor,
-        action="release.publish",
-        target=f"release {release.pk}",
-        summary=f"Published release {release.pk} on {channel} as {publication.tag}.",
-        details=_as_details(publication),
-    )
     return publication
 
 
@@ -123,7 +146,7 @@ def roll_back(
         action="channel.roll_back",
         target=f"channel {channel}",
         summary=f"Rolled {channel} back to {goal.tag} (release {goal.release_id}): {reason.strip()}",
-        details=_as_details(publication) | {"returns_to": goal.sequence, "reason": reason.strip()},
+        details=as_details(publication) | {"returns_to": goal.sequence, "reason": reason.strip()},
     )
     if not is_planned:
         hold_after(publication)
@@ -219,7 +242,8 @@ def _append(
     return publication
 
 
-def _as_details(publication: Publication) -> dict[str, object]:
+def as_details(publication: Publication) -> dict[str, object]:
+    """Return what the log keeps of a publication."""
     return {
         "channel": publication.channel.name,
         "publication": publication.sequence,
