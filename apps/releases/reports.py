@@ -7,13 +7,13 @@ from apps.releases.drill_reports import DrillReport, drill_report
 from apps.releases.findings import Judged, Lint, lint_of
 from apps.releases.manifest import Entry
 from apps.releases.manifest.names import fingerprinted_name
-from apps.releases.models import Publication, Release
+from apps.releases.models import Origin, Publication, Release
 from apps.releases.redirect_rows import RedirectRow, redirect_rows_of
 from apps.releases.redirect_selectors import redirect_changes_of
 from apps.releases.redirects import typed_source
 from apps.releases.review_reports import ApprovalReport, RequestReport, approval_reports, request_report
 from apps.releases.schedule_reports import ScheduleReport, schedule_reports
-from apps.releases.selectors import change_counts, open_threads
+from apps.releases.selectors import change_counts, open_threads, origins_of
 from apps.releases.selectors.drills import last_drill_of
 from apps.releases.selectors.previews import address_of, preview_of_now
 
@@ -76,6 +76,11 @@ class NameReport(TypedDict):
     rewritten: bool
 
 
+class OriginReport(TypedDict):
+    kind: str
+    release: int
+
+
 class ReleaseDetails(ReleaseReport, BriefReport):
     base: int | None
     missing: list[str]
@@ -85,6 +90,7 @@ class ReleaseDetails(ReleaseReport, BriefReport):
     redirects: list[RedirectReport]
     findings: FindingsReport
     schedules: list[ScheduleReport]
+    origins: list[OriginReport]
     approvals: list[ApprovalReport]
     changes_requested: RequestReport | None
     open_comments: int
@@ -147,6 +153,7 @@ def release_details(release: Release) -> ReleaseDetails:
             redirect_report(row) for row in redirect_rows_of(release, redirect_changes_of(release))
         ],
         "findings": findings_report(lint_of(release)),
+        "origins": [origin_report(origin) for origin in origins_of(release)],
         "schedules": schedule_reports(release),
         "approvals": approval_reports(release),
         "changes_requested": request_report(release),
@@ -156,6 +163,11 @@ def release_details(release: Release) -> ReleaseDetails:
         "checks": [],
         "preview_url": address_of(preview) if (preview := preview_of_now(release)) else None,
     }
+
+
+def origin_report(origin: Origin) -> OriginReport:
+    """Describe what a release was made out of: which kind of making, and which release."""
+    return {"kind": origin.kind, "release": origin.source_id}
 
 
 def redirect_report(row: RedirectRow) -> RedirectReport:

@@ -3,8 +3,9 @@
 from django.utils import timezone
 
 from apps.releases.exceptions import PromotedContent, ReleaseClosed, WrongState
-from apps.releases.models import Channel, Origin, Release
+from apps.releases.models import Channel, Release
 from apps.releases.schedule_life import void_schedules
+from apps.releases.selectors import is_promoted
 
 State = Release.State
 
@@ -86,8 +87,3 @@ def lock_with_channel(release: Release) -> Release:
     """Lock channel and release, in this order everywhere, and return the release as it is now."""
     Channel.objects.select_for_update().get(pk=release.channel_id)
     return Release.objects.select_for_update().get(pk=release.pk)
-
-
-def is_promoted(release: Release) -> bool:
-    """Say whether `release` is exactly what another channel served, so that its content is fixed."""
-    return release.origins.filter(kind=Origin.Kind.PROMOTE).exists()

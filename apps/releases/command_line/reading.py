@@ -19,6 +19,7 @@ from apps.releases.reports import (
 from apps.releases.schedule_reports import schedule_line
 from apps.releases.selectors import (
     manifest_reader_of,
+    origins_of,
     release_numbered,
     releases_newest_first,
     schedules_of,
@@ -73,6 +74,8 @@ class ReadingSubcommands(ReleaseSubcommands):
             self.say(f"  {_SIGNS[row['kind']]} {row['source']} → {leads}{shadowed}")
         for line in findings_lines(release, lint_of(release)):
             self.say(f"  {line}")
+        for origin in origins_of(release):
+            self.say(f"  It {origin.get_kind_display()} release {origin.source_id}")
         for schedule in schedules_of(release):
             self.say(f"  {schedule_line(schedule)}")
         if report["preview_url"]:

@@ -30,6 +30,13 @@ from apps.releases.selectors.conversations import (
     threads_of,
 )
 from apps.releases.selectors.manifests import built_manifest_of, manifest_reader_of, open_manifest
+from apps.releases.selectors.origins import (
+    is_promoted,
+    offspring_of,
+    origins_of,
+    promoted_manifest,
+    promoted_releases,
+)
 from apps.releases.selectors.releases import (
     approved_releases,
     drafts_of,
@@ -87,16 +94,21 @@ __all__ = [
     "first_published_at",
     "history_of",
     "is_part_of",
+    "is_promoted",
     "live_publication",
     "live_publications",
     "manifest_reader_of",
     "missing_brief",
     "neighbours_of",
     "next_tag",
+    "offspring_of",
     "open_manifest",
     "open_release_with",
     "open_threads",
+    "origins_of",
     "parts_in",
+    "promoted_manifest",
+    "promoted_releases",
     "publication_after",
     "publication_before",
     "publication_tagged",

@@ -16,9 +16,11 @@ from apps.releases.selectors import (
     first_published_at,
     live_publication,
     open_manifest,
+    promoted_manifest,
+    promoted_releases,
     releases_waiting,
 )
-from apps.releases.services.fingerprinting import derive, named_header_set
+from apps.releases.services.fingerprinting import derive, named_header_set, refuse_other_manner
 
 _BLOBS_AT_ONCE = 2_000
 _NEWS_AT_ONCE = 100_000
@@ -28,8 +30,14 @@ def build(release: Release) -> Manifest:
     """Write the manifest of `release`: its base's with its changes and cache rules; return it.
 
     Content that was built before has a manifest already, which is returned. Raises `ManifestMissing`
-    where the base's file is gone, `StorageFull` where the disk is; nothing is left behind then.
+    where the base's file is gone, `StorageFull` where the disk is; nothing is left behind then. A promoted
+    release is what was served elsewhere, and nothing is built. Raises `BuiltDifferently` where its channel
+    would build that otherwise by now.
     """
+    if promoted := promoted_manifest(release):
+        refuse_other_manner(promoted, release.channel)
+        manifest_file(promoted)
+        return promoted
     base = manifest_file(release.base_manifest) if release.base_manifest else None
     # What the base's file holds is as old as that file; what changes is looked up below.
     newest = release.base_manifest.newest_representation if release.base_manifest else newest_representation()
@@ -42,7 +50,8 @@ def build(release: Release) -> Manifest:
             apply_redirects(writer, release)
             _add_representations(writer, derive(writer, release, compiler, changed))
             if release.base and (since := first_published_at(release.base)):
-                writer.set_released(release.base.pk, int(since.timestamp()))
+                for number in (release.base.pk, *promoted_releases(release.base)):
+                    writer.set_released(number, int(since.timestamp()))
             digest = writer.finish(rules_digest=compiler.digest)
         known = Manifest.objects.filter(digest=digest).first()
         if known:

@@ -13,10 +13,10 @@ from apps.assets.services import enqueue_encoding, ensure_blobs
 from apps.assets.store import Batch, StoredBlob
 from apps.caching.headers import HeaderCompiler
 from apps.caching.rules import HeaderSet
-from apps.releases.exceptions import ManifestMissing
+from apps.releases.exceptions import BuiltDifferently, ManifestMissing
 from apps.releases.manifest import Entry, ManifestReader, ManifestWriter
 from apps.releases.manifest.names import choose_fingerprint, fingerprinted_name
-from apps.releases.models import Channel, Publication, Release
+from apps.releases.models import Channel, Manifest, Publication, Release
 from apps.releases.references import VERSION, Made, Plan, kind_of
 from apps.releases.selectors import open_manifest
 
@@ -70,6 +70,19 @@ def is_built_otherwise(live: Publication | None) -> bool:
     return False
 
 
+def refuse_other_manner(manifest: Manifest, target: Channel) -> None:
+    """Raise `BuiltDifferently` where `target` would build the same content to another digest."""
+    built, wanted = open_manifest(manifest).manner, manner_of(target)
+    if built != wanted:
+        raise BuiltDifferently(
+            f"{target} builds releases {_manner_in_words(wanted)}, and this one was built"
+            f" {_manner_in_words(built)}: it could never be the same there.",
+            next_step=f"Give both channels the same options (`scripts/manage channel set {target.name}"
+            " --fingerprints on|off --early-hints on|off`), publish once more where it is tested, and promote"
+            " that.",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class _ManifestSite:
     """The `Site` of a manifest that is being written on a base."""
@@ -91,6 +104,12 @@ class _ManifestSite:
 
     def references_before(self, source: str) -> list[str]:
         return self.base.references_of(source) if self.base else []
+
+
+def _manner_in_words(manner: str) -> str:
+    if manner.startswith("fingerprints"):
+        return "with fingerprinted names"
+    return "with early hints" if manner else "without fingerprinted names and early hints"
 
 
 def _whole_blob(entry: Entry) -> bytes:

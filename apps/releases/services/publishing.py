@@ -23,6 +23,7 @@ from apps.releases.schedule_life import settle_by
 from apps.releases.selectors import (
     approvals_needed,
     approvals_of,
+    is_promoted,
     live_publication,
     next_tag,
     publication_before,
@@ -33,7 +34,7 @@ from apps.releases.services.pointers import write_pointer
 from apps.releases.services.preview_pointers import end_with
 from apps.releases.services.receipts import open_receipt
 from apps.releases.services.sealing import seal
-from apps.releases.transitions import NEXT_STEPS, State, is_promoted, move
+from apps.releases.transitions import NEXT_STEPS, State, move
 from apps.releases.wholeness import refuse_unless_whole
 
 _NAMED_CONFLICTS = 20

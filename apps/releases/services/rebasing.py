@@ -27,10 +27,10 @@ from apps.releases.exceptions import (
     WrongState,
 )
 from apps.releases.models import Publication, Release, Resolution
-from apps.releases.selectors import live_publication
+from apps.releases.selectors import is_promoted, live_publication
 from apps.releases.services.replaying import as_details, in_words, replay, settle
 from apps.releases.text_merging import leftover_markers
-from apps.releases.transitions import NEXT_STEPS, State, is_promoted, lock_with_channel, move
+from apps.releases.transitions import NEXT_STEPS, State, lock_with_channel, move
 
 Choice = Resolution.Choice
 

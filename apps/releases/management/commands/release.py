@@ -7,6 +7,7 @@ from apps.releases.command_line.previewing import PreviewingSubcommands
 from apps.releases.command_line.publishing import PublishingSubcommands
 from apps.releases.command_line.reading import ReadingSubcommands
 from apps.releases.command_line.receipts import ReceiptSubcommands
+from apps.releases.command_line.replaying import ReplayingSubcommands
 from apps.releases.command_line.reviewing import ReviewingSubcommands
 from apps.releases.command_line.scheduling import SchedulingSubcommands
 
@@ -17,6 +18,7 @@ class Command(
     DraftingSubcommands,
     ReviewingSubcommands,
     ConversationSubcommands,
+    ReplayingSubcommands,
     PreviewingSubcommands,
     PublishingSubcommands,
     SchedulingSubcommands,
