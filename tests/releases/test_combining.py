@@ -24,7 +24,7 @@ from apps.releases.services.promoting import promote
 from apps.releases.services.redirects import put_redirect
 from apps.releases.services.splitting import Selection, split
 from tests.releases.conftest import BRIEF, MakeRelease, Publish, put, served
-from tests.releases.test_promoting import Stage, stage, staging  # noqa: F401 - fixtures
+from tests.releases.test_promoting import WORDS, Stage, stage, staging  # noqa: F401 - fixtures
 from tests.releases.test_rebasing import TEXT, changes_of, new_version, pinned, text_of
 
 
@@ -295,7 +295,7 @@ def test_what_was_split_can_be_combined_again(spring: Release, editor: User) -> 
 
 def _other(release: Release, actor: User) -> Release:
     return drafts.create_release(
-        title="Other", channel=release.channel, changes=[put("o.txt", "o")], actor=actor, **BRIEF
+        title="Other", channel=release.channel, changes=[put("o.txt", "o")], actor=actor, **WORDS
     )
 
 

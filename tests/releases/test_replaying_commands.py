@@ -25,7 +25,7 @@ def said(capsys: Capture, *words: object) -> str:
 def behind(
     live: Release, publish: Publish, make_release: MakeRelease, production: Channel
 ) -> tuple[Release, Release]:
-    """A draft whose channel has moved: one path clashes, one merges, one is only the draft's; and what is live."""
+    """Return a draft whose channel has moved, and what is live: one path clashes, one merges by itself."""
     publish(put("notes.txt", TEXT))
     draft = make_release(
         put("css/site.css", "a { color: blue }"),
