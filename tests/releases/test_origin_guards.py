@@ -35,7 +35,7 @@ def test_an_approval_from_before_somebody_contributed_does_not_count(
     world.set_state(State.DRAFT)
     contribute(world, other_manager)
     world.set_state(State.IN_REVIEW)
-    assert_refused("does not count", lambda: world.set_state(State.APPROVED))
+    assert_refused("approvals_missing", lambda: world.set_state(State.APPROVED))
 
     world.approve()
     world.set_state(State.APPROVED)
@@ -49,7 +49,7 @@ def test_of_two_approvals_asked_for_a_contributors_does_not_count(world: World, 
     contribute(world, other_manager)
     world.set_state(State.IN_REVIEW)
     world.approve()
-    assert_refused("does not count", lambda: world.set_state(State.APPROVED))
+    assert_refused("approvals_missing", lambda: world.set_state(State.APPROVED))
 
 
 def test_who_contributed_is_said_of_drafts_only(world: World, other_manager: User) -> None:

@@ -193,6 +193,7 @@ def _begin(sources: Sequence[Release], title: str, actor: User) -> Release:
     people |= {("", source.owner_id) for source in sources if source.owner_id}
     for source in sources:
         people.update(source.contributors.values_list("path", "person_id"))
+        people.update(("", person) for person in source.involvements.values_list("person_id", flat=True))
     contribute(made, people)
     return made
 

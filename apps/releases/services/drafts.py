@@ -114,7 +114,6 @@ def discard_change(*, change: Change, actor: User) -> Release:
     lock_content(release)
     path = change.asset.path
     change.delete()
-    release.contributors.filter(path=path).delete()
     note_involvement(release, actor, Involvement.Kind.CHANGED)
     record(
         actor=actor,

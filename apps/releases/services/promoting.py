@@ -144,6 +144,7 @@ def _begin(promotion: Promotion, target: Channel, actor: User) -> Release:
     )
     release.rules.set(tested.rules.all())
     people = {("", tested.created_by_id)} | ({("", tested.owner_id)} if tested.owner_id else set())
+    people |= {("", person) for person in tested.involvements.values_list("person_id", flat=True)}
     contribute(release, people)
     return release
 

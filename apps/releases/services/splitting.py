@@ -11,7 +11,7 @@ from apps.accounts.permissions import require
 from apps.assets.selectors import path_begins_with
 from apps.audit.services import record
 from apps.releases.exceptions import CannotSplit
-from apps.releases.models import Change, Origin, RedirectChange, Release
+from apps.releases.models import Change, Involvement, Origin, RedirectChange, Release
 from apps.releases.redirects import typed_source
 from apps.releases.selectors import changes_of
 from apps.releases.services.authorship import contribute
@@ -125,7 +125,9 @@ def _begin(release: Release, title: str, actor: User) -> Release:
         **brief,
     )
     made.rules.set(release.rules.all())
-    contribute(made, [("", release.created_by_id)])
+    briefed = release.involvements.filter(kind=Involvement.Kind.BRIEFED)
+    people = {release.created_by_id, *briefed.values_list("person_id", flat=True)}
+    contribute(made, [("", person) for person in people])
     return made
 
 
