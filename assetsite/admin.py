@@ -8,7 +8,14 @@ from django.template.response import TemplateResponse
 
 from apps.accounts.models import User
 from apps.jobs.models import Job
-from apps.releases.selectors import approved_releases, drafts_of, live_publications, reviews_for
+from apps.releases.selectors import (
+    approved_releases,
+    drafts_of,
+    failures_left,
+    live_publications,
+    reviews_for,
+    waiting_schedules,
+)
 
 ROWS_SHOWN = 10
 
@@ -33,6 +40,8 @@ def start_context(user: User) -> dict[str, Any]:
         "reviews": reviews_for(user)[:ROWS_SHOWN] if may_approve else (),
         "publishable": approved_releases()[:ROWS_SHOWN] if may_publish else (),
         "drafts": drafts_of(user)[:ROWS_SHOWN],
+        "schedules": waiting_schedules()[:ROWS_SHOWN],
+        "failed_schedules": failures_left(user)[:ROWS_SHOWN],
         "live_publications": live_publications(),
         "failed_jobs": Job.objects.filter(state=Job.State.FAILED).count(),
         "may_approve": may_approve,

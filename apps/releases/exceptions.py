@@ -235,12 +235,6 @@ class NotScheduled(ReleaseRefusal):
     code = "not_scheduled"
 
 
-class StillBelow(ReleaseRefusal):
-    """Later releases are live on top of the one that should be taken down."""
-
-    code = "still_below"
-
-
 class KeyIsSet(ReleaseRefusal):
     """The signing key comes from the environment: the program cannot replace it."""
 

@@ -11,8 +11,9 @@ from apps.accounts.models import User
 from apps.accounts.permissions import who_may
 from apps.releases.actions import Action
 from apps.releases.brief import LABELS
-from apps.releases.models import Publication, Release
+from apps.releases.models import Publication, Release, Schedule
 from apps.releases.retention import KeptNames
+from apps.releases.schedule_life import when
 from apps.releases.selectors import (
     approvals_needed,
     approvals_that_hold,
@@ -21,6 +22,7 @@ from apps.releases.selectors import (
     publication_after,
     rejection_of,
     request_for_changes,
+    waiting_schedules,
 )
 from apps.releases.transitions import State
 
@@ -89,6 +91,8 @@ def _in_review(release: Release, actions: dict[str, Action], reader: User) -> He
 def _approved(release: Release, actions: dict[str, Action], reader: User) -> Headline:
     names = _listed([str(approval.approver) for approval in approvals_that_hold(release)])
     approved = f"Approved by {names}" if names else "Approved: nobody has to be asked"
+    if goes_live := waiting_schedules(release=release, action=Schedule.Action.PUBLISH).first():
+        approved += f", scheduled for {when(goes_live)}"
     publish_it = f"publish it to {release.channel}"
     return Headline(approved + _may(actions["publish"], "releases.publish_release", reader, publish_it))
 

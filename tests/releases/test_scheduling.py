@@ -13,11 +13,19 @@ from apps.accounts.exceptions import Forbidden
 from apps.accounts.models import User
 from apps.accounts.roles import Role
 from apps.audit.models import AuditEntry
-from apps.releases.exceptions import BaseMoved, NotScheduled, StaleDigest, WrongSchedule, WrongState
+from apps.releases.exceptions import (
+    BaseMoved,
+    NothingToRevert,
+    NotScheduled,
+    StaleDigest,
+    WrongSchedule,
+    WrongState,
+)
 from apps.releases.models import Channel, Publication, Release, Schedule
 from apps.releases.selectors import is_part_of, live_publication, waiting_schedules
+from apps.releases.selectors.holds import holds_on
 from apps.releases.services import channels, publishing, review
-from apps.releases.services.holding import resume
+from apps.releases.services.holding import hold, resume
 from apps.releases.services.scheduled_runs import run_due
 from apps.releases.services.scheduling import schedule, unschedule
 from tests.releases.clock import Clock, stopped_clock
@@ -118,6 +126,57 @@ def test_a_release_is_taken_down_at_its_end(
         "Taken down as production-2030-12-24.1; production serves release 1 again.",
     )
     assert only(scheduled, "end").publication == done
+
+
+def test_an_end_that_was_planned_holds_nothing_up(scheduled: Release, manager: User, clock: Clock) -> None:
+    schedule(release=scheduled, end_at=CHRISTMAS, zone=BERLIN, actor=manager)
+    for clock.now in (NINE, CHRISTMAS):
+        run_due()
+    assert holds_on(scheduled.channel) == []
+
+
+def test_a_hold_fails_what_is_scheduled_and_lets_nothing_come_back(
+    scheduled: Release, live: Release, administrator: User, clock: Clock
+) -> None:
+    hold(channel=scheduled.channel, reason="Checkout is broken.", actor=administrator)
+    clock.now = NINE
+    run_due()
+    assert outcome(scheduled)[0] == "failed"
+    assert "production is on hold by ann: “Checkout is broken”" in outcome(scheduled)[1]
+    assert live_release(scheduled.channel) == live
+    resume(channel=scheduled.channel, reason="Mended.", actor=administrator)
+    assert run_due() == []
+
+
+def test_where_later_releases_are_live_on_top_an_end_asks_for_its_revert(
+    scheduled: Release, publish: Publish, manager: User, clock: Clock
+) -> None:
+    schedule(release=scheduled, end_at=CHRISTMAS, zone=BERLIN, actor=manager)
+    clock.now = NINE
+    run_due()
+    later = publish(put("later.html", "later"))
+    clock.now = CHRISTMAS
+    run_due()
+    ended = only(scheduled, "end")
+    assert (ended.state, live_release(scheduled.channel)) == ("failed", later)
+    assert ended.revert
+    assert (ended.revert.state, ended.revert.owner) == ("draft", manager)
+    assert f"Release {ended.revert_id} was made, which takes back release 2 alone" in ended.outcome
+    entry = AuditEntry.objects.get(action="release.schedule_failed")
+    assert entry.details["revert"] == ended.revert_id
+
+
+def test_where_nothing_of_it_is_left_an_end_has_nothing_to_do(
+    scheduled: Release, publish: Publish, manager: User, clock: Clock
+) -> None:
+    schedule(release=scheduled, end_at=CHRISTMAS, zone=BERLIN, actor=manager)
+    clock.now = NINE
+    run_due()
+    publish(put("later.html", "later"))
+    clock.now = CHRISTMAS
+    with mock.patch("apps.releases.services.scheduled_runs.revert", side_effect=NothingToRevert("Nothing.")):
+        run_due()
+    assert outcome(scheduled, "end") == ("cancelled", "Later releases have taken back all that it changed.")
 
 
 def test_an_end_that_was_missed_is_late(scheduled: Release, manager: User, clock: Clock) -> None:

@@ -17,14 +17,18 @@ from apps.releases.models import Channel, Publication
 from apps.releases.retention import kept_names
 from apps.releases.roll_back_preview import preview_roll_back
 from apps.releases.selectors import (
+    failed_schedules,
     history_of,
     live_publication,
     publication_before,
     publication_undone_by,
+    waiting_schedules,
 )
 from apps.releases.services import channels, publishing
 from apps.releases.services.fingerprinting import is_built_otherwise
 from apps.releases.services.pointers import is_current
+
+FAILED_SHOWN = 5
 
 
 class Pointer(StrEnum):
@@ -161,6 +165,8 @@ def _show_channel(
         requirement_words=_in_words(channel, channels.REQUIREMENTS),
         why_no_roll_back=_why_not(actor, "releases.roll_back_channel", f"roll {channel} back"),
         why_no_change=_why_not(actor, "releases.change_channel", "change that"),
+        schedules=waiting_schedules(channel=channel),
+        failed_schedules=failed_schedules(channel=channel)[:FAILED_SHOWN],
     )
 
 

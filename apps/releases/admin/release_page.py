@@ -16,6 +16,7 @@ from apps.releases.admin.pages import actor_of, page_of, refused, render
 from apps.releases.admin.preview_section import PreviewForm, open_typed_preview, preview_section
 from apps.releases.admin.redirect_section import put_typed_redirect, redirect_section
 from apps.releases.admin.review_section import review_section
+from apps.releases.admin.schedule_page import schedule_section
 from apps.releases.change_rows import rows_of
 from apps.releases.headlines import headline
 from apps.releases.models import Release
@@ -147,6 +148,7 @@ def _show(
         **preview_section(request, release, preview),
         **review_section(request, release),
         **drill_section(request, release),
+        **schedule_section(request, release),
         **_history(release),
     }
     return render(

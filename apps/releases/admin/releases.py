@@ -16,6 +16,7 @@ from apps.releases.admin.pages import ReadByPages, history_page
 from apps.releases.admin.publish_page import publish_page
 from apps.releases.admin.release_page import release_page
 from apps.releases.admin.report_page import report_page
+from apps.releases.admin.schedule_page import schedule_page
 from apps.releases.exceptions import UnknownRelease
 from apps.releases.models import Release
 from apps.releases.selectors import entries_about, release_numbered, releases_with_counts
@@ -75,6 +76,7 @@ class ReleaseAdmin(ReadByPages, admin.ModelAdmin[Release]):
             ),
             path("<int:number>/publish/", self._view(publish_page), name="releases_release_publish"),
             path("<int:number>/report/", self._view(report_page), name="releases_release_report"),
+            path("<int:number>/schedule/", self._view(schedule_page), name="releases_release_schedule"),
             path("<int:number>/findings/", self._view(findings_page), name="releases_release_findings"),
             path(changes, self._view(comparison_page), name="releases_release_comparison"),
             path(f"{changes}<str:side>/", self._view(picture), name="releases_release_picture"),

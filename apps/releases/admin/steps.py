@@ -11,7 +11,7 @@ from apps.releases.models import Preview, Release
 from apps.releases.redirect_selectors import redirect_changes_of
 from apps.releases.redirects import typed_source
 from apps.releases.selectors import changes_of
-from apps.releases.services import conversation, drafts, previews, redirects, review
+from apps.releases.services import conversation, drafts, previews, redirects, review, scheduling
 
 _DIGITS = 19  # what the database counts with has no more
 
@@ -103,6 +103,11 @@ def _discard_redirect(release: Release, typed: QueryDict, actor: User) -> str:
     return f"The change of {typed_source(change.source)} is out. To have it back, add it again below."
 
 
+def _unschedule(release: Release, typed: QueryDict, actor: User) -> str:
+    called_off = scheduling.unschedule(release=release, action=typed.get("action", ""), actor=actor)
+    return f"Called off: {scheduling.in_words(called_off)}. It can be scheduled again."
+
+
 def _refresh_preview(release: Release, typed: QueryDict, actor: User) -> str:
     previews.refresh_preview(preview=_preview(release, typed), actor=actor)
     return "The preview shows what the draft holds now, under the same address. It can be revoked below."
@@ -132,6 +137,7 @@ _STEPS: dict[str, Callable[[Release, QueryDict, User], str]] = {
     "discard": _discard,
     "remove_redirect": _remove_redirect,
     "discard_redirect": _discard_redirect,
+    "unschedule": _unschedule,
     "refresh_preview": _refresh_preview,
     "revoke_preview": _revoke_preview,
     "drill": begin_drill,

@@ -62,6 +62,7 @@ from apps.releases.selectors.reviews import (
 )
 from apps.releases.selectors.schedules import (
     failed_schedules,
+    failures_left,
     is_part_of,
     schedules_of,
     waiting_schedules,
@@ -91,6 +92,7 @@ __all__ = [
     "drafts_of",
     "entries_about",
     "failed_schedules",
+    "failures_left",
     "first_published_at",
     "history_of",
     "is_part_of",

@@ -10,11 +10,12 @@ from apps.accounts.exceptions import Forbidden
 from apps.accounts.permissions import who_may
 from apps.audit.services import record
 from apps.refusals import Refusal
-from apps.releases.exceptions import StillBelow, WrongSchedule
+from apps.releases.exceptions import NothingToRevert, WrongSchedule
 from apps.releases.models import Channel, Publication, Release, Schedule
 from apps.releases.schedule_life import LATE_AFTER, in_minutes, settle, when
 from apps.releases.selectors import is_part_of, live_publication, publication_before
 from apps.releases.services.publishing import publish, roll_back
+from apps.releases.services.reverting import revert
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +76,11 @@ def _take_down(schedule: Schedule, channel: Channel) -> None:
     if live.release_id != release.pk:
         _ask_for_revert(schedule, live)
         return
+    _roll_back(schedule, channel, live)
+
+
+def _roll_back(schedule: Schedule, channel: Channel, live: Publication) -> None:
+    """Serve again what was live before; the channel is not put on hold by that, since nothing is wrong."""
     goal = publication_before(live)
     reason = f"Ended as scheduled for {when(schedule)}."
     done = roll_back(
@@ -96,11 +102,19 @@ def _take_down(schedule: Schedule, channel: Channel) -> None:
 
 
 def _ask_for_revert(schedule: Schedule, live: Publication) -> None:
-    """Say that only a release of its own takes it down, because others are live on top of it."""
+    """Make the release that would take it down, because others are live on top of it; people decide."""
     release = schedule.release
-    raise StillBelow(
-        f"Release {live.release_id} is live on top of release {release.pk}, which it would take away too.",
-        next_step=f"Revert release {release.pk}: that makes a release which takes back its changes alone.",
+    try:
+        with transaction.atomic():
+            draft = revert(release=release, actor=schedule.by)
+    except NothingToRevert:
+        settle(schedule, State.CANCELLED, "Later releases have taken back all that it changed.")
+        return
+    _fail(
+        schedule,
+        f"Release {live.release_id} is live on top of it, and would go too. Release {draft.pk} was made,"
+        f" which takes back release {release.pk} alone: look at it, submit it and publish it.",
+        revert=draft,
     )
 
 

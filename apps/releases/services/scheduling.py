@@ -11,10 +11,10 @@ from apps.accounts.models import User
 from apps.accounts.permissions import require
 from apps.audit.services import record
 from apps.releases.exceptions import NotScheduled, StaleDigest, WrongSchedule, WrongState
-from apps.releases.models import Channel, Manifest, Release, Schedule
+from apps.releases.models import Manifest, Release, Schedule
 from apps.releases.schedule_life import settle, when
 from apps.releases.services.publishing import refuse_if_base_moved
-from apps.releases.transitions import NEXT_STEPS, State
+from apps.releases.transitions import NEXT_STEPS, State, lock_with_channel
 
 Action = Schedule.Action
 
@@ -45,7 +45,7 @@ def schedule(
     for action in wanted:
         permission, verb = _PERMISSIONS[action]
         require(actor, permission, to=verb.format(release.pk))
-    release = _locked(release)
+    release = lock_with_channel(release)
     _refuse_other_digest(release, digest)
     manifest = _approved_manifest(release, wanted)
     _refuse_wrong_order(release, wanted)
@@ -70,7 +70,7 @@ def unschedule(*, release: Release, actor: User, action: str = "") -> list[Sched
     Raises `Forbidden` and `NotScheduled`.
     """
     require(actor, "releases.publish_release", to=f"call off what is scheduled for release {release.pk}")
-    release = _locked(release)
+    release = lock_with_channel(release)
     waiting = release.schedules.filter(state=Schedule.State.WAITING)
     chosen = list(waiting.filter(action=action) if action else waiting)
     if not chosen:
@@ -93,12 +93,6 @@ def unschedule(*, release: Release, actor: User, action: str = "") -> list[Sched
 def in_words(schedules: list[Schedule]) -> str:
     """Say what is to happen when: "publish at 2026-12-01 09:00 UTC, take down at 2026-12-24 18:00 UTC"."""
     return ", ".join(f"{each.get_action_display()} at {when(each)}" for each in schedules)
-
-
-def _locked(release: Release) -> Release:
-    """Lock channel and release, in this order everywhere, and return the release as it is now."""
-    Channel.objects.select_for_update().get(pk=release.channel_id)
-    return Release.objects.select_for_update().get(pk=release.pk)
 
 
 def _replace(
