@@ -181,7 +181,7 @@ def _write_list(file: Path, urls: Iterator[str]) -> int:
 def _verify(receipt: Receipt) -> tuple[Verdict, str]:
     """Ask for a sample of what changed; return the verdict, and why it is not the best one."""
     publication = receipt.publication
-    host = host_of(publication.channel.name)
+    host = host_of(publication.channel)
     if host is None:
         return Verdict.UNKNOWN, f"{publication.channel} has no host name, so nothing could be fetched"
     try:
