@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import connection
+from django.db.models import Model, QuerySet
 
 
 @contextmanager
 def without_guards(*tables: str) -> Iterator[None]:
-    """Take the guards of these tables away; the test's transaction brings them back at its end."""
+    """Take the guards of these tables away, or all; the test's transaction brings them back at its end."""
+    tables = tables or tuple(connection.introspection.table_names())
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # a table with work outstanding is not altered
@@ -23,3 +25,13 @@ def without_guards(*tables: str) -> Iterator[None]:
         for (name,) in cursor.fetchall():
             cursor.execute(f"DROP TRIGGER {name}")
         yield
+
+
+def take_out[Row: Model](rows: QuerySet[Row]) -> None:
+    """Delete rows and all that refers to them, as the database's owner; nothing is written about it."""
+    for relation in rows.model._meta.related_objects:
+        referring = relation.related_model._base_manager.filter(**{f"{relation.field.name}__in": rows})
+        if referring.exists():
+            take_out(referring)
+    with without_guards():
+        rows.model._base_manager.filter(pk__in=list(rows.values_list("pk", flat=True)))._raw_delete("default")

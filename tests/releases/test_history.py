@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
+from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
 from apps.accounts.models import User
@@ -21,7 +22,8 @@ from apps.releases.selectors import history_of
 from apps.releases.services import pointers, publishing
 from apps.releases.signatures import SigningKey
 from apps.releases.signing import signed
-from tests.tampering import without_guards
+from tests.staff import staff_client
+from tests.tampering import take_out, without_guards
 
 SEALS, PUBLICATIONS = "releases_publicationseal", "releases_publication"
 
@@ -173,9 +175,7 @@ def test_a_publication_without_a_seal_is_named_and_holds_nothing_up(channel: Cha
 
 
 def test_a_publication_that_was_taken_out_is_missed(channel: Channel) -> None:
-    with connection.constraint_checks_disabled():
-        write("DELETE FROM releases_publicationseal WHERE sequence = 2")
-        write("DELETE FROM releases_publication WHERE sequence = 2")
+    take_out(channel.publications.filter(sequence=2))
     assert faults(channel, with_files=False) == [
         "History of production: publication 2 is missing.",
         f"{named(channel, 3)}: it does not follow from the one before it.",
@@ -183,9 +183,7 @@ def test_a_publication_that_was_taken_out_is_missed(channel: Channel) -> None:
 
 
 def test_an_end_that_was_cut_off_is_missed_by_the_audit_log_and_by_the_pointer(channel: Channel) -> None:
-    write("DELETE FROM releases_publicationseal WHERE sequence > 1")
-    write("DELETE FROM releases_publication WHERE sequence = 3")
-    write("DELETE FROM releases_publication WHERE sequence = 2")
+    take_out(channel.publications.filter(sequence__gt=1))
     first, second = faults(channel)
     assert first == "History of production: publications 2 to 3 are missing."
     assert second.startswith("Pointer channels/production.json: it does not say what the database says of ")
@@ -388,3 +386,25 @@ def test_the_command_names_what_was_changed_and_ends_with_1(
     assert faults == [
         {"subject": named(channel, 3), "message": "after it was sealed, this was changed: reason"}
     ]
+
+
+def test_the_channels_page_says_that_what_it_shows_is_verified(channel: Channel, viewer: User) -> None:
+    page = staff_client(viewer).get(f"/admin/releases/channel/{channel.pk}/change/").content.decode()
+    assert "History verified" in page
+    assert "not as it was sealed" not in page
+
+
+def test_the_channels_page_marks_what_is_not_as_it_was_sealed(channel: Channel, viewer: User) -> None:
+    write("UPDATE releases_publication SET reason = 'Routine' WHERE sequence = 3")
+    page = staff_client(viewer).get(f"/admin/releases/channel/{channel.pk}/change/").content.decode()
+    assert page.count("not as it was sealed: after it was sealed, this was changed: reason") == 1
+    assert "The history is not as it was written" in page
+    assert "History verified" not in page
+
+
+def test_what_a_page_shows_is_verified_without_another_query(
+    channel: Channel, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    shown = list(history_of(channel).select_related("seal"))
+    with django_assert_num_queries(0):
+        assert unverified(shown) == {}

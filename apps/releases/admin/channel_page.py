@@ -13,6 +13,7 @@ from apps.releases.admin.forms import OptionsForm, ReasonForm, RequirementsForm
 from apps.releases.admin.pages import actor_of, page_of, refused, render
 from apps.releases.exceptions import BaseMoved, WrongOption
 from apps.releases.headlines import counted, kept_in_words
+from apps.releases.history import unverified
 from apps.releases.models import Channel, Publication
 from apps.releases.retention import kept_names
 from apps.releases.roll_back_preview import preview_roll_back
@@ -145,6 +146,7 @@ def _show_channel(
     status: int = 200,
 ) -> HttpResponse:
     live, actor, kept = live_publication(channel), actor_of(request), kept_names(channel)
+    page = page_of(request, history_of(channel).select_related("seal"))
     return render(
         request,
         "channel/page.html",
@@ -157,7 +159,8 @@ def _show_channel(
         undone=publication_undone_by(live) if live else None,
         waits_for_build=is_built_otherwise(live),
         goal=publication_before(live) if live else None,
-        page=page_of(request, history_of(channel)),
+        page=page,
+        unverified=unverified(page),
         kept=kept_in_words(kept) if kept else "",
         requirements=requirements or RequirementsForm.of(channel),
         options=options or OptionsForm.of(channel),
