@@ -17,6 +17,7 @@ from apps.accounts.models import User
 from apps.releases.models import Release
 from apps.releases.services import publishing, review
 from apps.releases.services.channels import set_options
+from apps.releases.services.previews import open_preview, revoke_preview
 from apps.releases.services.redirects import put_redirect
 from tests.releases.conftest import MakeRelease, put
 from tests.releases.test_release_redirects import bring_live
@@ -64,6 +65,8 @@ def answers(
     draft = make_release(put("css/site.css", "a {\n  color: red\n}\n"), expected_result="", title="x" * 120)
     put_redirect(release=draft, source="/old/*", target="https://new.example/:splat", actor=editor)
     put_redirect(release=draft, source="/css/site.css", target="/index.html", status=302, actor=editor)
+    open_preview(release=draft, actor=editor, password="open sesame and so on", has_banner=True)
+    revoke_preview(preview=open_preview(release=draft, actor=manager), actor=manager)
     set_options(channel=approved.channel, actor=administrator, fingerprints=True)
     lost = put("lost.html", f"<script integrity=x src=/js/new.js></script><img src=/{'long/' * 40}lost.png>")
     waiting = review.submit(release=make_release(put("js/new.js", "import '"), lost), actor=editor)

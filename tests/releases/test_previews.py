@@ -1,7 +1,10 @@
 """Previews through the services: who may, what they show, how they end, and what storage is told."""
 
 import json
+from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -92,16 +95,14 @@ def test_editors_make_previews_and_managers_end_those_of_others(
     person: User = request.getfixturevalue(name)
     of_editor = open_preview(release=spring, actor=editor)
 
-    for may, act in (
-        (may_open, lambda: open_preview(release=spring, actor=person)),
-        (may_open, lambda: refresh_preview(preview=of_editor, actor=person)),
-        (may_revoke, lambda: revoke_preview(preview=of_editor, actor=person)),
-    ):
-        if may:
+    acts: list[tuple[bool, Callable[[], object]]] = [
+        (may_open, partial(open_preview, release=spring, actor=person)),
+        (may_open, partial(refresh_preview, preview=of_editor, actor=person)),
+        (may_revoke, partial(revoke_preview, preview=of_editor, actor=person)),
+    ]
+    for may, act in acts:
+        with nullcontext() if may else pytest.raises(Forbidden):
             act()
-        else:
-            with pytest.raises(Forbidden):
-                act()
 
 
 def test_each_act_leaves_one_entry_without_what_opens_the_preview(spring: Release, editor: User) -> None:
@@ -204,10 +205,8 @@ def test_a_large_draft_is_built_by_a_job(
     job = Job.objects.get(kind="releases.build_preview")
     run(job.pk)
 
-    preview.refresh_from_db()
     job.refresh_from_db()
     assert (job.state, job.error) == (Job.State.SUCCEEDED, "")
-    assert preview.manifest is not None
     assert preview_of_now(spring) == preview
     reconcile_previews()
     assert stored(preview) is not None
