@@ -44,6 +44,12 @@ def drill_report(drill: Drill) -> DrillReport:
     }
 
 
+def judged(drill: Drill) -> tuple[bool | None, str]:
+    """Say whether a rehearsal counts as a proof, None while it is open or void, and how it went."""
+    words = next(drill_lines(drill))[2:]
+    return (drill.outcome == Drill.Outcome.PASSED if drill.outcome and drill.holds else None), words
+
+
 def drill_lines(drill: Drill) -> Iterator[str]:
     """Yield the same as lines for people."""
     void = "" if drill.holds else " It is void: the release has another content by now."

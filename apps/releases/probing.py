@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from apps.releases.expected_answers import Answer
+from apps.releases.hosts import ANY_HOST
 from apps.releases.models import Channel
+from apps.releases.services.hosts import all_hosts
 
 PATIENCE_SECONDS = 5.0
 MAX_BODY_BYTES = 4 << 20  # of what is larger the door's own word for its digest is taken
@@ -41,13 +43,9 @@ class Seen:
 
 
 def host_of(channel: Channel) -> str | None:
-    """Return a host name under which a channel is served, None where it has none.
-
-    Those that the channel was given come before those of the environment.
-    """
-    given = list(channel.hosts.values_list("host", flat=True))
-    hosts = given or [host for host, served in settings.CHANNEL_HOSTS.items() if served == channel.name]
-    named = [host for host in hosts if host != "*"]
+    """Return a host name under which a channel is served, None where it has none."""
+    hosts = [host for host, served in all_hosts().items() if served == channel.name]
+    named = [host for host in hosts if host != ANY_HOST]
     return named[0] if named else ("localhost" if hosts else None)
 
 

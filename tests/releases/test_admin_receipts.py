@@ -25,9 +25,9 @@ from tests.staff import staff_client
 
 @pytest.fixture
 def door(settings: Settings) -> Iterator[Door]:
-    settings.CHANNEL_HOSTS = {"localhost": "production"}
+    settings.PINNED_HOSTS = {"localhost": "production"}
     settings.PUBLIC_BIND = ""
-    with public_door(settings.CHANNEL_HOSTS) as door:
+    with public_door(settings.PINNED_HOSTS) as door:
         yield door
 
 

@@ -16,6 +16,7 @@ from apps.accounts.models import User
 from apps.assets import store
 from apps.audit.models import AuditEntry
 from apps.releases import tasks
+from apps.releases.drill_reports import judged
 from apps.releases.exceptions import (
     AlreadyLive,
     ApprovalsMissing,
@@ -27,7 +28,8 @@ from apps.releases.exceptions import (
     WrongState,
 )
 from apps.releases.models import Channel, Drill, Publication, Receipt, Release
-from apps.releases.selectors import channel_named, live_publication, manifest_reader_of
+from apps.releases.release_report import report_of
+from apps.releases.selectors import channel_named, live_publication, manifest_reader_of, release_numbered
 from apps.releases.selectors.drills import drills_of, last_drill_of
 from apps.releases.selectors.holds import hold_of
 from apps.releases.services import channels, drafts, drills, holding, publishing, review
@@ -57,9 +59,9 @@ def staging(production: Channel, editor: User, manager: User) -> Channel:
 
 @pytest.fixture
 def door(settings: Settings, staging: Channel) -> Iterator[Door]:
-    settings.CHANNEL_HOSTS = {"localhost": "production", "staging.localhost": "staging"}
+    settings.PINNED_HOSTS = {"localhost": "production", "staging.localhost": "staging"}
     settings.PUBLIC_BIND = ""
-    with public_door(settings.CHANNEL_HOSTS) as door:
+    with public_door(settings.PINNED_HOSTS) as door:
         yield door
 
 
@@ -113,6 +115,8 @@ def test_what_was_rehearsed_can_still_be_published(
     start_drill(release=approved, channel=staging, actor=manager)
     go_on(staging, door)
     drill = go_on(staging, door)
+    checks = {check.name: check for check in report_of(release_numbered(approved.pk)).checks}
+    assert checks["Rehearsal of the roll back"].is_good
     assert publishing.publish(release=approved, actor=manager).manifest_id == drill.manifest_id
 
 
@@ -127,6 +131,7 @@ def test_a_drill_is_void_when_the_release_has_another_content(
     drafts.apply_changes(release=approved, changes=[put("more.txt", "more")], actor=editor)
     review.submit(release=approved, actor=editor)
     assert [drill.holds for drill in drills_of(approved)] == [False]
+    assert judged(drills_of(approved)[0])[0] is None
 
 
 def test_what_is_answered_otherwise_fails_the_drill_and_staging_comes_back_all_the_same(

@@ -87,11 +87,13 @@ def test_the_door_may_be_a_unix_socket(settings: Settings, tmp_path: Path) -> No
         assert look(Probe("/", HELLO, 3), host="x").is_as_expected
 
 
-def test_the_hosts_that_a_channel_was_given_come_before_those_of_the_environment(
-    production: Channel, settings: Settings
-) -> None:
-    settings.CHANNEL_HOSTS = {"*": "production", "staging.example.com": "staging"}
+def test_a_channel_is_asked_for_by_a_name_that_it_has(production: Channel, settings: Settings) -> None:
+    staging = Channel.objects.get(name="staging")
+    ChannelHost.objects.all().delete()
+    settings.PINNED_HOSTS = {"*": "production", "staging.example.com": "staging"}
     assert host_of(production) == "localhost"
-    assert host_of(Channel.objects.get(name="staging")) == "staging.example.com"
+    assert host_of(staging) == "staging.example.com"
     ChannelHost.objects.create(channel=production, host="www.example.com")
     assert host_of(production) == "www.example.com"
+    settings.PINNED_HOSTS = {}
+    assert host_of(staging) is None

@@ -22,7 +22,7 @@ from apps.jobs.models import Job
 from apps.jobs.running import run
 from apps.releases import tasks
 from apps.releases.exceptions import ReceiptIncomplete, UnknownPublication
-from apps.releases.models import Channel, Publication, Receipt, ReceiptStep, Release
+from apps.releases.models import Channel, ChannelHost, Publication, Receipt, ReceiptStep, Release
 from apps.releases.node_status import NodeStatus, WorkerStatus, dump
 from apps.releases.probing import Seen, look
 from apps.releases.receipt_reports import receipt_view
@@ -39,9 +39,9 @@ OnCommit = Callable[..., AbstractContextManager[object]]
 
 @pytest.fixture
 def door(settings: Settings) -> Iterator[Door]:
-    settings.CHANNEL_HOSTS = {"localhost": "production"}
+    settings.PINNED_HOSTS = {"localhost": "production"}
     settings.PUBLIC_BIND = ""
-    with public_door(settings.CHANNEL_HOSTS) as door:
+    with public_door(settings.PINNED_HOSTS) as door:
         yield door
 
 
@@ -176,6 +176,7 @@ def test_a_site_without_a_node_or_a_door_says_that_nothing_could_be_verified(
     monkeypatch.setattr(verifying, "_STARTED", -100_000.0)
     publication = switched(live.channel)
     Receipt.objects.update(pointer_at=timezone.now() - timedelta(seconds=61))
+    settings.PINNED_HOSTS = {"localhost": "production"}
     settings.PUBLIC_BIND = "unix:/nowhere/at.all"
     receipt = seen(publication)
     assert receipt.verdict == Receipt.Verdict.UNKNOWN
@@ -189,7 +190,8 @@ def test_a_channel_without_a_host_is_not_asked(
 ) -> None:
     publication = switched(live.channel)
     door.follow()
-    settings.CHANNEL_HOSTS = hosts
+    settings.PINNED_HOSTS = hosts
+    ChannelHost.objects.all().delete()
     receipt = seen(publication)
     assert receipt.words == "production has no host name, so nothing could be fetched"
     assert door.asked == []

@@ -6,6 +6,7 @@ from apps.caching.examples import MediaTypeOf, guess_media_type, run_examples
 from apps.caching.models import CacheRuleVersion
 from apps.caching.selectors import as_rules, content_of
 from apps.releases.changelog import LogEntry, counts_in_words, emergencies_of
+from apps.releases.drill_reports import judged
 from apps.releases.findings import lint_of
 from apps.releases.headlines import counted
 from apps.releases.history import seal_of, unverified
@@ -35,6 +36,7 @@ from apps.releases.selectors import (
     entries_about,
     live_publication,
 )
+from apps.releases.selectors.drills import last_drill_of
 from apps.releases.templatetags.staff_pages import size
 
 CHANGES_LISTED = 200
@@ -129,6 +131,8 @@ def _checks(release: Release, manifest: ManifestReader | None) -> Iterator[Check
     lint = lint_of(release)
     found = f"{lint.total} in all" + (f", {lint.new} new" if lint.is_compared else "")
     yield CheckLine("Findings of the build", None, found if lint.total else str(lint.state.value))
+    drill = last_drill_of(release)
+    yield CheckLine("Rehearsal of the roll back", *(judged(drill) if drill else (None, "not rehearsed")))
 
 
 def _examples_of(
