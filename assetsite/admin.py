@@ -16,6 +16,7 @@ from apps.releases.selectors import (
     reviews_for,
     waiting_schedules,
 )
+from apps.releases.selectors.proposals import proposals_for
 
 ROWS_SHOWN = 10
 
@@ -36,9 +37,11 @@ def start_context(user: User) -> dict[str, Any]:
     """Return what waits for `user`, what is live, and what they have begun."""
     may_approve = user.has_perm("releases.approve_release")
     may_publish = user.has_perm("releases.publish_release")
+    may_change_channels = user.has_perm("releases.change_channel")
     return {
         "reviews": reviews_for(user)[:ROWS_SHOWN] if may_approve else (),
         "publishable": approved_releases()[:ROWS_SHOWN] if may_publish else (),
+        "proposals": proposals_for(user)[:ROWS_SHOWN] if may_change_channels else (),
         "drafts": drafts_of(user)[:ROWS_SHOWN],
         "schedules": waiting_schedules()[:ROWS_SHOWN],
         "failed_schedules": failures_left(user)[:ROWS_SHOWN],

@@ -60,6 +60,11 @@ def time_zone_of(user: User) -> ZoneInfo:
         return zone_named(settings.TIME_ZONE)
 
 
+def groups_of(user: User) -> list[str]:
+    """Return the groups beside the roles that `user` is in, by name."""
+    return list(user.groups.exclude(name__in=list(Role)).order_by("name").values_list("name", flat=True))
+
+
 def people() -> QuerySet[User]:
     """Return everybody, by name, with their groups fetched."""
     return User.objects.prefetch_related("groups").order_by("username")

@@ -120,7 +120,8 @@ def change_role(*, user: User, role: Role, actor: User) -> User:
     if role is not Role.ADMINISTRATOR:
         _require_not_last(user)
     before = role_of(user)
-    user.groups.set([Group.objects.get(name=role)])
+    user.groups.remove(*Group.objects.filter(name__in=list(Role)).exclude(name=role))
+    user.groups.add(Group.objects.get(name=role))
     _record_change(
         user,
         actor,

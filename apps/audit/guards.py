@@ -87,7 +87,7 @@ class Guard(Operation):
 class Recording(Guard):
     """After `event` on `table`, write `statement` where `condition` holds: a fact that nobody leaves out.
 
-    `statement` is one INSERT, in the SQL that SQLite and PostgreSQL share, over NEW and OLD.
+    `statement` is one INSERT or UPDATE, in the SQL that SQLite and PostgreSQL share, over NEW and OLD.
     """
 
     def __init__(

@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from typing import TypedDict
 
-from apps.releases.models import Channel, EmergencyRequest, FreezeWindow, Hold, Publication
+from apps.releases.models import Channel, ChannelProposal, EmergencyRequest, FreezeWindow, Hold, Publication
 from apps.releases.reports import HistoryReport, history_report, prefixed
 from apps.releases.retention import kept_names
 from apps.releases.selectors.emergencies import Marks, marks_of
 from apps.releases.selectors.holds import holds_on
+from apps.releases.selectors.proposals import open_proposals, value_in_words
 from apps.releases.services.channels import OPTIONS, value_of
 
 
@@ -66,6 +67,18 @@ class MarkedReport(HistoryReport, MarksReport):
     """A line of a channel's history."""
 
 
+class ProposalReport(TypedDict):
+    proposal: int
+    channel: str
+    field: str
+    before: str
+    after: str
+    state: str
+    proposed_by: str
+    decided_by: str | None
+    note: str
+
+
 class RetainedReport(TypedDict):
     names: int
     oldest: str
@@ -83,6 +96,7 @@ def channel_report(
         "options": {name: value_of(channel, name) for name in OPTIONS},
         "hosts": [host.host for host in channel.hosts.all()],
         "freeze_windows": [window_report(window) for window in channel.freeze_windows.all()],
+        "proposals": [proposal_report(proposal) for proposal in open_proposals(channel)],
         "holds": [hold_report(hold) for hold in holds_on(channel)],
         "retained": _retained_report(channel),
         "live": history_report(live) if live else None,
@@ -141,6 +155,21 @@ def request_report(request: EmergencyRequest) -> RequestReport:
         "asked_by": request.asked_by.get_username(),
         "asked_at": request.asked_at.isoformat(),
         "reason": request.reason,
+    }
+
+
+def proposal_report(proposal: ChannelProposal) -> ProposalReport:
+    """Describe that a channel should ask for less, and who has decided so."""
+    return {
+        "proposal": proposal.pk,
+        "channel": proposal.channel.name,
+        "field": proposal.field,
+        "before": value_in_words(proposal.field, proposal.before),
+        "after": value_in_words(proposal.field, proposal.after),
+        "state": proposal.state,
+        "proposed_by": proposal.proposed_by.get_username(),
+        "decided_by": proposal.decided_by.get_username() if proposal.decided_by else None,
+        "note": proposal.note,
     }
 
 

@@ -191,6 +191,22 @@ class WrongChannel(ReleaseRefusal):
     code = "wrong_channel"
 
 
+class UnknownProposal(ReleaseRefusal):
+    code = "unknown_proposal"
+
+
+class ProposalOpen(ReleaseRefusal):
+    """Somebody has proposed something else already, which is not decided yet."""
+
+    code = "proposal_open"
+
+
+class ProposalDecided(ReleaseRefusal):
+    """What was proposed is decided already, or no longer fits."""
+
+    code = "proposal_decided"
+
+
 class WrongOption(ReleaseRefusal):
     """`option` of a channel cannot have that value: a page that is no path, a number out of range."""
 

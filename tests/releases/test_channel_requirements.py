@@ -63,7 +63,7 @@ def test_a_protected_channel_asks_for_one_approval_at_least(production: Channel,
     with pytest.raises(WrongApprovals, match="nobody publishes on it alone"):
         set_required_approvals(channel=channel_named("production"), count=0, actor=administrator)
     with pytest.raises(IntegrityError, match="channel_protected_asks"), transaction.atomic():
-        Channel.objects.update(required_approvals=0)
+        Channel.objects.create(name="other", is_protected=True, required_approvals=0)
 
 
 def test_protection_and_its_approval_are_taken_away_together(

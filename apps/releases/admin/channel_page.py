@@ -11,6 +11,7 @@ from apps.refusals import Refusal
 from apps.releases.admin.following import following_words
 from apps.releases.admin.forms import OptionsForm, ReasonForm, RequirementsForm
 from apps.releases.admin.pages import actor_of, page_of, refused, render
+from apps.releases.admin.proposal_section import decide, proposal_rows, proposed_in_words
 from apps.releases.exceptions import BaseMoved, WrongOption
 from apps.releases.headlines import counted, kept_in_words
 from apps.releases.history import unverified
@@ -44,7 +45,17 @@ def channel_page(request: HttpRequest, channel: Channel) -> HttpResponse:
     """Show what a channel serves and how it came to that; on POST set what it asks for, or its options."""
     if request.method != "POST":
         return _show_channel(request, channel)
+    if "proposal" in request.POST:
+        return _decide(request, channel)
     return _set_options(request, channel) if "options" in request.POST else _require(request, channel)
+
+
+def _decide(request: HttpRequest, channel: Channel) -> HttpResponse:
+    try:
+        decide(request, channel)
+    except Refusal as refusal:
+        return _show_channel(request, channel, status=refused(request, refusal))
+    return HttpResponseRedirect(request.get_full_path())
 
 
 def _set_options(request: HttpRequest, channel: Channel) -> HttpResponse:
@@ -76,7 +87,8 @@ def _require(request: HttpRequest, channel: Channel) -> HttpResponse:
         channel.refresh_from_db()
         return _show_channel(request, channel, requirements=form, status=refused(request, refusal))
     asks = f"From now on {channel} asks for {counted(count, 'approval')}. Before: {count_before}."
-    saved = [asks if count != count_before else "", _saved(before, channel)]
+    proposed = proposed_in_words(channel, actor_of(request))
+    saved = [asks if channel.required_approvals != count_before else "", _saved(before, channel), proposed]
     messages.success(request, " ".join(filter(None, saved)) or "Nothing was changed.")
     return HttpResponseRedirect(request.get_full_path())
 
@@ -164,6 +176,7 @@ def _show_channel(
         kept=kept_in_words(kept) if kept else "",
         requirements=requirements or RequirementsForm.of(channel),
         options=options or OptionsForm.of(channel),
+        proposals=proposal_rows(channel, actor),
         option_words=_in_words(channel, channels.ANSWERS),
         requirement_words=_in_words(channel, channels.REQUIREMENTS),
         why_no_roll_back=_why_not(actor, "releases.roll_back_channel", f"roll {channel} back"),

@@ -6,6 +6,7 @@ from django.core.management.base import CommandError, CommandParser
 from apps.releases.channel_reports import channel_report
 from apps.releases.command_line.channel_subcommands import ChannelSubcommands
 from apps.releases.selectors import channel_named, live_publication
+from apps.releases.selectors.proposals import open_proposals, proposal_in_words
 from apps.releases.services import channels
 
 # By option: what is typed behind it.
@@ -59,6 +60,9 @@ class SettingSubcommands(ChannelSubcommands):
         if required_approvals is not None:
             self.say(f"{channel} asks for {channel.required_approvals} approval(s).")
         self.say_options(channel, typed)
+        for proposal in open_proposals(channel):
+            self.say(f"Proposed: {proposal_in_words(proposal)}.")
+            self.say(f"→ Another administrator confirms it: `scripts/manage channel confirm {proposal.pk}`")
         live = live_publication(channel)
         self.say_if_built_otherwise(live)
         return channel_report(channel, live, [])

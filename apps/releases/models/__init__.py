@@ -10,6 +10,7 @@ from apps.releases.models.hosts import ChannelHost
 from apps.releases.models.manifests import Manifest, ManifestFile, RetainedNames
 from apps.releases.models.origins import Contributor, Origin, Resolution
 from apps.releases.models.previews import Preview
+from apps.releases.models.proposals import ChannelProposal
 from apps.releases.models.publications import Publication
 from apps.releases.models.receipts import Receipt, ReceiptStep
 from apps.releases.models.releases import Release
@@ -22,6 +23,7 @@ __all__ = [
     "Change",
     "Channel",
     "ChannelHost",
+    "ChannelProposal",
     "Comment",
     "Contributor",
     "Drill",

@@ -12,6 +12,7 @@ from apps.audit.services import record
 from apps.releases.exceptions import UnknownField, WrongApprovals, WrongOption
 from apps.releases.models import Channel
 from apps.releases.services.pointers import write_pointer
+from apps.releases.services.proposals import is_proposed, settable
 
 # (name, required approvals): staging is for trying things out, so nobody has to be asked.
 FIRST_CHANNELS = (("production", 1), ("staging", 0))
@@ -56,19 +57,24 @@ def ensure_channels() -> list[Channel]:
 def set_required_approvals(*, channel: Channel, count: int, actor: User) -> Channel:
     """Set how many people have to approve before something goes live on `channel` (0 to 3).
 
-    Raises `Forbidden` and `WrongApprovals`. Releases that are approved already are counted anew when
-    they are published.
+    Fewer than before are proposed to another administrator instead, and set once that one confirms it
+    (see `services.proposals`). Raises `Forbidden`, `WrongApprovals`, `ProposalOpen`. Releases that are
+    approved already are counted anew when they are published.
     """
     require(actor, "releases.change_channel", to=f"change channel {channel}")
+    Channel.objects.select_for_update().get(pk=channel.pk)
+    channel.refresh_from_db()
     if not 0 <= count <= 3:
         raise WrongApprovals(
             f"{count} approvals cannot be required of {channel}.", next_step="Choose a number from 0 to 3."
         )
-    if channel.is_protected and not count:
+    if channel.is_protected and not count and not is_proposed(channel, "is_protected"):
         raise WrongApprovals(
             f"{channel} is protected, so nobody publishes on it alone.",
             next_step="Require one approval at least, or take the protection away first.",
         )
+    if not settable(channel, {"required_approvals": count}, actor):
+        return channel
     before = channel.required_approvals
     Channel.objects.filter(pk=channel.pk).update(required_approvals=count)
     channel.refresh_from_db()
@@ -102,14 +108,16 @@ def set_requirements(
 def set_options(*, channel: Channel, actor: User, **options: bool | int | str) -> Channel:
     """Set any of `OPTIONS`; visitors get those that concern answers at once, with the pointer.
 
-    `fingerprints` applies to what is built from now on. Nothing to change is no entry in the log.
-    Raises `Forbidden`, `WrongOption`, `UnknownField`.
+    `fingerprints` applies to what is built from now on. What makes the channel ask for less is proposed to
+    another administrator instead (see `services.proposals`). Nothing to change is no entry in the log.
+    Raises `Forbidden`, `WrongOption`, `UnknownField`, `ProposalOpen`.
     """
     require(actor, "releases.change_channel", to=f"change channel {channel}")
     channel = Channel.objects.select_for_update().get(pk=channel.pk)
     wanted = {name: _checked(channel, name, value) for name, value in options.items()}
     before = {name: value_of(channel, name) for name in wanted}
     changed = {name: value for name, value in wanted.items() if value != before[name]}
+    changed = settable(channel, changed, actor)
     if not changed:
         return channel
     Channel.objects.filter(pk=channel.pk).update(**_columns(changed))

@@ -5,12 +5,12 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from apps.accounts import services
+from apps.accounts import group_services, services
 from apps.accounts.command_line import SubcommandsCommand
 from apps.accounts.models import User
 from apps.accounts.passwords import make_password
 from apps.accounts.roles import Role
-from apps.accounts.selectors import administrators, people, role_of, time_zone_of, user_named
+from apps.accounts.selectors import administrators, groups_of, people, role_of, time_zone_of, user_named
 
 
 class Command(SubcommandsCommand):
@@ -35,6 +35,10 @@ class Command(SubcommandsCommand):
         zone.add_argument("name")
         zone.add_argument("zone", help="such as Europe/Berlin; “site” for the site's own")
         add("list", self.list, help="list everybody, with role and last login")
+        grouping = add("group", self.group, help="put a person into a group of approvers, or take them out")
+        grouping.add_argument("name")
+        grouping.add_argument("group", help="made where there is none of that name")
+        grouping.add_argument("--remove", action="store_true", help="take them out")
         deactivating = add("deactivate", self.deactivate, help="let a person log in no more")
         deactivating.add_argument("name")
         reactivating = add("reactivate", self.reactivate, help="let a person log in again")
@@ -74,6 +78,13 @@ class Command(SubcommandsCommand):
             note = "" if user.is_active else ", deactivated"
             self.say(f"{user.username:<24} {role.label if role else 'no role':<16} {seen}{note}")
         return {"users": [_as_json(user) for user in rows]}
+
+    def group(self, **options: Any) -> object:
+        user, name = user_named(options["name"]), options["group"]
+        change = group_services.remove_from_group if options["remove"] else group_services.add_to_group
+        change(user=user, group=name, actor=self.actor(options))
+        self.say(f"{user.username} is {'not ' if options['remove'] else ''}in the group {name}.")
+        return _as_json(user) | {"groups": groups_of(user)}
 
     def deactivate(self, **options: Any) -> object:
         user = services.deactivate(user=user_named(options["name"]), actor=self.actor(options))

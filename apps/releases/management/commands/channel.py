@@ -1,6 +1,7 @@
 from apps.releases.command_line.channel_freezing import FreezingSubcommands
 from apps.releases.command_line.channel_holding import HoldingSubcommands
 from apps.releases.command_line.channel_making import MakingSubcommands
+from apps.releases.command_line.channel_proposing import ProposingSubcommands
 from apps.releases.command_line.channel_reading import ReadingChannelSubcommands
 from apps.releases.command_line.channel_setting import SettingSubcommands
 
@@ -9,6 +10,7 @@ class Command(
     ReadingChannelSubcommands,
     MakingSubcommands,
     SettingSubcommands,
+    ProposingSubcommands,
     FreezingSubcommands,
     HoldingSubcommands,
 ):
