@@ -117,7 +117,12 @@ def test_what_the_runbook_tells_people_to_type_works(running: Checkout) -> None:
             running.run("scripts/manage release rollback --to 2 --reason 'It was not that'")
         running.run(block)
     backup = running.folder / "backup"
-    assert {file.name for file in backup.iterdir()} == {"assetsite.sqlite3", "secret.key", "storage"}
+    assert {file.name for file in backup.iterdir()} == {
+        "assetsite.sqlite3",
+        "secret.key",
+        "signing.key",
+        "storage",
+    }
 
 
 def test_a_backup_is_a_whole_site_again(running: Checkout, tmp_path: Path) -> None:
@@ -129,6 +134,8 @@ def test_a_backup_is_a_whole_site_again(running: Checkout, tmp_path: Path) -> No
         assert "as set before" in said
         assert b"One" in restored.get("/").body
         assert restored.manage("audit", "verify")["faults"] == []
+        verified = restored.manage("release", "verify")["channels"]
+        assert [channel["faults"] for channel in verified] == [[], []]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda file: str(file.relative_to(PROJECT)))
