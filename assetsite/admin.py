@@ -16,6 +16,7 @@ from apps.releases.selectors import (
     reviews_for,
     waiting_schedules,
 )
+from apps.releases.selectors.holds import open_holds
 from apps.releases.selectors.proposals import proposals_for
 
 ROWS_SHOWN = 10
@@ -46,6 +47,7 @@ def start_context(user: User) -> dict[str, Any]:
         "schedules": waiting_schedules()[:ROWS_SHOWN],
         "failed_schedules": failures_left(user)[:ROWS_SHOWN],
         "live_publications": live_publications(),
+        "holds": list(open_holds()),
         "failed_jobs": Job.objects.filter(state=Job.State.FAILED).count(),
         "may_approve": may_approve,
         "may_publish": may_publish,

@@ -10,6 +10,8 @@ from apps.releases.brief import in_words
 from apps.releases.exceptions import AlreadyApproved, BriefIncomplete, WrongState
 from apps.releases.models import Release
 from apps.releases.selectors import missing_brief
+from apps.releases.services.freezes import refuse_frozen_for
+from apps.releases.services.holding import refuse_if_held
 from apps.releases.services.publishing import refuse_if_base_moved
 from apps.releases.services.review import REVIEWED, refuse_outsider, refuse_own_work
 from apps.releases.transitions import NEXT_STEPS, State
@@ -91,8 +93,10 @@ def _refuse_second_approval(release: Release, actor: User) -> None:
         raise AlreadyApproved("You have approved it already.", next_step="Somebody else has to, too.")
 
 
-def _refuse_moved_base(release: Release, actor: User) -> None:
+def _refuse_unpublishable(release: Release, actor: User) -> None:
+    refuse_if_held(release.channel)
     refuse_if_base_moved(release)
+    refuse_frozen_for(release.channel, actor)
 
 
 _OPEN = (State.DRAFT, State.IN_REVIEW, State.APPROVED)
@@ -133,7 +137,7 @@ _STEPS = (
         "publish {release}",
         "published",
         (State.APPROVED,),
-        _refuse_moved_base,
+        _refuse_unpublishable,
     ),
     _Step(
         "reopen",

@@ -1,13 +1,22 @@
 from enum import StrEnum
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBadRequest,
+    HttpResponseRedirect,
+    QueryDict,
+)
 from django.urls import reverse
 from django.utils.html import format_html
 
 from apps.accounts.models import User
 from apps.accounts.permissions import require
 from apps.refusals import Refusal
+from apps.releases.admin import channel_steps
+from apps.releases.admin.channel_sections import sections_of, why_not
 from apps.releases.admin.following import following_words
 from apps.releases.admin.forms import OptionsForm, ReasonForm, RequirementsForm
 from apps.releases.admin.pages import actor_of, page_of, refused, render
@@ -26,8 +35,10 @@ from apps.releases.selectors import (
     publication_undone_by,
     waiting_schedules,
 )
+from apps.releases.selectors.emergencies import marks_of
 from apps.releases.services import channels, publishing
 from apps.releases.services.fingerprinting import is_built_otherwise
+from apps.releases.services.making_channels import refuse_removing
 from apps.releases.services.pointers import is_current
 
 FAILED_SHOWN = 5
@@ -42,11 +53,13 @@ class Pointer(StrEnum):
 
 
 def channel_page(request: HttpRequest, channel: Channel) -> HttpResponse:
-    """Show what a channel serves and how it came to that; on POST set what it asks for, or its options."""
+    """Show what a channel serves and how it came to that; on POST take a step, or set what it asks for."""
     if request.method != "POST":
         return _show_channel(request, channel)
     if "proposal" in request.POST:
         return _decide(request, channel)
+    if "step" in request.POST:
+        return _take_step(request, channel)
     return _set_options(request, channel) if "options" in request.POST else _require(request, channel)
 
 
@@ -55,6 +68,18 @@ def _decide(request: HttpRequest, channel: Channel) -> HttpResponse:
         decide(request, channel)
     except Refusal as refusal:
         return _show_channel(request, channel, status=refused(request, refusal))
+    return HttpResponseRedirect(request.get_full_path())
+
+
+def _take_step(request: HttpRequest, channel: Channel) -> HttpResponse:
+    try:
+        done = channel_steps.take(request.POST["step"], channel, request.POST, actor_of(request))
+    except KeyError:
+        return HttpResponseBadRequest("There is no such step.", content_type="text/plain")
+    except Refusal as refusal:
+        status = refused(request, refusal)
+        return _show_channel(request, channel, typed=request.POST, status=status)
+    messages.success(request, done)
     return HttpResponseRedirect(request.get_full_path())
 
 
@@ -155,6 +180,7 @@ def _show_channel(
     *,
     requirements: RequirementsForm | None = None,
     options: OptionsForm | None = None,
+    typed: QueryDict | None = None,
     status: int = 200,
 ) -> HttpResponse:
     live, actor, kept = live_publication(channel), actor_of(request), kept_names(channel)
@@ -173,14 +199,17 @@ def _show_channel(
         goal=publication_before(live) if live else None,
         page=page,
         unverified=unverified(page),
+        marks={pk: marks.words for pk, marks in marks_of(page).items()},
         kept=kept_in_words(kept) if kept else "",
         requirements=requirements or RequirementsForm.of(channel),
         options=options or OptionsForm.of(channel),
         proposals=proposal_rows(channel, actor),
         option_words=_in_words(channel, channels.ANSWERS),
         requirement_words=_in_words(channel, channels.REQUIREMENTS),
-        why_no_roll_back=_why_not(actor, "releases.roll_back_channel", f"roll {channel} back"),
-        why_no_change=_why_not(actor, "releases.change_channel", "change that"),
+        why_no_roll_back=why_not(actor, "releases.roll_back_channel", f"roll {channel} back"),
+        why_no_change=why_not(actor, "releases.change_channel", "change that"),
+        why_no_removal=_why_no_removal(channel, actor),
+        **sections_of(channel, actor, typed),
         schedules=waiting_schedules(channel=channel),
         failed_schedules=failed_schedules(channel=channel)[:FAILED_SHOWN],
     )
@@ -207,7 +236,7 @@ def _show_roll_back(
         preview=(preview := preview_roll_back(live, goal)),
         impact=preview.impact,
         form=form,
-        why_not=_why_not(actor_of(request), "releases.roll_back_channel", f"roll {channel} back"),
+        why_not=why_not(actor_of(request), "releases.roll_back_channel", f"roll {channel} back"),
     )
 
 
@@ -222,9 +251,10 @@ def _pointer(live: Publication) -> Pointer:
         return Pointer.UNREACHABLE
 
 
-def _why_not(actor: User, permission: str, to: str) -> str:
+def _why_no_removal(channel: Channel, actor: User) -> str:
     try:
-        require(actor, permission, to=to)
+        require(actor, "releases.delete_channel", to=f"remove channel {channel}")
+        refuse_removing(channel)
     except Refusal as refusal:
         return str(refusal)
     return ""

@@ -2,7 +2,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, re_path, reverse
 from django.utils.html import format_html
@@ -10,10 +10,12 @@ from django.utils.safestring import SafeString
 
 from apps.audit.selectors import entries
 from apps.releases.admin.channel_page import channel_page, roll_back_page
+from apps.releases.admin.channels_pages import create_page, remove_channel, stop_page
 from apps.releases.admin.pages import ReadByPages, history_page
 from apps.releases.admin.receipt_page import changed_urls_file, receipt_page
 from apps.releases.models import Channel
 from apps.releases.selectors import channels_with_live
+from apps.releases.selectors.holds import open_holds, open_stop
 from apps.releases.templatetags.staff_pages import ago
 
 
@@ -21,17 +23,20 @@ from apps.releases.templatetags.staff_pages import ago
 class ChannelAdmin(ReadByPages, admin.ModelAdmin[Channel]):
     """What is live where, since when; and the way back."""
 
-    list_display = ("name", "live_release", "since", "required_approvals")
+    list_display = ("name", "live_release", "since", "shown_hold", "shown_hosts", "required_approvals")
     show_full_result_count = False
     ordering = ("pk",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Channel]:
-        return channels_with_live()
+        return channels_with_live().prefetch_related(
+            "hosts", Prefetch("holds", queryset=open_holds(), to_attr="held")
+        )
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        return super().changelist_view(request, {"title": "Channels", **(extra_context or {})})
+        frame = {"title": "Channels", "stop": open_stop()}
+        return super().changelist_view(request, {**frame, **(extra_context or {})})
 
     def change_view(
         self,
@@ -62,7 +67,31 @@ class ChannelAdmin(ReadByPages, admin.ModelAdmin[Channel]):
             self.admin_site.admin_view(self.changed_urls_view),
             name="releases_channel_changed_urls",
         )
-        return [roll_back, receipt, urls, *super().get_urls()]
+        ours = [
+            path("stop/", self.admin_site.admin_view(self.stop_view), name="releases_channel_stop"),
+            path("new/", self.admin_site.admin_view(self.create_view), name="releases_channel_create"),
+            path(
+                "<int:number>/remove/",
+                self.admin_site.admin_view(self.remove_view),
+                name="releases_channel_remove",
+            ),
+        ]
+        return [roll_back, receipt, urls, *ours, *super().get_urls()]
+
+    def stop_view(self, request: HttpRequest) -> HttpResponse:
+        self._require_view(request)
+        return stop_page(request)
+
+    def create_view(self, request: HttpRequest) -> HttpResponse:
+        self._require_view(request)
+        return create_page(request)
+
+    def remove_view(self, request: HttpRequest, number: int) -> HttpResponse:
+        return remove_channel(request, self._channel(request, number))
+
+    def _require_view(self, request: HttpRequest) -> None:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
 
     def roll_back_view(self, request: HttpRequest, number: int, sequence: int) -> HttpResponse:
         return roll_back_page(request, self._channel(request, number), sequence)
@@ -76,12 +105,23 @@ class ChannelAdmin(ReadByPages, admin.ModelAdmin[Channel]):
         return changed_urls_file(request, self._channel(request, number), int(sequence), ending)
 
     def _channel(self, request: HttpRequest, number: str | int) -> Channel:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
+        self._require_view(request)
         found = Channel.objects.filter(pk=number).first() if str(number).isdecimal() else None
         if found is None:
             raise Http404(f"There is no channel {number}.")
         return found
+
+    @admin.display(description="hold")
+    def shown_hold(self, channel: Channel) -> SafeString | str:
+        if not vars(channel)["held"]:
+            return "none"
+        (held,) = vars(channel)["held"]
+        words = '<span class="state state-held"><span aria-hidden="true">⏸</span> on hold</span> by {}'
+        return format_html(words, held.placed_by)
+
+    @admin.display(description="hosts")
+    def shown_hosts(self, channel: Channel) -> str:
+        return ", ".join(row.host for row in channel.hosts.all()) or "none"
 
     @admin.display(description="live")
     def live_release(self, channel: Channel) -> SafeString | str:

@@ -13,6 +13,7 @@ from apps.releases.impact import impact_between
 from apps.releases.models import Release
 from apps.releases.selectors import approvals_that_hold, live_publication
 from apps.releases.services import publishing
+from apps.releases.services.freezes import freeze_of, in_words
 
 
 def publish_page(request: HttpRequest, release: Release) -> HttpResponse:
@@ -21,7 +22,9 @@ def publish_page(request: HttpRequest, release: Release) -> HttpResponse:
         return _show(request, release)
     try:
         _refuse_other_digest(release, request.POST.get("digest", ""))
-        publication = publishing.publish(release=release, actor=actor_of(request))
+        publication = publishing.publish(
+            release=release, actor=actor_of(request), override_freeze=request.POST.get("override", "")
+        )
     except Refusal as refusal:
         release.refresh_from_db()
         return _show(request, release, status=refused(request, refusal))
@@ -52,7 +55,7 @@ def _refuse_other_digest(release: Release, digest: str) -> None:
 
 
 def _show(request: HttpRequest, release: Release, *, status: int = 200) -> HttpResponse:
-    live = live_publication(release.channel)
+    live, freeze = live_publication(release.channel), freeze_of(release.channel)
     return render(
         request,
         "release/publish.html",
@@ -66,5 +69,7 @@ def _show(request: HttpRequest, release: Release, *, status: int = 200) -> HttpR
         lint=lint_of(release),
         approvals=approvals_that_hold(release),
         stated=brief_of(release),
+        frozen=f"{in_words(freeze, release.channel)}." if freeze else "",
+        typed=request.POST.get("override", ""),
         action=actions_for(release, actor_of(request))["publish"],
     )

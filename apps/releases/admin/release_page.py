@@ -10,6 +10,7 @@ from apps.refusals import Refusal
 from apps.releases.actions import Action, actions_for, main_action
 from apps.releases.admin import steps
 from apps.releases.admin.drill_section import drill_section
+from apps.releases.admin.emergency_section import emergency_section
 from apps.releases.admin.findings_page import findings_section
 from apps.releases.admin.forms import BriefForm, RedirectForm
 from apps.releases.admin.pages import actor_of, page_of, refused, render
@@ -149,6 +150,7 @@ def _show(
         **review_section(request, release),
         **drill_section(request, release),
         **schedule_section(request, release),
+        **emergency_section(request, release),
         **_history(release),
     }
     return render(

@@ -6,6 +6,7 @@ from django.http import QueryDict
 from django.shortcuts import get_object_or_404
 
 from apps.accounts.models import User
+from apps.releases.admin import emergency_section
 from apps.releases.admin.drill_section import begin_drill
 from apps.releases.models import Preview, Release
 from apps.releases.redirect_selectors import redirect_changes_of
@@ -141,4 +142,6 @@ _STEPS: dict[str, Callable[[Release, QueryDict, User], str]] = {
     "refresh_preview": _refresh_preview,
     "revoke_preview": _revoke_preview,
     "drill": begin_drill,
+    "ask_emergency": emergency_section.ask,
+    "confirm_emergency": emergency_section.confirm,
 }

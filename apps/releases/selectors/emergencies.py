@@ -47,6 +47,12 @@ def open_request(release: Release) -> EmergencyRequest | None:
     return newest
 
 
+def emergency_of(release: Release) -> EmergencyPublication | None:
+    """Return the mark of the emergency in which `release` was published, or None."""
+    marks = EmergencyPublication.objects.select_related("request__asked_by", "confirmed_by")
+    return marks.filter(request__release=release).first()
+
+
 def marks_of(publications: Iterable[Publication]) -> dict[int, Marks]:
     """Return the marks of those of `publications` that have any, by their ids; two queries for all."""
     known = list(publications)

@@ -105,6 +105,13 @@ def refuse_asking(release: Release, actor: User) -> None:
         raise AlreadyAsked(f"{_in_words(asked)} already.", next_step=ASK_ANOTHER)
 
 
+def refuse_confirmation(release: Release, request: EmergencyRequest, actor: User) -> None:
+    """Raise what `confirm` would raise for this person; nothing is locked."""
+    require(actor, MAY, to=f"confirm an emergency publish of release {release.pk}")
+    refuse_confirming(request, actor)
+    _refuse_unready(release, release.channel)
+
+
 def refuse_confirming(request: EmergencyRequest, actor: User) -> None:
     """Raise `SamePerson` where `actor` has asked for it or is among the release's authors."""
     if actor == request.asked_by:

@@ -108,6 +108,13 @@ def refuse_if_frozen(channel: Channel, *, actor: User, reason: str = "") -> Free
     return freeze
 
 
+def refuse_frozen_for(channel: Channel, actor: User) -> None:
+    """Raise `ChannelFrozen` where `channel` is frozen and `actor` could not override that."""
+    permission = MAY_OVERRIDE_PROTECTED if channel.is_protected else MAY_OVERRIDE
+    if not actor.has_perm(permission):
+        refuse_if_frozen(channel, actor=actor)
+
+
 def note_override(publication: Publication, freeze: Freeze | None, *, reason: str) -> None:
     """Keep for ever that something was published in a freeze, and why; nothing where there is none."""
     if freeze is None:
