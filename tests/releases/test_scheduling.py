@@ -15,6 +15,7 @@ from apps.accounts.roles import Role
 from apps.audit.models import AuditEntry
 from apps.releases.exceptions import (
     BaseMoved,
+    ChannelFrozen,
     NothingToRevert,
     NotScheduled,
     StaleDigest,
@@ -25,6 +26,7 @@ from apps.releases.models import Channel, Publication, Release, Schedule
 from apps.releases.selectors import is_part_of, live_publication, waiting_schedules
 from apps.releases.selectors.holds import holds_on
 from apps.releases.services import channels, publishing, review
+from apps.releases.services.freezes import add_window
 from apps.releases.services.holding import hold, resume
 from apps.releases.services.scheduled_runs import run_due
 from apps.releases.services.scheduling import schedule, unschedule
@@ -306,6 +308,21 @@ def test_a_release_whose_base_has_moved_is_not_scheduled(
     publish(put("other.html", "other"))
     with pytest.raises(BaseMoved):
         schedule(release=approved, publish_at=NINE, zone=BERLIN, actor=manager)
+
+
+def test_no_time_in_a_freeze_is_scheduled_and_a_freeze_that_comes_later_fails_it(
+    scheduled: Release, live: Release, manager: User, administrator: User, clock: Clock
+) -> None:
+    add_window(
+        channel=scheduled.channel, starts="2030-11-30 16:00", ends="2030-12-02 08:00", actor=administrator
+    )
+    with pytest.raises(ChannelFrozen, match="At 2030-12-01 09:00 Europe/Berlin production is frozen"):
+        schedule(release=scheduled, publish_at=NINE, zone=BERLIN, actor=manager)
+    clock.now = NINE
+    run_due()
+    assert outcome(scheduled)[0] == "failed"
+    assert "production is frozen" in outcome(scheduled)[1]
+    assert live_release(scheduled.channel) == live
 
 
 def test_a_refusal_at_its_time_stays_as_failed_with_the_reason_and_is_not_tried_again(

@@ -7,12 +7,14 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.utils import timezone
 
+from apps.accounts.local_times import in_zone
 from apps.accounts.models import User
 from apps.accounts.permissions import require
 from apps.audit.services import record
-from apps.releases.exceptions import NotScheduled, StaleDigest, WrongSchedule, WrongState
+from apps.releases.exceptions import ChannelFrozen, NotScheduled, StaleDigest, WrongSchedule, WrongState
 from apps.releases.models import Manifest, Release, Schedule
 from apps.releases.schedule_life import settle, when
+from apps.releases.services import freezes
 from apps.releases.services.publishing import refuse_if_base_moved
 from apps.releases.transitions import NEXT_STEPS, State, lock_with_channel
 
@@ -39,7 +41,7 @@ def schedule(
 
     What was scheduled before for the same action is replaced. At its time it is done as `actor`, whose
     permissions count then. `zone` is the one in which times are said. Raises `Forbidden`, `WrongState`,
-    `StaleDigest`, `WrongSchedule`, `BaseMoved`.
+    `StaleDigest`, `WrongSchedule`, `BaseMoved`, `ChannelFrozen`.
     """
     wanted = {action: at for action, at in ((Action.PUBLISH, publish_at), (Action.END, end_at)) if at}
     for action in wanted:
@@ -49,8 +51,9 @@ def schedule(
     _refuse_other_digest(release, digest)
     manifest = _approved_manifest(release, wanted)
     _refuse_wrong_order(release, wanted)
-    if Action.PUBLISH in wanted:
+    if publish_at:
         refuse_if_base_moved(release)
+        _refuse_frozen(release, publish_at, zone)
     made = [_replace(release, manifest, action, at, by=actor, zone=zone) for action, at in wanted.items()]
     record(
         actor=actor,
@@ -125,6 +128,14 @@ def _approved_manifest(release: Release, wanted: Iterable[Action]) -> Manifest:
     if release.manifest is None:
         raise WrongState(f"Release {release.pk} is not built.", next_step="Submit it for review first.")
     return release.manifest
+
+
+def _refuse_frozen(release: Release, publish_at: datetime, zone: ZoneInfo) -> None:
+    if freeze := freezes.freeze_of(release.channel, now=publish_at):
+        raise ChannelFrozen(
+            f"At {in_zone(publish_at, zone)} {freezes.in_words(freeze, release.channel)}.",
+            next_step="Choose a time outside of that.",
+        )
 
 
 def _refuse_wrong_order(release: Release, wanted: dict[Action, datetime]) -> None:
