@@ -27,8 +27,13 @@ def answers(
     approved: Release, webhook: Webhook, receiver: Receiver, manager: User, administrator: User
 ) -> list[Answer]:
     """These pages, in the states that have most on them."""
-    times = {"publish_at": datetime(2030, 12, 1, tzinfo=UTC), "end_at": datetime(2031, 1, 1, tzinfo=UTC)}
-    schedule(release=approved, zone=zone_named("Europe/Berlin"), actor=manager, **times)
+    schedule(
+        release=approved,
+        publish_at=datetime(2030, 12, 1, tzinfo=UTC),
+        end_at=datetime(2031, 1, 1, tzinfo=UTC),
+        zone=zone_named("Europe/Berlin"),
+        actor=manager,
+    )
     long = webhooks.add_webhook(
         name="x" * 60, url=f"https://chat.example.com/{'long/' * 60}", actor=administrator
     )
