@@ -155,3 +155,33 @@ def roll_back_once(database: Migrating) -> None:
         kind="rollback", returns_to_id=first.pk, reason="broken", actor_id=first.actor_id,
         tag="production-2", published_at="2026-01-02T00:00Z",
     )  # fmt: skip
+
+
+def test_previews_come_with_their_guards_and_go_again(
+    tmp_path: Path, django_db_blocker: DjangoDbBlocker
+) -> None:
+    before, after = "0012_hosts_freezes_emergencies", "0013_previews"
+    with django_db_blocker.unblock(), migrating(tmp_path) as database:
+        database.to("releases", before)
+        channel = database.rows("releases.Channel").create(name="production")
+        user = database.rows("accounts.User").create(username="eva")
+        release = database.rows("releases.Release").create(title="Spring", channel=channel, created_by=user)
+
+        for _ in range(2):
+            database.to("releases", after)
+            previews = database.rows("releases.Preview")
+            made = previews.create(
+                release_id=release.pk,
+                key="0" * 16,
+                is_of_draft=True,
+                expires_at="2026-12-01T00:00Z",
+                created_by_id=user.pk,
+            )
+            with pytest.raises(IntegrityError, match="append_only"):
+                previews.all().delete()
+            with pytest.raises(IntegrityError, match="preview_fixed"):
+                previews.update(key="1" * 16)
+            assert previews.get() == made
+
+            database.to("releases", before)
+            assert database.rows("releases.Release").get().title == "Spring"

@@ -34,7 +34,13 @@ from apps.releases.selectors.previews import (
     previews_to_settle,
 )
 from apps.releases.services import drafts, previews, publishing, review
-from apps.releases.services.preview_pointers import pointer_name, reconcile_previews, sweep_previews
+from apps.releases.services.preview_pointers import (
+    pointer_document,
+    pointer_name,
+    reconcile_previews,
+    settle,
+    sweep_previews,
+)
 from apps.releases.services.previews import (
     LONGEST_EXPIRY,
     MOST_OPEN,
@@ -444,3 +450,22 @@ def test_the_database_lets_no_preview_come_back_or_vanish(submitted: Release, ed
             Preview.objects.filter(pk=preview.pk).update(**fields)
     with pytest.raises(IntegrityError, match="append_only"), transaction.atomic():
         Preview.objects.filter(pk=preview.pk).delete()
+
+
+# What is harmless to do at any time
+
+
+def test_settling_what_is_settled_unknown_or_not_built_does_nothing(
+    spring: Release, editor: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(previews, "_MOST_CHANGES_AT_ONCE", 0)
+    waiting = open_preview(release=spring, actor=editor)
+    assert settle(waiting.pk) == ""
+    assert stored(waiting) is None
+    with pytest.raises(ValueError, match="was not built yet"):
+        pointer_document(waiting)
+
+    assert build_preview(waiting.pk)
+    assert settle(waiting.pk) == f"A preview of release {spring.pk} is there."
+    assert settle(waiting.pk) == ""
+    assert settle(0) == ""
