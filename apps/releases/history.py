@@ -13,10 +13,12 @@ from django.db.models import Max
 from apps.assets import store
 from apps.audit.models import AuditEntry
 from apps.caching.headers import header_set_digest
+from apps.releases.hosts import INDEX_NAME
 from apps.releases.manifest import ManifestFault, ManifestReader
-from apps.releases.models import Channel, Manifest, Publication, PublicationSeal
+from apps.releases.models import Channel, ChannelHost, Manifest, Publication, PublicationSeal
 from apps.releases.seals import PREVIOUS, differing, genesis, hash_of, words_of
 from apps.releases.selectors import live_publication
+from apps.releases.services.channel_index import index_document
 from apps.releases.services.pointers import pointer_document, pointer_name
 from apps.releases.services.sealing import facts_of
 from apps.releases.signatures import SignatureFault, TrustedKeys, check
@@ -180,6 +182,20 @@ def _served_by(channel: Channel, manifest: Manifest) -> str:
     tags = list(served.values_list("tag", flat=True)[: _NAMED_TAGS + 1])
     more = " and others" if len(tags) > _NAMED_TAGS else ""
     return f"of {', '.join(tags[:_NAMED_TAGS])}{more}"
+
+
+def index_faults() -> Iterator[HistoryFault]:
+    """Yield what is wrong with the index in storage of which channel has which host."""
+    content = store.read(INDEX_NAME)
+    if content is None:
+        if ChannelHost.objects.exists():
+            yield HistoryFault(f"Index {INDEX_NAME}", "it is missing from storage")
+        return
+    try:
+        if verified(content, name=INDEX_NAME) != index_document():
+            yield HistoryFault(f"Index {INDEX_NAME}", "it does not have the hosts that the database has")
+    except ValueError as fault:
+        yield HistoryFault(f"Index {INDEX_NAME}", str(fault) or "it cannot be read")
 
 
 def _pointer_faults(channel: Channel) -> Iterator[HistoryFault]:

@@ -66,5 +66,10 @@ def verification_report(
         "channel": channel.name,
         "publications": publications,
         "head": head,
-        "faults": [{"subject": fault.subject, "message": fault.message} for fault in faults],
+        "faults": [fault_report(fault) for fault in faults],
     }
+
+
+def fault_report(fault: HistoryFault) -> FaultReport:
+    """Describe one thing that is not as it was written."""
+    return {"subject": fault.subject, "message": fault.message}

@@ -15,8 +15,8 @@ from pytest_django.fixtures import Settings
 
 from apps.accounts.models import User
 from apps.assets import store
-from apps.releases.history import head_of, history_faults, unverified
-from apps.releases.models import Channel, Publication, PublicationSeal, Release
+from apps.releases.history import head_of, history_faults, index_faults, unverified
+from apps.releases.models import Channel, ChannelHost, Publication, PublicationSeal, Release
 from apps.releases.seals import genesis, hash_of
 from apps.releases.selectors import history_of
 from apps.releases.services import pointers, publishing
@@ -408,3 +408,20 @@ def test_what_a_page_shows_is_verified_without_another_query(
     shown = list(history_of(channel).select_related("seal"))
     with django_assert_num_queries(0):
         assert unverified(shown) == {}
+
+
+def test_an_index_of_hosts_that_was_changed_is_named(
+    production: Channel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert list(index_faults()) == []
+    ChannelHost.objects.create(channel=production, host="www.example.com")
+    assert [str(fault) for fault in index_faults()] == ["Index hosts.json: it is missing from storage."]
+    for content, words in (
+        (signed({"format": 1, "hosts": {}}, name="hosts.json"), "it does not have the hosts"),
+        (b"{}", "it is not signed"),
+    ):
+        store.replace("hosts.json", content)
+        assert words in str(next(index_faults()))
+    with pytest.raises(SystemExit):
+        call_command("release", "verify")
+    assert "The index of hosts is not as it was written: one fault." in capsys.readouterr().out

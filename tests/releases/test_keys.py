@@ -17,7 +17,7 @@ from apps.releases import signing
 from apps.releases.exceptions import KeyInUse, KeyIsSet, UnknownKey
 from apps.releases.history import history_faults
 from apps.releases.models import Release
-from apps.releases.services import keys, pointers
+from apps.releases.services import channel_index, hosts, keys, pointers
 from apps.releases.signatures import signer_of
 
 POINTER = "channels/production.json"
@@ -51,6 +51,17 @@ def test_a_rotation_signs_pointers_anew_and_nodes_follow_without_a_restart(
     entry = AuditEntry.objects.get(action="signing.rotate")
     assert entry.details["public_key"] == rotation.new.text
     assert "Signs with key" in entry.summary
+
+
+def test_a_rotation_signs_the_index_of_hosts_and_previews_anew(
+    live: Release, administrator: User, manager: User
+) -> None:
+    hosts.add_host(channel=live.channel, host="www.example.com", actor=administrator)
+    channel_index.write_index()
+    rotation = keys.rotate(actor=administrator)
+    content = store.read("hosts.json")
+    assert content
+    assert signer_of(content) == rotation.new.id
 
 
 def test_what_another_trusted_key_has_signed_is_not_written_again(live: Release) -> None:

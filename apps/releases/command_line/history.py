@@ -7,8 +7,8 @@ from django.core.management.base import CommandParser
 from apps.releases.command_line.release_subcommands import ReleaseSubcommands
 from apps.releases.export import export
 from apps.releases.headlines import counted
-from apps.releases.history import head_of, history_faults
-from apps.releases.history_reports import verification_report
+from apps.releases.history import HistoryFault, head_of, history_faults, index_faults
+from apps.releases.history_reports import fault_report, verification_report
 from apps.releases.models import Channel
 from apps.releases.release_report import as_json, report_of
 from apps.releases.release_report.documents import FORMATS, written
@@ -36,8 +36,12 @@ class HistorySubcommands(ReleaseSubcommands):
         super().add_subcommands(add)
 
     def verify(self, *, channel: str | None, no_files: bool, **options: Any) -> object:
-        channels = [channel_named(channel)] if channel else list(Channel.objects.all())
-        return {"channels": [self._verify(each, with_files=not no_files) for each in channels]}
+        if channel:
+            return {"channels": [self._verify(channel_named(channel), with_files=not no_files)]}
+        channels = [self._verify(each, with_files=not no_files) for each in Channel.objects.all()]
+        faults = list(index_faults())
+        self._say_faults("The index of hosts", faults)
+        return {"channels": channels, "index": [fault_report(fault) for fault in faults]}
 
     def export(self, *, publication: str, channel: str, to: Path, **options: Any) -> object:
         found = publication_named(channel_named(channel) if publication.isdecimal() else None, publication)
@@ -53,18 +57,21 @@ class HistorySubcommands(ReleaseSubcommands):
 
     def _verify(self, channel: Channel, *, with_files: bool) -> object:
         faults, count = list(history_faults(channel, with_files=with_files)), channel.publications.count()
-        for fault in faults:
-            self.say(str(fault))
-        if faults:
-            self.has_failed = True
-            self.say(
-                f"The history of {channel} is not as it was written: {counted(len(faults), 'fault')}.\n"
-                "→ Copy database and storage as they are, then see the runbook, Proving the history."
-            )
-        else:
+        self._say_faults(f"The history of {channel}", faults)
+        if not faults:
             files = ", its manifests as they were built" if with_files else ""
             self.say(
                 f"The history of {channel} is whole: {counted(count, 'publication')}, sealed and signed"
                 f"{files}, head {head_of(channel)}."
             )
         return verification_report(channel, count, head_of(channel), faults)
+
+    def _say_faults(self, subject: str, faults: list[HistoryFault]) -> None:
+        for fault in faults:
+            self.say(str(fault))
+        if faults:
+            self.has_failed = True
+            self.say(
+                f"{subject} is not as it was written: {counted(len(faults), 'fault')}.\n"
+                "→ Copy database and storage as they are, then see the runbook, Proving the history."
+            )

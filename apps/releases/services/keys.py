@@ -9,6 +9,7 @@ from apps.accounts.permissions import require
 from apps.audit.services import record
 from apps.releases import signing
 from apps.releases.exceptions import KeyInUse, KeyIsSet, UnknownKey
+from apps.releases.models import Preview
 from apps.releases.services.channel_index import write_index
 from apps.releases.services.pointers import sign_pointers_anew
 from apps.releases.signatures import PublicKey
@@ -50,7 +51,17 @@ def rotate(*, actor: User) -> Rotation:
             details={"key": new.id, "public_key": new.text, "before": before.id},
         )
     write_index(is_anew=True)
-    return Rotation(new, before, sign_pointers_anew())
+    return Rotation(new, before, _sign_anew())
+
+
+def _sign_anew() -> list[str]:
+    """Sign with the new key what nodes follow; return the names of the channels whose pointers were.
+
+    Pointers of previews are written again by the background worker.
+    """
+    Preview.objects.filter(pointer=Preview.Pointer.STORED).update(pointer=Preview.Pointer.DUE)
+    write_index(is_anew=True)
+    return sign_pointers_anew()
 
 
 @transaction.atomic
