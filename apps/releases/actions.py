@@ -7,12 +7,19 @@ from apps.accounts.models import User
 from apps.accounts.permissions import require
 from apps.refusals import Refusal
 from apps.releases.brief import in_words
+from apps.releases.conflicts import is_behind
 from apps.releases.exceptions import AlreadyApproved, BriefIncomplete, WrongState
 from apps.releases.models import Release
-from apps.releases.selectors import missing_brief
+from apps.releases.selectors import is_promoted, live_publication, missing_brief
 from apps.releases.services.freezes import refuse_frozen_for
 from apps.releases.services.holding import refuse_if_held
 from apps.releases.services.publishing import refuse_if_base_moved
+from apps.releases.services.rebasing import (
+    REBASED_FROM,
+    refuse_to_rebase_promoted,
+    refuse_unless_behind,
+)
+from apps.releases.services.reverting import REVERTED_FROM
 from apps.releases.services.review import REVIEWED, refuse_outsider, refuse_own_work
 from apps.releases.transitions import NEXT_STEPS, State
 
@@ -40,6 +47,7 @@ class _Step:
     done: str
     sources: tuple[State, ...]
     refuse: Callable[[Release, User], None] | None = None
+    applies: Callable[[Release], bool] = lambda release: True
 
     def action(self, release: Release, actor: User) -> Action:
         why_not = ""
@@ -52,7 +60,7 @@ class _Step:
             self.label.format(channel=release.channel),
             is_allowed=not why_not,
             why_not=why_not,
-            is_next=release.state in self.sources,
+            is_next=release.state in self.sources and self.applies(release),
         )
 
     def _check(self, release: Release, actor: User) -> None:
@@ -76,7 +84,7 @@ def actions_for(release: Release, actor: User) -> dict[str, Action]:
 
 def main_action(actions: dict[str, Action]) -> Action | None:
     """Return the step that brings the release forward, allowed or not; None where it has arrived."""
-    forward = (actions[name] for name in ("submit", "approve", "publish"))
+    forward = (actions[name] for name in ("rebase", "submit", "approve", "publish"))
     return next((action for action in forward if action.is_next), None)
 
 
@@ -99,10 +107,29 @@ def _refuse_unpublishable(release: Release, actor: User) -> None:
     refuse_frozen_for(release.channel, actor)
 
 
+def _refuse_to_rebase(release: Release, actor: User) -> None:
+    refuse_to_rebase_promoted(release)
+    refuse_unless_behind(release, live_publication(release.channel))
+
+
+def _can_be_rebased(release: Release) -> bool:
+    return is_behind(release, live_publication(release.channel)) and not is_promoted(release)
+
+
 _OPEN = (State.DRAFT, State.IN_REVIEW, State.APPROVED)
 
 _STEPS = (
     _Step("edit", "Edit the brief", "change_release", "edit {release}", "changed", (State.DRAFT,)),
+    _Step(
+        "rebase",
+        "Rebase onto what is live",
+        "change_release",
+        "rebase {release}",
+        "rebased",
+        REBASED_FROM,
+        _refuse_to_rebase,
+        _can_be_rebased,
+    ),
     _Step(
         "submit",
         "Submit for review",
@@ -148,4 +175,5 @@ _STEPS = (
         (State.IN_REVIEW, State.APPROVED, State.REJECTED),
     ),
     _Step("withdraw", "Withdraw", "change_release", "withdraw {release}", "withdrawn", _OPEN),
+    _Step("revert", "Revert this release", "add_release", "revert {release}", "reverted", REVERTED_FROM),
 )

@@ -102,10 +102,10 @@ def test_an_approved_release_is_published_by_who_may(approved: Release, editor: 
     assert "publish" not in allowed(approved, editor)
 
 
-def test_a_live_release_has_no_step_left_and_says_since_when(live: Release, administrator: User) -> None:
+def test_a_live_release_can_only_be_reverted_and_says_since_when(live: Release, administrator: User) -> None:
     actions = actions_for(live, administrator)
 
-    assert allowed(live, administrator) == set()
+    assert allowed(live, administrator) == {"revert"}
     assert main_action(actions) is None
     found = headline(live, actions, administrator)
     assert found.text == "Live on production since"

@@ -210,6 +210,7 @@ def _show_channel(
         why_no_change=why_not(actor, "releases.change_channel", "change that"),
         why_no_removal=_why_no_removal(channel, actor),
         **sections_of(channel, actor, typed),
+        can_promote=not why_not(actor, "releases.add_release", f"promote to {channel}"),
         schedules=waiting_schedules(channel=channel),
         failed_schedules=failed_schedules(channel=channel)[:FAILED_SHOWN],
     )

@@ -12,6 +12,7 @@ from apps.audit.selectors import entries
 from apps.releases.admin.channel_page import channel_page, roll_back_page
 from apps.releases.admin.channels_pages import create_page, remove_channel, stop_page
 from apps.releases.admin.pages import ReadByPages, history_page
+from apps.releases.admin.promote_page import promote_page
 from apps.releases.admin.receipt_page import changed_urls_file, receipt_page
 from apps.releases.models import Channel
 from apps.releases.selectors import channels_with_live
@@ -76,7 +77,12 @@ class ChannelAdmin(ReadByPages, admin.ModelAdmin[Channel]):
                 name="releases_channel_remove",
             ),
         ]
-        return [roll_back, receipt, urls, *ours, *super().get_urls()]
+        promote = path(
+            "<int:number>/promote/",
+            self.admin_site.admin_view(self.promote_view),
+            name="releases_channel_promote",
+        )
+        return [roll_back, receipt, urls, promote, *ours, *super().get_urls()]
 
     def stop_view(self, request: HttpRequest) -> HttpResponse:
         self._require_view(request)
@@ -92,6 +98,9 @@ class ChannelAdmin(ReadByPages, admin.ModelAdmin[Channel]):
     def _require_view(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request):
             raise PermissionDenied
+
+    def promote_view(self, request: HttpRequest, number: int) -> HttpResponse:
+        return promote_page(request, self._channel(request, number))
 
     def roll_back_view(self, request: HttpRequest, number: int, sequence: int) -> HttpResponse:
         return roll_back_page(request, self._channel(request, number), sequence)

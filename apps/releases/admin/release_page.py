@@ -18,6 +18,7 @@ from apps.releases.admin.preview_section import PreviewForm, open_typed_preview,
 from apps.releases.admin.redirect_section import put_typed_redirect, redirect_section
 from apps.releases.admin.review_section import review_section
 from apps.releases.admin.schedule_page import schedule_section
+from apps.releases.admin.standing_section import standing_section
 from apps.releases.change_rows import rows_of
 from apps.releases.headlines import headline
 from apps.releases.models import Release
@@ -149,6 +150,7 @@ def _show(
         **preview_section(request, release, preview),
         **review_section(request, release),
         **drill_section(request, release),
+        **standing_section(release),
         **schedule_section(request, release),
         **emergency_section(request, release),
         **_history(release),

@@ -9,14 +9,18 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
+from apps.releases.admin.combine_page import combine_page
 from apps.releases.admin.compare_page import compare_file_page, compare_page, compared_picture
 from apps.releases.admin.comparison_page import comparison_page, picture
+from apps.releases.admin.conflicts_page import conflict_page, conflicts_page
 from apps.releases.admin.findings_page import findings_page
 from apps.releases.admin.pages import ReadByPages, history_page
 from apps.releases.admin.publish_page import publish_page
 from apps.releases.admin.release_page import release_page
 from apps.releases.admin.report_page import report_page
+from apps.releases.admin.revert_page import revert_page
 from apps.releases.admin.schedule_page import schedule_page
+from apps.releases.admin.split_page import split_page
 from apps.releases.exceptions import UnknownRelease
 from apps.releases.models import Release
 from apps.releases.selectors import entries_about, release_numbered, releases_with_counts
@@ -75,6 +79,11 @@ class ReleaseAdmin(ReadByPages, admin.ModelAdmin[Release]):
                 "compare/picture/", self._open_view(compared_picture), name="releases_release_compare_picture"
             ),
             path("<int:number>/publish/", self._view(publish_page), name="releases_release_publish"),
+            path("<int:number>/conflicts/", self._view(conflicts_page), name="releases_release_conflicts"),
+            path("<int:number>/conflicts/one/", self._view(conflict_page), name="releases_release_conflict"),
+            path("<int:number>/revert/", self._view(revert_page), name="releases_release_revert"),
+            path("<int:number>/combine/", self._view(combine_page), name="releases_release_combine"),
+            path("<int:number>/split/", self._view(split_page), name="releases_release_split"),
             path("<int:number>/report/", self._view(report_page), name="releases_release_report"),
             path("<int:number>/schedule/", self._view(schedule_page), name="releases_release_schedule"),
             path("<int:number>/findings/", self._view(findings_page), name="releases_release_findings"),

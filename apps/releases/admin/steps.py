@@ -12,7 +12,7 @@ from apps.releases.models import Preview, Release
 from apps.releases.redirect_selectors import redirect_changes_of
 from apps.releases.redirects import typed_source
 from apps.releases.selectors import changes_of
-from apps.releases.services import conversation, drafts, previews, redirects, review, scheduling
+from apps.releases.services import conversation, drafts, previews, rebasing, redirects, review, scheduling
 
 _DIGITS = 19  # what the database counts with has no more
 
@@ -79,6 +79,15 @@ def _reopen(release: Release, typed: QueryDict, actor: User) -> str:
     return f"Release {release.pk} is a draft again. Submit it once more when it is ready."
 
 
+def _rebase(release: Release, typed: QueryDict, actor: User) -> str:
+    rebased = rebasing.rebase(release=release, actor=actor)
+    base = f"release {rebased.base_id}" if rebased.base_id else "an empty channel"
+    return (
+        f"Release {release.pk} is a draft on {base}. Approvals are asked for again; its history says"
+        " what it was begun on."
+    )
+
+
 def _withdraw(release: Release, typed: QueryDict, actor: User) -> str:
     review.withdraw(release=release, actor=actor)
     return f"Release {release.pk} is withdrawn. To begin anew, import its folder once more."
@@ -131,6 +140,7 @@ _STEPS: dict[str, Callable[[Release, QueryDict, User], str]] = {
     "reject": _reject,
     "reopen": _reopen,
     "withdraw": _withdraw,
+    "rebase": _rebase,
     "comment": _comment,
     "answer": _answer,
     "resolve": _resolve,

@@ -42,6 +42,12 @@ class Origin(models.Model):
     def __str__(self) -> str:
         return f"{self.release_id} {self.get_kind_display()} {self.source_id}"
 
+    @property
+    def made_in_words(self) -> str:
+        """How the page of the source names what was made of it."""
+        words = {"revert": "reverted by", "promote": "promoted as", "combine": "combined into"}
+        return words.get(self.kind, "split off")
+
 
 class Contributor(models.Model):
     """Somebody whose work is in a release without being the author of one of its changes.

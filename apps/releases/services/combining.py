@@ -151,7 +151,7 @@ def _settled(combination: Combination, takes: Mapping[str, Take], rest: int | No
 def _refuse_wrong(label: str, take: Take, known: Mapping[str, Contenders]) -> None:
     if label not in known:
         raise UnknownConflict(
-            f"{label} is not changed differently.",
+            f"No two of them change {label} differently.",
             next_step=f"In conflict: {', '.join(list(known)[:_NAMED]) or 'nothing'}.",
         )
     conflict = known[label]
@@ -167,13 +167,14 @@ def _refuse_wrong(label: str, take: Take, known: Mapping[str, Contenders]) -> No
 def _refuse_content(conflict: Contenders, content: bytes) -> None:
     if conflict.kind is not Kind.FILE:
         raise WrongResolution(
-            f"{conflict.label} cannot be merged.", next_step="Take that of one of the releases."
+            f"It is no text that could be merged: {conflict.label}.",
+            next_step="Take that of one of the releases.",
         )
     texts = texts_of(conflict.as_conflict)
     left = leftover_markers(content.decode(errors="replace"), texts.all) if texts else []
     if left:
         raise WrongResolution(
-            f"{conflict.label} still has markers of a conflict, in line {left[0]}.",
+            f"Markers of a conflict are left in {conflict.label}, in line {left[0]}.",
             next_step="Put what should be served there, and take the markers out.",
         )
 

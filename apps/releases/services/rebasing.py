@@ -204,7 +204,7 @@ def _named(standing: Standing, name: str) -> Conflict:
     if name not in found:
         some = ", ".join(list(found)[:NAMED_CONFLICTS])
         raise UnknownConflict(
-            f"{name} is not in conflict.", next_step=f"In conflict: {some or 'nothing'}. Try it again."
+            f"There is no conflict about {name}.", next_step=f"In conflict: {some or 'nothing'}. Try it again."
         )
     return found[name]
 
@@ -241,7 +241,7 @@ def _refuse_markers(conflict: Conflict, content: bytes) -> None:
     if left:
         lines = f"line{'s' if len(left) > 1 else ''} {', '.join(map(str, left[:NAMED_CONFLICTS]))}"
         raise WrongResolution(
-            f"{conflict.label} still has markers of a conflict, in {lines}.",
+            f"Markers of a conflict are left in {conflict.label}, in {lines}.",
             next_step="Put what should be served there, and take the markers out.",
         )
 
