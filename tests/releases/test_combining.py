@@ -116,7 +116,7 @@ def test_text_is_merged_by_hand_without_markers(
     spring: Release, make_release: MakeRelease, editor: User
 ) -> None:
     other = make_release(put("css/site.css", "b {}\n"))
-    with pytest.raises(WrongResolution, match="left in css/site.css, in line 1"):
+    with pytest.raises(WrongResolution, match=r"left in css/site\.css, in line 1"):
         combine(
             releases=[spring, other],
             title="",

@@ -204,7 +204,7 @@ def _named(standing: Standing, name: str) -> Conflict:
     if name not in found:
         some = ", ".join(list(found)[:NAMED_CONFLICTS])
         raise UnknownConflict(
-            f"There is no conflict about {name}.", next_step=f"In conflict: {some or 'nothing'}. Try it again."
+            f"There is no conflict about {name}.", next_step=f"In conflict: {some or 'nothing'}."
         )
     return found[name]
 
