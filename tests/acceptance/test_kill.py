@@ -195,9 +195,12 @@ def test_killed_while_it_is_published_a_release_is_live_or_it_is_not(
 @pytest.mark.parametrize(
     ("target", "when", "is_recorded"),
     [
+        ("apps.releases.services.publishing.refuse_unless_whole", "after", False),
+        ("apps.releases.services.publishing.open_receipt", "after", False),
         ("apps.releases.services.publishing.record", "after", False),
         ("apps.assets.store.replace", "before", True),
         ("apps.assets.store.replace", "after", True),
+        ("apps.releases.services.pointers.note_pointer", "after", True),
     ],
 )
 def test_killed_while_it_rolls_back_a_channel_is_back_or_it_is_not(
@@ -210,6 +213,7 @@ def test_killed_while_it_rolls_back_a_channel_is_back_or_it_is_not(
     desk.assert_consistent()
     live = desk.manage("channel", "show", "production")["live"]
     assert (live["publication"], live["release"]) == ((3, 1) if is_recorded else (2, 2))
+    assert desk.manage("release", "receipt", live["publication"])["state"] == "open", "never none"
     if not is_recorded:
         assert desk.manage("release", "rollback", "--reason", "broken")["publication"] == 3
     desk.assert_consistent()
