@@ -125,7 +125,7 @@ class ChannelAdmin(ReadByPages, admin.ModelAdmin[Channel]):
         if not vars(channel)["held"]:
             return "none"
         (held,) = vars(channel)["held"]
-        words = '<span class="state state-held"><span aria-hidden="true">⏸</span> on hold</span> by {}'
+        words = '<span class="state state-held"><span aria-hidden="true">❙❙</span> on hold</span> by {}'
         return format_html(words, held.placed_by)
 
     @admin.display(description="hosts")
