@@ -15,7 +15,7 @@ _STYLE = b"""\
   background: #1f2937 !important; color: #fff !important; border-top: 2px solid #f59e0b !important;
   font: 13px/1.4 system-ui, sans-serif !important; text-align: center !important; display: block !important; }
 @media print { #assetsite-preview-banner { position: static !important; } }
-.assetsite-preview-page { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; margin: 0; }
+.assetsite-preview-page { font: 16px/1.5 system-ui, sans-serif; margin: 0; }
 .assetsite-preview-page main { max-width: 24rem; margin: 12vh auto; padding: 0 1rem; }
 .assetsite-preview-page h1 { font-size: 1.25rem; }
 .assetsite-preview-page label { display: block; font-weight: 600; margin-bottom: .25rem; }
@@ -28,6 +28,7 @@ _FRAME = """\
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>{title}</title>
 {style}<body class="assetsite-preview-page">
 <main>
