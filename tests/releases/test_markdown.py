@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -46,12 +46,14 @@ def test_what_was_typed_is_shown_and_does_nothing(text: str) -> None:
     assert shown(inline(text)) == " ".join(text.split()).replace("\u202e", "⟨U+202E⟩")
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc", "Cf", "Co", "Cn"]), max_size=60))
 def test_any_text_is_shown_as_it_is(text: str) -> None:
     if words := " ".join(text.split()):
         assert shown(inline(words)) == words
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.sampled_from([*HOSTILE, ""]), max_size=4))
 def test_a_quotation_holds_nothing_but_words(lines: list[str]) -> None:
     tokens = PARSER.parse("\n".join(quoted("\n".join(lines))))

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -16,6 +17,7 @@ from apps.accounts.models import User
 from apps.releases.models import Release
 from apps.releases.release_report import as_json, as_markdown, report_of
 from apps.releases.release_report.documents import written
+from apps.releases.release_report.parts import RedirectLine
 from apps.releases.selectors import release_numbered
 from apps.releases.services import conversation, publishing
 from tests.releases.conftest import MakeRelease, put
@@ -51,6 +53,7 @@ def test_a_report_has_all_that_is_known(released: Release, editor: User) -> None
     assert [(line.approver, line.holds) for line in report.approvals] == [("ben", True)]
     checks = {line.name: line.is_good for line in report.checks}
     assert checks["Findings of the build"] is None
+    assert "references were not looked at" in [line.words for line in report.checks]
     assert {good for name, good in checks.items() if name.startswith("Cache rule")} == {True}
     (said,) = report.comments
     assert (said.author, said.deed, said.path, said.words) == ("ben", "said", "css/site.css", "Bluer?")
@@ -198,3 +201,16 @@ def test_a_report_takes_the_same_queries_however_much_there_is(
     conversation.comment(release=released, text="Again?", actor=manager)
     with django_assert_num_queries(len(before)):
         assert len(report_of(released).publications) == 3
+
+
+def test_redirects_and_emergencies_are_in_the_markdown(released: Release) -> None:
+    report = report_of(released)
+    text = as_markdown(
+        replace(
+            report,
+            redirects=(RedirectLine("/old", "/new", 308), RedirectLine("/gone", "", None)),
+            publications=(replace(report.publications[0], is_emergency=True, reason="*Now*"),),
+        )
+    )
+    assert "- ↪ `/old` leads to `/new` (308)\n- ↪ `/gone` leads nowhere\n" in text
+    assert "**Emergency: without the approvals that it needed.**\n  Reason: \\*Now\\*\n" in text

@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps.releases.signatures import (
@@ -17,6 +17,7 @@ from apps.releases.signatures import (
     verify,
 )
 
+patiently = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 KEY, OTHER = SigningKey(b"a" * 32), SigningKey(b"b" * 32)
 NAME = "channels/production.json"
 TRUSTED = trusting(KEY.public)
@@ -47,16 +48,19 @@ def test_keys_and_signatures_are_those_of_rfc_8032() -> None:
     assert key.sign(b"").hex() == RFC_SIGNATURE
 
 
+@patiently
 @given(documents, words)
 def test_what_was_signed_is_read_back(document: dict[str, Any], name: str) -> None:
     assert verify(sign(document, name=name, key=KEY), name=name, trusted=TRUSTED) == document
 
 
+@patiently
 @given(documents)
 def test_a_document_is_signed_the_same_each_time(document: dict[str, Any]) -> None:
     assert sign(document, name=NAME, key=KEY) == sign(document, name=NAME, key=KEY)
 
 
+@patiently
 @given(documents, words.filter(lambda word: word != MEMBER), values)
 def test_whatever_is_added_or_changed_shows(document: dict[str, Any], member: str, value: object) -> None:
     content = sign(document, name=NAME, key=KEY)
@@ -108,6 +112,7 @@ def test_what_is_not_signed_is_refused_in_words(content: bytes, words: str) -> N
         verify(content, name=NAME, trusted=TRUSTED)
 
 
+@patiently
 @given(st.binary(max_size=60))
 def test_whatever_the_bytes_are_they_are_refused(content: bytes) -> None:
     with pytest.raises(ValueError, match=r"\w"):

@@ -7,6 +7,7 @@ from apps.caching.models import CacheRuleVersion
 from apps.caching.selectors import as_rules, content_of
 from apps.releases.changelog import LogEntry, counts_in_words, emergencies_of
 from apps.releases.drill_reports import judged
+from apps.releases.findings import State as LintState
 from apps.releases.findings import lint_of
 from apps.releases.headlines import counted
 from apps.releases.history import seal_of, unverified
@@ -41,6 +42,12 @@ from apps.releases.templatetags.staff_pages import size
 
 CHANGES_LISTED = 200
 ENTRIES_LISTED = 200
+_NOTHING_FOUND = {
+    LintState.NOT_BUILT: "not built yet",
+    LintState.NOT_CHECKED: "references were not looked at",
+    LintState.CHECKED: "none",
+    LintState.UNREADABLE: "unknown, since storage lacks its manifest",
+}
 _RECEIPTS = {
     "none": "no receipt: it is older than receipts",
     "open": "not finished",
@@ -130,7 +137,7 @@ def _checks(release: Release, manifest: ManifestReader | None) -> Iterator[Check
         yield _examples_of(version, versions, type_of)
     lint = lint_of(release)
     found = f"{lint.total} in all" + (f", {lint.new} new" if lint.is_compared else "")
-    yield CheckLine("Findings of the build", None, found if lint.total else str(lint.state.value))
+    yield CheckLine("Findings of the build", None, found if lint.total else _NOTHING_FOUND[lint.state])
     drill = last_drill_of(release)
     yield CheckLine("Rehearsal of the roll back", *(judged(drill) if drill else (None, "not rehearsed")))
 
