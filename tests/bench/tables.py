@@ -118,10 +118,10 @@ def budget(found: dict[str, dict[str, float]]) -> str:
     return "\n".join(rows)
 
 
-def fill(document: Path, name: str, block: str) -> None:
+def fill(document: Path, name: str, block: str, *, by: str = "scripts/bench") -> None:
     """Put `block` between the markers `name` of a document. Raises `NoPlace` where they are missing."""
     text = document.read_text(encoding="utf-8")
-    begin, end = f"<!-- {name}: filled by scripts/bench -->", f"<!-- end of {name} -->"
+    begin, end = f"<!-- {name}: filled by {by} -->", f"<!-- end of {name} -->"
     if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
         raise NoPlace(f"{document} has no place for {name}: it needs the lines {begin} and {end}")
     before, _, rest = text.partition(begin)

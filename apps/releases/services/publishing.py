@@ -34,7 +34,8 @@ from apps.releases.services.pointers import write_pointer
 from apps.releases.services.preview_pointers import end_with
 from apps.releases.services.receipts import open_receipt
 from apps.releases.services.sealing import seal
-from apps.releases.transitions import NEXT_STEPS, State, move
+from apps.releases.transitions import NEXT_STEPS, State, is_promoted, move
+from apps.releases.who_was_first import done_by, first_words
 from apps.releases.wholeness import refuse_unless_whole
 
 _NAMED_CONFLICTS = 20
@@ -58,7 +59,8 @@ def publish(
     if release.state != State.APPROVED or release.manifest is None:
         now = State(release.state)
         raise WrongState(
-            f"Release {release.pk} is {now.label} and cannot be published.", next_step=NEXT_STEPS[now]
+            f"Release {release.pk} is {now.label} and cannot be published.{first_words(release)}",
+            next_step=NEXT_STEPS[now],
         )
     if digest not in (None, release.manifest_id):
         raise StaleDigest(
@@ -172,9 +174,9 @@ def refuse_if_base_moved(release: Release) -> None:
     named = ", ".join(conflicts[:_NAMED_CONFLICTS])
     more = f" and {len(conflicts) - _NAMED_CONFLICTS} more" if len(conflicts) > _NAMED_CONFLICTS else ""
     both = f"Changed in both: {named}{more}." if conflicts else "No path was changed in both."
-    now = f"release {live.release_id}" if live else "nothing"
+    now = f"release {live.release_id} by now ({done_by(live)})" if live else "nothing by now"
     raise BaseMoved(
-        f"{release.channel} serves {now} by now, and release {release.pk} was begun on "
+        f"{release.channel} serves {now}, and release {release.pk} was begun on "
         f"{f'release {release.base_id}' if release.base_id else 'an empty channel'}. {both}",
         next_step="Promote it again: that asks what would change now."
         if is_promoted(release)
@@ -203,7 +205,7 @@ def _goal(channel: Channel, live: Publication | None, to: int | None) -> Publica
         )
     if goal.manifest_id == live.manifest_id:
         raise AlreadyLive(
-            f"{channel} serves exactly what publication {goal.sequence} served.",
+            f"{channel} serves exactly what publication {goal.sequence} served ({done_by(live)}).",
             next_step="Choose another one from its history.",
         )
     return goal
