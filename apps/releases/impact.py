@@ -1,14 +1,29 @@
 """What going from one manifest to another changes for visitors, counted."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 
 from apps.releases.exceptions import ManifestMissing
-from apps.releases.manifest import Difference, RedirectDifference, diff, diff_redirects
+from apps.releases.manifest import (
+    Difference,
+    ManifestFault,
+    ManifestReader,
+    RedirectDifference,
+    Wanted,
+    diff,
+    diff_redirects,
+)
 from apps.releases.models import Manifest
 from apps.releases.selectors import open_manifest
+from apps.releases.tallies import tally_of
 
 SIGNS = {"added": "+", "changed": "~", "following": "f", "removed": "\N{MINUS SIGN}", "headers": "h"}
+
+_NAMED = 20
+_MADE = ("added", "changed", "removed")
+_DERIVED = ("following", "headers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +56,7 @@ class Impact:
 
 
 def impact_of(
-    differences: Iterable[Difference], redirects: Iterable[RedirectDifference] = (), *, named: int = 20
+    differences: Iterable[Difference], redirects: Iterable[RedirectDifference] = (), *, named: int = _NAMED
 ) -> Impact:
     """Count differences of any number; keep the first `named` of them, those that people made first."""
     counts = {"added": 0, "changed": 0, "removed": 0, "headers": 0, "following": 0}
@@ -75,9 +90,32 @@ def kind_of(difference: Difference | RedirectDifference) -> str:
 
 
 def impact_between(old: Manifest | None, new: Manifest | None) -> Impact | None:
-    """Return what going from `old` to `new` changes, or None where storage lacks one of their files."""
+    """Return what going from `old` to `new` changes, or None where storage lacks one of their files.
+
+    What was counted before, as a build does, is not counted again: a page waits for a few rows only.
+    """
     try:
         before, after = open_manifest(old) if old else None, open_manifest(new) if new else None
-        return impact_of(diff(before, after), diff_redirects(before, after))
-    except ManifestMissing:
+        tally = tally_of(before, after)
+        if tally is None:
+            return impact_of(diff(before, after), diff_redirects(before, after))
+        with closing(tally):
+            counts = {kind: each.paths for kind, each in tally.counts().items()}
+        redirects = tuple(diff_redirects(before, after))
+        first = tuple(_first(before, after, counts))
+        return Impact(**counts, first=first, redirects=len(redirects), first_redirects=redirects[:_NAMED])
+    except (ManifestMissing, ManifestFault):
         return None
+
+
+def _first(
+    old: ManifestReader | None, new: ManifestReader | None, counts: dict[str, int]
+) -> Iterator[Difference]:
+    """Yield some differences by name, those that people made first; what there is none of is not sought."""
+    remaining = _NAMED
+    for kinds in (_MADE, _DERIVED):
+        wanted = frozenset(kind for kind in kinds if counts[kind])
+        if wanted and remaining:
+            found = list(islice(diff(old, new, Wanted(kinds=wanted)), remaining))
+            remaining -= len(found)
+            yield from found

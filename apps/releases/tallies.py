@@ -9,6 +9,8 @@ from apps.releases.local_files import keep_file, kept_file
 from apps.releases.manifest import ManifestFault, ManifestReader
 from apps.releases.manifest.pair import Pair
 from apps.releases.manifest.tally import Tally, write_tally
+from apps.releases.models import Manifest
+from apps.releases.selectors import open_manifest
 
 logger = logging.getLogger(__name__)
 QUICK_BUCKETS = 400  # about 100,000 paths: read in a tenth of a second
@@ -20,6 +22,12 @@ def tally_of(old: ManifestReader | None, new: ManifestReader | None) -> Tally | 
     It is the caller's to close. Making them takes a second or more for a million paths that may differ.
     """
     return kept_tally(old, new) or _made(old, new)
+
+
+def remember_tally(old: Manifest | None, new: Manifest) -> None:
+    """Count what a manifest that was just built differs in from its base, so that no page waits for it."""
+    if tally := tally_of(open_manifest(old) if old else None, open_manifest(new)):
+        tally.close()
 
 
 def quick_tally(old: ManifestReader | None, new: ManifestReader | None) -> Tally | None:

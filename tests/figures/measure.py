@@ -20,13 +20,16 @@ def main() -> None:
     print(json.dumps({"steps": steps, "pages": list(pages(channel)), "sizes": sizes(channel)}))
 
 
-def timed(name: str, step: Callable[[], object]) -> tuple[str, float]:
-    begun = time.perf_counter()
+type Step = tuple[str, float, float | None]
+
+
+def timed(name: str, step: Callable[[], object]) -> Step:
+    begun, busy = time.perf_counter(), time.process_time()
     step()
-    return name, time.perf_counter() - begun
+    return name, time.perf_counter() - begun, time.process_time() - busy
 
 
-def life(channel, count: int) -> Iterator[tuple[str, float]]:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def life(channel, count: int) -> Iterator[Step]:  # type: ignore[no-untyped-def]  # noqa: ANN001
     """Make a release of `count` changes, scattered over the site, publish it and roll it back."""
     from apps.accounts.selectors import acting_user  # noqa: PLC0415
     from apps.assets.intake import take_in_many  # noqa: PLC0415
@@ -40,32 +43,18 @@ def life(channel, count: int) -> Iterator[tuple[str, float]]:  # type: ignore[no
     live = live_publication(channel)
     spread = max(1, live.manifest.path_count // count)
     keep_what_is_replaced([n * spread for n in range(count)])
-    begun = time.perf_counter()
     sources = ((path_of(n * spread), [b"/* %d %d */" % (count, n)]) for n in range(count))
-    contents = [PutChange(content) for content in take_in_many(sources)]
-    taken_in = time.perf_counter() - begun
-    label = f"{count:,} changes"
-    made: list[Release] = []
-    begun = time.perf_counter()
-    made.append(
-        drafts.create_release(
-            title=label,
-            channel=channel,
-            changes=contents,
-            actor=actor,
-            expected_result="Figures.",
-            rollback_note="Roll back.",
-        )
-    )
-    drafted = time.perf_counter() - begun
-    yield f"{label}: upload", taken_in
-    yield f"{label}: draft", drafted
+    label, contents, made = f"{count:,} changes", list[PutChange](), list[Release]()
+    yield timed(f"{label}: upload", lambda: contents.extend(map(PutChange, take_in_many(sources))))
+    draft = {"title": label, "channel": channel, "changes": contents, "actor": actor}
+    brief = {"expected_result": "Figures.", "rollback_note": "Roll back."}
+    yield timed(f"{label}: draft", lambda: made.append(drafts.create_release(**draft, **brief)))
     yield timed(f"{label}: submit (builds)", lambda: review.submit(release=made[0], actor=actor))
     yield timed(f"{label}: publish", lambda: publishing.publish(release=made[0], actor=actor))
-    yield f"{label}: until the last worker serves it", until_served(made[0].pk)
+    yield f"{label}: until the last worker serves it", until_served(made[0].pk), None
     back = {"channel": channel, "to": live.sequence, "reason": "figures", "actor": actor}
     yield timed(f"{label}: roll back", lambda: publishing.roll_back(**back))
-    yield f"{label}: until the last worker serves what was before", until_served(live.release_id)
+    yield f"{label}: until the last worker serves what was before", until_served(live.release_id), None
     holding.resume(channel=channel, reason="figures", actor=actor)
 
 
@@ -105,17 +94,14 @@ def pages(channel) -> Iterator[dict[str, object]]:  # type: ignore[no-untyped-de
         answer = client.get(address)
         first = time.perf_counter() - first
         assert answer.status_code == 200, (name, answer.status_code)
-        rounds = []
-        for _ in range(ROUNDS):
-            begun = time.perf_counter()
-            client.get(address)
-            rounds.append(time.perf_counter() - begun)
+        rounds = [timed(name, lambda: client.get(address)) for _ in range(ROUNDS)]  # noqa: B023
         with CaptureQueriesContext(connection) as queries:
             client.get(address)
         yield {
             "page": name,
             "first": first,
-            "median": statistics.median(rounds),
+            "median": statistics.median(seconds for _, seconds, _ in rounds),
+            "busy": statistics.median(busy or 0 for _, _, busy in rounds),
             "queries": len(queries),
         }
 

@@ -21,6 +21,7 @@ from apps.releases.selectors import (
     releases_waiting,
 )
 from apps.releases.services.fingerprinting import derive, named_header_set, refuse_other_manner
+from apps.releases.tallies import remember_tally
 
 _BLOBS_AT_ONCE = 2_000
 _NEWS_AT_ONCE = 100_000
@@ -57,7 +58,9 @@ def build(release: Release) -> Manifest:
         if known:
             manifest_file(known)
             return known
-        return _store(file, digest, newest=newest)
+        manifest = _store(file, digest, newest=newest)
+    remember_tally(release.base_manifest, manifest)
+    return manifest
 
 
 def refresh_representations(manifest: ManifestFile) -> bool:

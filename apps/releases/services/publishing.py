@@ -34,7 +34,7 @@ from apps.releases.services.pointers import write_pointer
 from apps.releases.services.preview_pointers import end_with
 from apps.releases.services.receipts import open_receipt
 from apps.releases.services.sealing import seal
-from apps.releases.transitions import NEXT_STEPS, State, is_promoted, move
+from apps.releases.transitions import NEXT_STEPS, State, move
 from apps.releases.who_was_first import done_by, first_words
 from apps.releases.wholeness import refuse_unless_whole
 
