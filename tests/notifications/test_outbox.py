@@ -128,7 +128,12 @@ def test_a_fault_in_words_holds_up_nothing_else(
 ) -> None:
     hand_out()
     for number in (1, 2):
-        record(actor=manager, action="release.comment", target="release 2", summary=f"Comment {number}.")
+        record(
+            actor=manager,
+            action="release.comment",
+            target=f"release {spring.pk}",
+            summary=f"Comment {number}.",
+        )
     words = mock.Mock(subject="s", body="b")
     with mock.patch("apps.notifications.services.handing_out.mail_for", side_effect=[KeyError("x"), words]):
         assert hand_out() == 2

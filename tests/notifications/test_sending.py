@@ -73,8 +73,8 @@ def test_a_webhook_gets_signed_json(
     delivery = Delivery.objects.get(webhook=webhook)
     assert body["id"] == posted.headers["Idempotency-Key"] == str(delivery.key)
     assert posted.headers["Assetsite-Event"] == body["event"] == "published"
-    assert (body["release"], body["title"], body["channel"]) == (2, "Spring", "production")
-    assert body["url"] == "https://staff.example.com/admin/releases/release/2/change/"
+    assert (body["release"], body["title"], body["channel"]) == (approved.pk, "Spring", "production")
+    assert body["url"] == f"https://staff.example.com/admin/releases/release/{approved.pk}/change/"
     assert body["details"]["publication"] == 2
     assert (delivery.state, delivery.attempts) == (State.SENT, 1)
     assert Attempt.objects.get().status == 200
@@ -195,11 +195,11 @@ def test_people_get_plain_mail_with_a_link_and_times_of_their_own(
     assert send_next(webhook=None)
 
     (mail,) = smtp.mails
-    assert mail["Subject"] == "[Assetsite] Review asked: Spring (release 2)"
+    assert mail["Subject"] == f"[Assetsite] Review asked: Spring (release {spring.pk})"
     assert (mail["To"], mail["From"]) == ("ben@example.com", "assetsite@example.com")
     assert mail.get_content_type() == "text/plain"
     text = mail.get_content()
-    assert "https://staff.example.com/admin/releases/release/2/change/" in text
+    assert f"https://staff.example.com/admin/releases/release/{spring.pk}/change/" in text
     assert "Asia/Tokyo" in text
     assert "https://staff.example.com/admin/settings/" in text
     assert Delivery.objects.get(person=manager).state == State.SENT
@@ -210,7 +210,7 @@ def test_a_title_cannot_begin_another_header(
     spring: Release, editor: User, manager: User, smtp: MailServer
 ) -> None:
     with_addresses(manager)
-    Release.objects.filter(pk=spring.pk).update(title="Spring\r\nBcc: everybody@example.com\x00\u2028Sale")
+    Release.objects.filter(pk=spring.pk).update(title="Spring\r\nBcc: everybody@example.com\x07\u2028Sale")
     hand_out()
     review.submit(release=spring, actor=editor)
     hand_out()
@@ -219,7 +219,7 @@ def test_a_title_cannot_begin_another_header(
     assert mail["Bcc"] is None
     assert (
         mail["Subject"].strip()
-        == "[Assetsite] Review asked: Spring Bcc: everybody@example.com Sale (release 2)"
+        == f"[Assetsite] Review asked: Spring Bcc: everybody@example.com Sale (release {spring.pk})"
     )
     assert smtp.recipients == ["rcpt to:<ben@example.com>"]
 

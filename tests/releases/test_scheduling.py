@@ -77,7 +77,8 @@ def test_a_release_goes_live_at_its_time_and_not_before(
 
     clock.set("2030-12-01T08:00:01")
     assert run_due() == [
-        "publish release 2, 2030-12-01 09:00 Europe/Berlin: done. Published as production-2030-12-01.1."
+        f"publish release {scheduled.pk}, 2030-12-01 09:00 Europe/Berlin: done. "
+        "Published as production-2030-12-01.1."
     ]
     assert live_release(scheduled.channel) == scheduled
     assert only(scheduled).publication == live_publication(scheduled.channel)
@@ -88,8 +89,10 @@ def test_it_is_published_as_who_scheduled_it_and_the_log_says_when(
     scheduled: Release, manager: User, clock: Clock
 ) -> None:
     entry = AuditEntry.objects.latest("sequence")
-    assert (entry.action, entry.target) == ("release.schedule", "release 2")
-    assert entry.summary == "Scheduled release 2 on production: publish at 2030-12-01 09:00 Europe/Berlin."
+    assert (entry.action, entry.target) == ("release.schedule", f"release {scheduled.pk}")
+    assert entry.summary == (
+        f"Scheduled release {scheduled.pk} on production: publish at 2030-12-01 09:00 Europe/Berlin."
+    )
     assert entry.details == {
         "digest": scheduled.manifest_id,
         "time_zone": "Europe/Berlin",
@@ -125,7 +128,7 @@ def test_a_release_is_taken_down_at_its_end(
     assert done.reason == "Ended as scheduled for 2030-12-24 18:00 Europe/Berlin."
     assert outcome(scheduled, "end") == (
         "done",
-        "Taken down as production-2030-12-24.1; production serves release 1 again.",
+        f"Taken down as production-2030-12-24.1; production serves release {live.pk} again.",
     )
     assert only(scheduled, "end").publication == done
 
@@ -163,7 +166,9 @@ def test_where_later_releases_are_live_on_top_an_end_asks_for_its_revert(
     assert (ended.state, live_release(scheduled.channel)) == ("failed", later)
     assert ended.revert
     assert (ended.revert.state, ended.revert.owner) == ("draft", manager)
-    assert f"Release {ended.revert_id} was made, which takes back release 2 alone" in ended.outcome
+    assert (
+        f"Release {ended.revert_id} was made, which takes back release {scheduled.pk} alone" in ended.outcome
+    )
     entry = AuditEntry.objects.get(action="release.schedule_failed")
     assert entry.details["revert"] == ended.revert_id
 
@@ -213,7 +218,10 @@ def test_several_are_done_in_the_order_of_their_times(
     other = review.submit(release=other, actor=editor)
     schedule(release=other, publish_at=NINE - timedelta(hours=1), zone=BERLIN, actor=manager)
     clock.now = NINE + timedelta(days=1)
-    assert [line.split(",")[0] for line in run_due()] == ["publish release 3", "publish release 2"]
+    assert [line.split(",")[0] for line in run_due()] == [
+        f"publish release {other.pk}",
+        f"publish release {scheduled.pk}",
+    ]
 
 
 def test_a_clock_that_jumps_back_neither_repeats_nor_reorders(
@@ -328,16 +336,16 @@ def test_no_time_in_a_freeze_is_scheduled_and_a_freeze_that_comes_later_fails_it
 def test_a_refusal_at_its_time_stays_as_failed_with_the_reason_and_is_not_tried_again(
     scheduled: Release, publish: Publish, clock: Clock
 ) -> None:
-    publish(put("other.html", "other"))
+    other = publish(put("other.html", "other"))
     clock.now = NINE
     run_due()
     state, words = outcome(scheduled)
     assert state == "failed"
-    assert "production serves release 3 by now" in words
+    assert f"production serves release {other.pk} by now" in words
     entry = AuditEntry.objects.latest("sequence")
     assert (entry.action, entry.actor) == ("release.schedule_failed", None)
     assert entry.summary.startswith(
-        "Release 2 was not published as scheduled for 2030-12-01 09:00 Europe/Berlin by ben: production"
+        f"Release {scheduled.pk} was not published as scheduled for 2030-12-01 09:00 Europe/Berlin by ben: "
     )
     assert run_due() == []
 
@@ -359,7 +367,7 @@ def test_it_fails_when_who_scheduled_it_may_no_longer_do_it(
     clock.now = NINE
     run_due()
     assert outcome(scheduled)[0] == "failed"
-    assert outcome(scheduled)[1].startswith("ben may not publish release 2.")
+    assert outcome(scheduled)[1].startswith(f"ben may not publish release {scheduled.pk}.")
 
 
 def test_it_fails_when_who_scheduled_it_was_deactivated(
