@@ -102,11 +102,11 @@ def _markdown_of(entry: LogEntry) -> Iterator[str]:
 
 
 def tags(channel: Channel | None = None, *, since: datetime | None = None) -> Iterator[Publication]:
-    """Yield publications newest first; of one channel, or after a moment, where asked."""
+    """Yield publications, the last first, whatever clocks said; of one channel, after a moment, if asked."""
     found = Publication.objects.select_related("channel", "release", "actor", "returns_to")
     found = found.filter(channel=channel) if channel else found
     found = found.filter(published_at__gte=since) if since else found
-    return found.order_by("-published_at", "-sequence").iterator(chunk_size=200)
+    return found.order_by("-pk").iterator(chunk_size=200)
 
 
 def _number_of(channel: Channel, tag: str) -> int:

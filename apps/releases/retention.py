@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db.models import Min
+
 from apps.releases.models import Channel, Publication, RetainedNames
 
 
@@ -29,9 +31,10 @@ def first_kept(live: Publication, *, now: datetime) -> int:
     channel = live.channel
     by_number = live.sequence - channel.retention_publications + 1
     since = now - timedelta(days=channel.retention_days)
-    recent = channel.publications.filter(published_at__gte=since).order_by("published_at", "sequence").first()
+    # By number, not by time: a clock may have gone back between two publications.
+    recent = channel.publications.filter(published_at__gte=since).aggregate(first=Min("sequence"))["first"]
     # What was live when the first of these took its place was live within the time as well.
-    by_time = recent.sequence - 1 if recent else live.sequence
+    by_time = recent - 1 if recent else live.sequence
     return max(1, min(by_number, by_time))
 
 

@@ -155,6 +155,8 @@ def desk(tmp_path: Path, prepared: Desk, django_db_blocker: DjangoDbBlocker) -> 
         ("apps.releases.files.file_sha256", "before"),
         ("apps.assets.store.put_file", "before"),
         ("apps.assets.store.put_file", "after"),
+        ("apps.releases.services.building.apply_changes", "after"),
+        ("apps.releases.services.building.remember_tally", "after"),
         ("apps.releases.services.review.record", "after"),
     ],
 )

@@ -160,7 +160,7 @@ def _media_type(manifest: ManifestReader | None, path: str) -> str:
 
 def _publications(release: Release) -> list[Publication]:
     publications = release.publications.select_related("channel", "actor", "returns_to", "seal", "release")
-    return list(publications.order_by("published_at", "pk"))
+    return list(publications.order_by("pk"))
 
 
 def _views(publications: list[Publication]) -> list[ReceiptView]:
