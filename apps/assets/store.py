@@ -12,6 +12,7 @@ import hashlib
 import io
 import logging
 import os
+import sqlite3
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -406,6 +407,19 @@ def _size_of(name: str) -> int | None:
         return place.size(name)
     except FileNotFoundError:
         return None
+
+
+@contextmanager
+def refusing_no_room() -> Iterator[None]:
+    """Turn what SQLite and the disk say of a full temporary folder into `StorageFull`."""
+    try:
+        with _refusing(temporary_folder()):
+            yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+            raise
+        with _refusing(temporary_folder()):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
 
 
 @contextmanager

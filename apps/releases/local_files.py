@@ -24,11 +24,12 @@ def kept_file(name: str) -> Path | None:
 def keep_file(name: str, write: Callable[[Path], object]) -> Path:
     """Let `write` make the file of that name, and return it; those not used for longest go.
 
-    Of two that make it at once either is right. One that is interrupted leaves no file of that name.
+    Of two that make it at once either is right. One that is interrupted leaves no file of that name. Raises
+    `StorageFull`.
     """
     file = kept_folder() / name
     file.parent.mkdir(parents=True, exist_ok=True)
-    with store.temporary_file() as unfinished:
+    with store.refusing_no_room(), store.temporary_file() as unfinished:
         write(unfinished)
         unfinished.replace(file)
     _remove_oldest(file.parent)

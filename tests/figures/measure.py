@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import django
 
@@ -41,13 +42,14 @@ def life(channel, count: int) -> Iterator[Step]:  # type: ignore[no-untyped-def]
 
     actor = acting_user(None)
     live = live_publication(channel)
+    assert live
     spread = max(1, live.manifest.path_count // count)
     keep_what_is_replaced([n * spread for n in range(count)])
     sources = ((path_of(n * spread), [b"/* %d %d */" % (count, n)]) for n in range(count))
     label, contents, made = f"{count:,} changes", list[PutChange](), list[Release]()
     yield timed(f"{label}: upload", lambda: contents.extend(map(PutChange, take_in_many(sources))))
-    draft = {"title": label, "channel": channel, "changes": contents, "actor": actor}
-    brief = {"expected_result": "Figures.", "rollback_note": "Roll back."}
+    draft: dict[str, Any] = {"title": label, "channel": channel, "changes": contents, "actor": actor}
+    brief: dict[str, Any] = {"expected_result": "Figures.", "rollback_note": "Roll back."}
     yield timed(f"{label}: draft", lambda: made.append(drafts.create_release(**draft, **brief)))
     yield timed(f"{label}: submit (builds)", lambda: review.submit(release=made[0], actor=actor))
     yield timed(f"{label}: publish", lambda: publishing.publish(release=made[0], actor=actor))
@@ -118,11 +120,12 @@ def addresses(channel) -> Iterator[tuple[str, str]]:  # type: ignore[no-untyped-
     actor = acting_user(None)
     releases, channels = "/admin/releases/release/", "/admin/releases/channel/"
     live = live_publication(channel)
+    assert live
     wide = Release.objects.get(title="10,000 changes").pk
     keep_what_is_replaced([n * 7 for n in range(5_000)])
     sources = ((path_of(n * 7), [b"/* draft %d */" % n]) for n in range(5_000))
     changes = [PutChange(content) for content in take_in_many(sources)]
-    brief = {"expected_result": "Figures.", "rollback_note": "Roll back."}
+    brief: dict[str, Any] = {"expected_result": "Figures.", "rollback_note": "Roll back."}
     draft = drafts.create_release(title="Open", channel=channel, changes=changes, actor=actor, **brief).pk
     yield "start", "/admin/"
     yield "list of releases", releases

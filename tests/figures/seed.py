@@ -7,6 +7,7 @@ manifest of all paths, and drafts. Every publication is a real one.
 import hashlib
 import sys
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import django
@@ -50,7 +51,7 @@ def _publish_small(channel, actor, number: int) -> None:  # type: ignore[no-unty
     from apps.releases.services import drafts, publishing, review  # noqa: PLC0415
 
     change = PutChange(take_in([CONTENT % number], path="small.css"))
-    brief = {"expected_result": "Figures.", "rollback_note": "Roll back."}
+    brief: dict[str, Any] = {"expected_result": "Figures.", "rollback_note": "Roll back."}
     release = drafts.create_release(
         title=f"Small {number}", channel=channel, changes=[change], actor=actor, **brief
     )

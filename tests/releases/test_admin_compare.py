@@ -1,10 +1,10 @@
 """The page that compares any two things: at an address to be shared, filtered, a page at a time."""
 
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from django.db import connection
-from django.http import HttpResponse
 from django.test.utils import CaptureQueriesContext
 from pytest_django.asserts import assertContains, assertNotContains
 
@@ -23,11 +23,11 @@ from tests.staff import staff_client
 PAGE = "/admin/releases/release/compare/"
 
 
-def compare(user: User, old: object, new: object, **more: object) -> HttpResponse:
-    return staff_client(user).get(PAGE, {"old": old, "new": new, **more})
+def compare(user: User, old: object, new: object, **more: str) -> Any:
+    return staff_client(user).get(PAGE, {"old": str(old), "new": str(new), **more})
 
 
-def file_page(user: User, path: str, **more: object) -> HttpResponse:
+def file_page(user: User, path: str, **more: str) -> Any:
     return staff_client(user).get(f"{PAGE}file/", {"old": "1", "new": "2", "path": path, **more})
 
 

@@ -241,6 +241,8 @@ class ManifestWriter:
             self._set_meta("path_count", str(count))
             self._set_meta("rules_digest", rules_digest)
             self._db.execute("COMMIT")
+        except sqlite3.OperationalError:  # a full disk, which says nothing about the file
+            raise
         except sqlite3.DatabaseError as error:
             raise ManifestFault(f"{self.file} could not be completed: {error}") from error
         self._db.close()

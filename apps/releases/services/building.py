@@ -42,7 +42,7 @@ def build(release: Release) -> Manifest:
     base = manifest_file(release.base_manifest) if release.base_manifest else None
     # What the base's file holds is as old as that file; what changes is looked up below.
     newest = release.base_manifest.newest_representation if release.base_manifest else newest_representation()
-    with store.temporary_file() as file:
+    with store.refusing_no_room(), store.temporary_file() as file:
         with ManifestWriter(file, base=base) as writer:
             compiler = HeaderCompiler(as_rules(list(release.rules.all())))
             if release.base_manifest and open_manifest(release.base_manifest).rules_digest != compiler.digest:
