@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import InMemoryStorage, storages
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 from pytest_django import DjangoAssertNumQueries
@@ -425,3 +427,26 @@ def test_an_index_of_hosts_that_was_changed_is_named(
     with pytest.raises(SystemExit):
         call_command("release", "verify")
     assert "The index of hosts is not as it was written: one fault." in capsys.readouterr().out
+
+
+@pytest.fixture
+def elsewhere(settings: Settings) -> InMemoryStorage:
+    """A storage that is no folder."""
+    memory = {"BACKEND": "django.core.files.storage.InMemoryStorage"}
+    settings.STORAGES = {**settings.STORAGES, "blobs": memory}
+    place = storages["blobs"]
+    assert isinstance(place, InMemoryStorage)
+    return place
+
+
+def test_manifests_in_a_storage_elsewhere_are_read_from_there(
+    elsewhere: InMemoryStorage, channel: Channel
+) -> None:
+    assert faults(channel) == []
+    first, second = (channel.publications.get(sequence=number).manifest.file_name for number in (1, 2))
+    elsewhere.delete(first)
+    elsewhere.delete(second)
+    elsewhere.save(second, ContentFile(b"something else"))
+    found = faults(channel)
+    assert f"Manifest {first}, of {tag(channel, 1)}, {tag(channel, 3)}: it is missing from storage." in found
+    assert any(each.startswith(f"Manifest {second}, of ") and "file was changed" in each for each in found)
