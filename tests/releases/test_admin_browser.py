@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.staticfiles import finders
+from django.utils import timezone
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from apps.accounts.models import User
-from apps.releases.models import Release
+from apps.releases.models import Publication, ReceiptStep, Release
 from apps.releases.services import publishing, review
 from apps.releases.services.channels import set_options
 from apps.releases.services.previews import open_preview, revoke_preview
@@ -72,6 +73,7 @@ def answers(
     waiting = review.submit(release=make_release(put("js/new.js", "import '"), lost), actor=editor)
     ready = review.submit(release=make_release(put("a.html", "<p>")), actor=editor)
     review.approve(release=ready, digest=ready.manifest_id or "", actor=manager)
+    finish_receipt(approved.publications.get())
     release, channel = "/admin/releases/release/", f"/admin/releases/channel/{approved.channel_id}/"
     pages = {
         other_manager: [
@@ -84,6 +86,8 @@ def answers(
             "/admin/releases/channel/",
             f"{channel}change/",
             f"{channel}roll-back/1/",
+            f"{channel}receipt/1/",
+            f"{channel}receipt/2/",
         ],
         viewer: [
             f"{release}compare/",
@@ -95,6 +99,21 @@ def answers(
         editor: [f"{release}{draft.pk}/change/", f"{release}{draft.pk}/changes/{draft.changes.get().pk}/"],
     }
     return [answer_of(user, address) for user, addresses in pages.items() for address in addresses]
+
+
+def finish_receipt(publication: Publication) -> None:
+    """Close a receipt that has something of everything in it."""
+    receipt, now = publication.receipt, timezone.now()
+    seen = [
+        (ReceiptStep.Kind.NODE, "web-1-0123456789ab", True, "3 of 3 workers follow"),
+        (ReceiptStep.Kind.NODE, "web-2-0123456789ab", False, "did not follow within 60 s"),
+        (ReceiptStep.Kind.FETCH, f"/{'long/' * 40}", False, f"leads to /{'long/' * 40}, expected /"),
+    ]
+    for number, (kind, subject, is_good, words) in enumerate(seen):
+        receipt.steps.create(kind=kind, number=number, subject=subject, at=now, is_good=is_good, words=words)
+    receipt.pointer_at = receipt.followed_at = receipt.finished_at = now
+    receipt.verdict, receipt.words = receipt.Verdict.FAILED, f"/{'long/' * 40} leads elsewhere"
+    receipt.save()
 
 
 def answer_of(user: User, address: str) -> Answer:

@@ -76,11 +76,13 @@ def test_a_goal_is_named_by_number_or_tag(live: Release, publish: Publish, admin
 
 
 @pytest.fixture
-def second(live: Release, make_release: MakeRelease, editor: User, manager: User) -> Release:
+def second(
+    live: Release, make_release: MakeRelease, editor: User, manager: User, administrator: User
+) -> Release:
     """A release that changes a file, a redirect and a cache rule, live."""
     content = as_json(DEFAULT_RULES["everything"])
     content["policy"]["extra_headers"] = [["X-Robots-Tag", "noindex"]]
-    add_version(rule_slug="everything", actor=manager, content=content)
+    add_version(rule_slug="everything", actor=administrator, content=content)
     release = make_release(put("css/site.css", "a { color: blue }"), remove("js/old.js"))
     redirects.put_redirect(release=release, source="/js/old.js", target="/", status=301, actor=editor)
     submitted = review.submit(release=release, actor=editor)
