@@ -4,15 +4,18 @@ import pytest
 from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 from pytest_django.asserts import assertContains, assertNotContains
 
 from apps.accounts.exceptions import Forbidden
 from apps.accounts.models import User
 from apps.audit.models import AuditEntry
-from apps.releases.exceptions import WrongApprovals, WrongOption
-from apps.releases.models import Channel
+from apps.releases.exceptions import ApprovalsMissing, WrongApprovals, WrongOption
+from apps.releases.models import Channel, Publication, Release
 from apps.releases.selectors import channel_named
+from apps.releases.services import publishing, review
 from apps.releases.services.channels import set_options, set_required_approvals, set_requirements
+from tests.releases.conftest import MakeRelease, put
 from tests.releases.test_commands import refused, run
 from tests.staff import staff_client
 
@@ -74,6 +77,22 @@ def test_protection_and_its_approval_are_taken_away_together(
         channel=channel_named("production"), approvals=0, actor=administrator, is_protected=False
     )
     assert (channel.is_protected, channel.required_approvals) == (False, 0)
+
+
+def test_on_a_protected_channel_nobody_publishes_alone_not_even_the_first_time(
+    make_release: MakeRelease, production: Channel, administrator: User, editor: User, manager: User
+) -> None:
+    set_options(channel=production, actor=administrator, is_protected=True)
+    release = review.submit(release=make_release(put("a.html", "a")), actor=editor)
+    assert release.state == Release.State.IN_REVIEW
+    Release.objects.filter(pk=release.pk).update(state=Release.State.APPROVED)
+    with pytest.raises(ApprovalsMissing):
+        publishing.publish(release=release, actor=manager)
+    with pytest.raises(IntegrityError, match="not_approved"), transaction.atomic():
+        Publication.objects.create(
+            channel=production, sequence=1, release=release, manifest_id=release.manifest_id, kind="publish",
+            actor=manager, tag="t", published_at=timezone.now(),
+        )  # fmt: skip
 
 
 def test_the_database_keeps_a_protected_channel(production: Channel, administrator: User) -> None:
