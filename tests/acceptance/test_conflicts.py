@@ -1,13 +1,11 @@
-"""Two people change one site: rebase, revert, promote, combine and split, in a browser and by command."""
+"""Two people change one site: promoted, combined, split and rebased by command."""
 
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
 
 from tests.acceptance.conftest import FIRST, write_folder
 from tests.acceptance.site import Refused, Site
-from tests.acceptance.test_first_light import Staff
 
 pytestmark = pytest.mark.acceptance
 
@@ -15,7 +13,6 @@ BRIEF = ("--expected-result", "Other colours.", "--rollback-note", "Roll back.")
 CSS = FIRST["css/site.css"]
 NAVY = CSS.replace(b"crimson", b"navy")
 TEAL = CSS.replace(b"crimson", b"teal")
-GREY = CSS.replace(b"background: white", b"background: grey")
 
 
 def draft(
@@ -34,68 +31,6 @@ def publish(site: Site, number: int) -> str:
     site.manage("release", "submit", number)
     digest: str = site.manage("release", "publish", number)["digest"]
     return digest
-
-
-@pytest.mark.browser
-def test_what_two_people_change_is_brought_together_in_a_browser(
-    site: Site, first_folder: Path, tmp_path: Path, browser: Browser
-) -> None:
-    with site.running(str(first_folder)):
-        site.add_user("eva", "editor")
-        site.manage("channel", "set", "production", "--required-approvals", 0)
-        navy = draft(site, tmp_path / "navy", {"css/site.css": NAVY, "mine.txt": b"mine\n"}, "Navy")
-        grey = draft(site, tmp_path / "grey", {"css/site.css": GREY}, "Grey")
-        teal = draft(site, tmp_path / "teal", {"css/site.css": TEAL}, "Teal")
-        publish(site, grey)
-        eva = Staff(browser, site, "eva")
-
-        # 1. The lines do not clash: one click replays the release on what is live.
-        eva.open_release(navy)
-        eva.sees("Production has moved on")
-        eva.sees("1 change does not clash, 1 was changed in both.")
-        eva.press("Rebase onto what is live")
-        eva.sees(f"Release {navy} is a draft on release {grey}.")
-        publish(site, navy)
-        served = site.get("/css/site.css").body
-        assert b"navy" in served
-        assert b"background: grey" in served
-
-        # 2. They clash: the text is edited between its markers, saved, and the release rebased.
-        eva.open_release(teal)
-        eva.follow("Decide conflicts, then rebase")
-        eva.follow("css/site.css")
-        area = eva.page.get_by_role("textbox")
-        expect(area).to_have_value(NAVY_AND_TEAL)
-        eva.press("Save the merged text")
-        eva.sees("Markers of a conflict are left in css/site.css")
-        area.fill(served.decode().replace("navy", "teal"))
-        eva.press("Save the merged text")
-        eva.sees("1 was changed in both, 1 decided")
-        eva.press("Rebase onto what is live")
-        eva.sees("Submit it when ready")
-        publish(site, teal)
-        assert b"teal" in site.get("/css/site.css").body
-
-        # 3. The one in the middle is reverted, and what came after it stays.
-        eva.open_release(navy)
-        eva.follow("Revert this release")
-        eva.press("Make the draft that reverts it")
-        eva.sees("has moved on")
-        eva.follow("Decide conflicts, then rebase")
-        eva.press("Take what is live")
-        eva.press("Rebase onto what is live")
-        eva.press("Submit for review")
-        revert = int(eva.page.url.split("/")[-3])
-        site.manage("release", "publish", revert)
-        assert site.get("/mine.txt").status == 404
-        assert b"teal" in site.get("/css/site.css").body
-
-
-NAVY_AND_TEAL = (CSS.decode().replace("background: white", "background: grey")).replace(
-    "h1 { color: crimson }\n",
-    "<<<<<<< release 4\nh1 { color: teal }\n||||||| release 1\nh1 { color: crimson }\n=======\n"
-    "h1 { color: navy }\n>>>>>>> production, release 2\n",
-)
 
 
 def test_staging_is_promoted_and_drafts_are_combined_and_split_by_command(
