@@ -88,9 +88,10 @@ def test_on_a_protected_channel_nobody_publishes_alone_not_even_the_first_time(
     Release.objects.filter(pk=release.pk).update(state=Release.State.APPROVED)
     with pytest.raises(ApprovalsMissing):
         publishing.publish(release=release, actor=manager)
+    assert release.manifest
     with pytest.raises(IntegrityError, match="not_approved"), transaction.atomic():
         Publication.objects.create(
-            channel=production, sequence=1, release=release, manifest_id=release.manifest_id, kind="publish",
+            channel=production, sequence=1, release=release, manifest=release.manifest, kind="publish",
             actor=manager, tag="t", published_at=timezone.now(),
         )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from django.core.management import call_command
@@ -189,6 +190,7 @@ def test_the_database_asks_for_two_who_have_no_part_in_it(
 ) -> None:
     request = EmergencyRequest.objects.get()
     now = timezone.now()
+    assert asked.manifest
     values = {
         "channel": asked.channel, "sequence": 2, "release": asked, "manifest": asked.manifest,
         "kind": "publish", "actor": amir, "tag": "t", "published_at": now,
@@ -196,12 +198,12 @@ def test_the_database_asks_for_two_who_have_no_part_in_it(
 
     def mark(**fields: object) -> EmergencyPublication:
         usual = {"request": request, "channel": asked.channel, "sequence": 2, "confirmed_by": amir}
-        return EmergencyPublication.objects.create(confirmed_at=now, **usual | fields)  # type: ignore[arg-type]
+        return EmergencyPublication.objects.create(confirmed_at=now, **usual | fields)
 
     refuse("not_approved", lambda: Publication.objects.create(**values))
     refuse("not_approved", lambda: Release.objects.filter(pk=asked.pk).update(state="published"))
     for person in (administrator, editor):
-        refuse("self_approval", lambda person=person: mark(confirmed_by=person))
+        refuse("self_approval", partial(mark, confirmed_by=person))
     with transaction.atomic():
         mark(sequence=3)
         refuse("not_approved", lambda: Publication.objects.create(**values))
@@ -213,7 +215,7 @@ def test_the_database_asks_for_two_who_have_no_part_in_it(
     assert Publication.objects.create(**values).sequence == 2
     Release.objects.filter(pk=asked.pk).update(state="published")
     refuse("stale_digest", lambda: EmergencyRequest.objects.create(
-        release=asked, manifest_id=asked.manifest_id, asked_by=amir, asked_at=now, reason="x"))  # fmt: skip
+        release=asked, manifest=asked.manifest, asked_by=amir, asked_at=now, reason="x"))  # fmt: skip
 
 
 def test_asking_and_confirming_by_command(

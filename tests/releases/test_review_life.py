@@ -31,7 +31,12 @@ class Life(RuleBasedStateMachine):
         self.sandbox.__enter__()
         self.people = people
         self.release = drafts.create_release(
-            title="Spring", channel=channel, changes=[put("a.css", "red")], actor=people["eva"], **BRIEF
+            title="Spring",
+            channel=channel,
+            changes=[put("a.css", "red")],
+            actor=people["eva"],
+            expected_result=BRIEF["expected_result"],
+            rollback_note=BRIEF["rollback_note"],
         )
         self.state, self.touched, self.said, self.asked = State.DRAFT, {"eva"}, 0, False
 
@@ -143,8 +148,13 @@ def test_no_order_of_steps_breaks_a_promise(
 ) -> None:
     Channel.objects.filter(pk=production.pk).update(required_approvals=2)
     people = {user.username: user for user in (editor, manager, other_manager, administrator)}
+
+    class Here(Life):
+        def __init__(self) -> None:
+            super().__init__(Channel.objects.get(pk=production.pk), people)
+
     run_state_machine_as_test(
-        lambda: Life(Channel.objects.get(pk=production.pk), people),
+        Here,
         settings=settings(
             max_examples=25,
             stateful_step_count=20,

@@ -132,8 +132,9 @@ def by_service(release: Release, step: str, actor: User) -> str:
         "publish": lambda: publishing.publish(release=release, actor=actor),
         "comment": lambda: conversation.comment(release=release, text="Hm.", actor=actor),
     }
+    other: Callable[..., object] = getattr(review, step, review.submit)
     try:
-        known.get(step, lambda: getattr(review, step)(release=release, actor=actor))()
+        known.get(step, lambda: other(release=release, actor=actor))()
     except Refusal as refusal:
         return refusal.code
     return "done"

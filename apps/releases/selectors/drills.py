@@ -15,7 +15,7 @@ _RELATED = (
 
 def drills_of(release: Release) -> QuerySet[Drill]:
     """Return the rehearsals of rolling a release back, newest first."""
-    return release.drills.select_related(*_RELATED).order_by("-pk")
+    return Drill.objects.filter(release=release).select_related(*_RELATED).order_by("-pk")
 
 
 def last_drill_of(release: Release) -> Drill | None:
