@@ -4,6 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.apps import apps
+from django.core.management.color import no_style
+from django.db import connection
 
 from apps.accounts.models import User
 from apps.assets.intake import take_in
@@ -28,9 +31,18 @@ def remove(path: str) -> RemoveChange:
 @pytest.fixture
 def production(administrator: User) -> Channel:
     """The channel as a new site has it: one approval required, nothing published, cache rules there."""
+    begin_with_number_one()
     ensure_default_rules(owner=administrator)
     channels.ensure_channels()
     return channel_named("production")
+
+
+def begin_with_number_one() -> None:
+    """Let a test have release 1, where the numbers of PostgreSQL go on after what was rolled back."""
+    models = apps.get_app_config("releases").get_models()
+    with connection.cursor() as cursor:
+        for statement in connection.ops.sequence_reset_sql(no_style(), list(models)):
+            cursor.execute(statement)
 
 
 MakeRelease = Callable[..., Release]
