@@ -80,8 +80,8 @@ def _other_forms(path: str, *, clean_urls: bool) -> list[str]:
         forms += [folder, folder[:-1]] if folder else [folder]
     if clean_urls and path.endswith(PAGE):
         forms += [path.removesuffix(PAGE), path.removesuffix(PAGE) + "/"]
-    elif clean_urls:
-        forms.append(path + PAGE)
+    if clean_urls:
+        forms.append(path + PAGE)  # a page whose address without its ending is this path
     return forms
 
 

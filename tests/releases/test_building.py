@@ -5,6 +5,7 @@ import pytest
 
 from apps.accounts.models import User
 from apps.assets import store
+from apps.assets.exceptions import StorageFull
 from apps.assets.models import Effort, Representation
 from apps.assets.selectors import newest_representation
 from apps.assets.services import NewCoding, keep_codings
@@ -96,7 +97,7 @@ def test_a_failing_disk_leaves_the_draft_as_it_was(
     manifests = Manifest.objects.count()
     with monkeypatch.context() as broken:
         broken.setattr(store, "put_file", full)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(StorageFull, match="There is no room in"):
             review.submit(release=spring, actor=editor)
     spring.refresh_from_db()
     assert (spring.state, spring.manifest, Manifest.objects.count()) == ("draft", None, manifests)

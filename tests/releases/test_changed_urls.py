@@ -119,6 +119,17 @@ def test_what_a_probe_expects_is_what_delivery_answers(site: Site, addresses: Ad
             assert headers["content-length"] == str(expected.size)
 
 
+def test_a_page_named_as_another_ones_address_is_not_forgotten(tmp_path: Path) -> None:
+    double = Site({"a.html.html": ("x", PAGES)}, {})
+    both = Site({"a.html.html": ("x", PAGES), "a.html": ("y", PAGES)}, {})
+    addresses = Addresses(clean_urls=True)
+    with write(tmp_path / "old", double) as old, write(tmp_path / "new", both) as new:
+        urls = list(changed_urls(old, new, addresses))
+        was, now = live(old, addresses), live(new, addresses)
+        for path in ("a", "a/", "a.html", "a.html/", "a.html.html"):
+            assert (answered(was, path) != answered(now, path)) == named(path, urls), path
+
+
 def test_a_first_publication_changes_every_address(tmp_path: Path) -> None:
     site = Site({"index.html": ("x", PAGES), "docs/index.html": ("x", PAGES)}, {"old": ("/docs/", 301)})
     with write(tmp_path / "m", site) as reader:

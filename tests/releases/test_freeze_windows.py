@@ -111,9 +111,15 @@ def test_a_hold_is_not_overridden_with_a_freeze(frozen: Release, manager: User) 
 def test_what_is_scheduled_into_a_window_is_not_published_and_says_why(
     frozen: Release, manager: User, clock: Clock
 ) -> None:
+    """It was scheduled before somebody made the window."""
     clock.now = FRIDAY - timedelta(hours=1)
     zone = freezes.zone_of(channel_named("production"))
+    with pytest.raises(ChannelFrozen):
+        schedule(release=frozen, publish_at=FRIDAY + SECOND, zone=zone, actor=manager)
+    window = FreezeWindow.objects.get()
+    FreezeWindow.objects.all().delete()
     schedule(release=frozen, publish_at=FRIDAY + SECOND, zone=zone, actor=manager)
+    window.save(force_insert=True)
     clock.now = FRIDAY + timedelta(minutes=1)
     run_due()
     done = frozen.schedules.get()
