@@ -1,5 +1,6 @@
 """The index of hosts in storage, as a node follows it: written by `apps.releases.services.channel_index`."""
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,8 @@ from apps.assets import store
 from apps.delivery.files import FileFault, StorageDown, current_files
 from apps.releases.hosts import INDEX_FORMAT, INDEX_NAME
 from apps.releases.signing import verified
+
+logger = logging.getLogger(__name__)
 
 
 class BrokenIndex(ValueError):
@@ -44,8 +47,13 @@ class HostIndex:
         """Take what was found for known, and keep it for a start while storage is down."""
         words = self._found[1]
         self._followed = self._found
-        if words and current_files().kept(INDEX_NAME) != words:
-            current_files().keep(INDEX_NAME, words)
+        try:
+            if words and current_files().kept(INDEX_NAME) != words:
+                current_files().keep(INDEX_NAME, words)
+        except OSError as error:
+            logger.warning(
+                "%s cannot be kept: a start while storage is down would lack it. %s", INDEX_NAME, error
+            )
 
     def recall(self) -> dict[str, str] | None:
         """Return what was followed last on this machine, where nothing is followed yet; or None."""

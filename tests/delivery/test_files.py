@@ -137,7 +137,7 @@ def test_a_storage_that_is_down_is_a_fault_and_what_was_fetched_is_served(
     node.refresh()
     node.refresh()
     assert node.storage_fault == "the bucket does not answer"
-    assert caplog.text.count("cannot be followed") == 1
+    assert caplog.text.count("The pointer of production cannot be followed") == 1
     current_files().open_blob(sha256(TEN), len(TEN)).close()
     with pytest.raises(FileFault, match="the bucket does not answer"):
         current_files().open_blob(sha256(LARGE), len(LARGE))

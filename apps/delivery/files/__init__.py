@@ -183,7 +183,7 @@ class LocalFiles:
         """Return what was kept of `name`, None if nothing was."""
         try:
             return (self._kept / name).read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
 
     def note_use(self, *files: Path) -> None:

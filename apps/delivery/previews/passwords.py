@@ -12,7 +12,6 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings
-from django.contrib.auth.hashers import check_password
 
 from apps.delivery.files.locks import alone
 from apps.delivery.previews.pointer import PreviewPointer
@@ -59,6 +58,9 @@ def local_path(to: str) -> str:
 
 def is_password(typed: str, pointer: PreviewPointer) -> bool:
     """Compare what was typed with what is kept, which takes its time on purpose."""
+    # It brings Django's forms and views with it, which nobody who asks for a published file waits for.
+    from django.contrib.auth.hashers import check_password  # noqa: PLC0415
+
     return bool(typed) and check_password(typed, pointer.password)
 
 
