@@ -5,6 +5,7 @@ The queries say in SQL what `apps.releases.manifest.digest` says in Python, and 
 
 from string import Template
 
+from apps.releases.manifest.digest import ROW_JOINS
 from apps.releases.manifest.format import FIRST_FORMAT, FORMAT
 
 _PLAIN = "entry.path || char(10) || lower(hex(entry.blob)) || char(10) || lower(hex(header_set.digest))"
@@ -17,13 +18,6 @@ _ROW = {
        THEN char(10) || 'original ' || lower(hex(original.blob)) ELSE '' END
     || CASE WHEN page_link.value <> '' THEN char(10) || 'link ' || page_link.value ELSE '' END""",
 }
-_JOINS = {
-    FIRST_FORMAT: "JOIN header_set ON header_set.id = entry.header_set",
-    FORMAT: """JOIN header_set ON header_set.id = entry.header_set
-LEFT JOIN header_set AS named ON named.id = entry.named_header_set
-LEFT JOIN original ON original.path = entry.path
-LEFT JOIN page_link ON page_link.path = entry.path""",
-}
 _REDIRECTS = {
     FIRST_FORMAT: "SELECT '' WHERE 0;",
     FORMAT: "SELECT source || char(10) || target || char(10) || status FROM redirect ORDER BY source;",
@@ -32,7 +26,7 @@ _REDIRECTS = {
 
 def queries(file_format: str) -> dict[str, str]:
     """Return name of file → SQL for a manifest of this format."""
-    row, joins = _ROW[file_format], _JOINS[file_format]
+    row, joins = _ROW[file_format], ROW_JOINS[file_format]
     rows = f"-- The canonical rows of all paths.\nSELECT {row}\nFROM entry {joins}\nORDER BY entry.path;\n"
     return {"rows.sql": rows, "bucket.sql": _bucket(row, joins)} | {
         "redirects.sql": f"-- The canonical rows of redirects.\n{_REDIRECTS[file_format]}\n",

@@ -8,10 +8,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from apps.accounts.models import User
 from apps.accounts.services import set_time_zone
 from apps.notifications.admin.forms import SettingsForm
-from apps.notifications.admin.pages import actor_of, page_of, render
 from apps.notifications.kinds import WHO_IS_TOLD
 from apps.notifications.selectors import told
 from apps.notifications.services.preferences import muted_by, set_muted
+from apps.releases.admin.pages import actor_of, page_of, render
 
 
 def settings_page(request: HttpRequest) -> HttpResponse:
@@ -39,6 +39,7 @@ def _show(request: HttpRequest, person: User, form: SettingsForm, *, status: int
     return render(
         request,
         "settings.html",
+        part="notifications",
         title="My settings",
         status=status,
         form=form,

@@ -7,12 +7,12 @@ from django.urls import reverse
 
 from apps.accounts.permissions import require
 from apps.notifications.admin.forms import WebhookForm
-from apps.notifications.admin.pages import actor_of, page_of, refused, render
 from apps.notifications.models import Webhook
 from apps.notifications.selectors import deliveries_to
 from apps.notifications.services import webhooks
 from apps.notifications.services.deliveries import send_again
 from apps.refusals import Refusal
+from apps.releases.admin.pages import actor_of, page_of, refused, render
 
 _MAY = "notifications.change_webhook"
 
@@ -30,7 +30,14 @@ def add_page(request: HttpRequest) -> HttpResponse:
             return _show(request, webhook, secret=webhook.secret)
     elif request.method == "POST":
         status = 400
-    return render(request, "webhook/add.html", title="Add a webhook", status=status, form=form)
+    return render(
+        request,
+        "webhook/add.html",
+        part="notifications",
+        title="Add a webhook",
+        status=status,
+        form=form,
+    )
 
 
 def webhook_page(request: HttpRequest, webhook: Webhook) -> HttpResponse:
@@ -83,6 +90,7 @@ def _show(request: HttpRequest, webhook: Webhook, *, secret: str = "", status: i
     return render(
         request,
         "webhook/page.html",
+        part="notifications",
         title=f"Webhook {webhook}",
         status=status,
         webhook=webhook,

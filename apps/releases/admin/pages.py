@@ -17,12 +17,18 @@ ROWS_A_PAGE = 25
 
 
 def render(
-    request: HttpRequest, template: str, *, title: str, status: int = 200, **context: Any
+    request: HttpRequest,
+    template: str,
+    *,
+    title: str,
+    status: int = 200,
+    part: str = "releases",
+    **context: Any,
 ) -> TemplateResponse:
-    """Return a page in the admin's frame."""
+    """Return a page in the admin's frame; `template` lies below the folder of `part`."""
     frame = admin.site.each_context(request)
     return TemplateResponse(
-        request, f"admin/releases/{template}", {**frame, "title": title, **context}, status=status
+        request, f"admin/{part}/{template}", {**frame, "title": title, **context}, status=status
     )
 
 

@@ -87,12 +87,12 @@ _ROW_COLUMNS = {
     FORMAT: "entry.path, entry.blob, header_set.digest,"
     " entry.fingerprint, named.digest, original.blob, page_link.value",
 }
-_JOINS = {
+ROW_JOINS = {
     FIRST_FORMAT: "JOIN header_set ON header_set.id = entry.header_set",
     FORMAT: """JOIN header_set ON header_set.id = entry.header_set
-        LEFT JOIN header_set AS named ON named.id = entry.named_header_set
-        LEFT JOIN original ON original.path = entry.path
-        LEFT JOIN page_link ON page_link.path = entry.path""",
+LEFT JOIN header_set AS named ON named.id = entry.named_header_set
+LEFT JOIN original ON original.path = entry.path
+LEFT JOIN page_link ON page_link.path = entry.path""",
 }
 _RANGE = "WHERE entry.path >= ? AND entry.path < ? ORDER BY entry.path"
 
@@ -101,7 +101,7 @@ def bucket_rows(
     db: sqlite3.Connection, first: str, following: str = LAST, *, file_format: str = FORMAT
 ) -> Iterator[Row]:
     """Yield the canonical rows from `first` up to, not including, `following`."""
-    sql = f"SELECT {_ROW_COLUMNS[file_format]} FROM entry {_JOINS[file_format]} {_RANGE}"  # noqa: S608 - ours
+    sql = f"SELECT {_ROW_COLUMNS[file_format]} FROM entry {ROW_JOINS[file_format]} {_RANGE}"  # noqa: S608 - ours
     yield from db.execute(sql, (first, following))
 
 

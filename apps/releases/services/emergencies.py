@@ -18,7 +18,7 @@ from apps.releases.selectors.emergencies import open_request
 from apps.releases.services.freezes import note_override, refuse_if_frozen
 from apps.releases.services.holding import refuse_if_held
 from apps.releases.services.publishing import as_details, go_live, refuse_if_base_moved
-from apps.releases.transitions import NEXT_STEPS, State
+from apps.releases.transitions import NEXT_STEPS, State, lock_with_channel
 
 MAY = "releases.publish_in_emergency"
 ASK_ANOTHER = "Ask another administrator, who has no part in the release, to look at it and confirm."
@@ -36,7 +36,8 @@ def ask(*, release: Release, reason: str, actor: User) -> EmergencyRequest:
             f"Release {release.pk} is not published in an emergency without a reason.",
             next_step="Say in a few words what cannot wait for the review.",
         )
-    channel, release = _locked(release)
+    release = lock_with_channel(release)
+    channel = release.channel
     _refuse_unready(release, channel)
     if asked := open_request(release):
         raise AlreadyAsked(f"{_in_words(asked)} already.", next_step=ASK_ANOTHER)
@@ -65,7 +66,8 @@ def confirm(*, release: Release, actor: User, digest: str | None = None) -> Publ
     `SamePerson`, `WrongState`, `ChannelHeld`, `BaseMoved`, `ManifestMissing`.
     """
     require(actor, MAY, to=f"confirm an emergency publish of release {release.pk}")
-    channel, release = _locked(release)
+    release = lock_with_channel(release)
+    channel = release.channel
     request = open_request(release)
     if request is None or digest not in (None, request.manifest_id):
         raise NoEmergency(
@@ -133,12 +135,6 @@ def _refuse_unready(release: Release, channel: Channel) -> None:
         )
     refuse_if_held(channel)
     refuse_if_base_moved(release)
-
-
-def _locked(release: Release) -> tuple[Channel, Release]:
-    """Lock channel and release, in this order everywhere, and return them as they are now."""
-    channel = Channel.objects.select_for_update().get(pk=release.channel_id)
-    return channel, Release.objects.select_for_update().get(pk=release.pk)
 
 
 def _in_words(request: EmergencyRequest) -> str:

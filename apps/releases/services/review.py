@@ -15,7 +15,7 @@ from apps.releases.exceptions import (
     StaleDigest,
     WrongState,
 )
-from apps.releases.models import Approval, Channel, Comment, Involvement, Release
+from apps.releases.models import Approval, Comment, Involvement, Release
 from apps.releases.selectors import approvals_needed, approvals_of, missing_brief, parts_in
 from apps.releases.services.building import build
 from apps.releases.services.conversation import say
@@ -24,7 +24,7 @@ from apps.releases.services.preview_pointers import end_with
 from apps.releases.services.previews import open_for_review
 from apps.releases.services.publishing import refuse_if_base_moved
 from apps.releases.services.redirects import refuse_bad_redirects
-from apps.releases.transitions import NEXT_STEPS, State, move
+from apps.releases.transitions import NEXT_STEPS, State, lock_with_channel, move
 
 # What a reviewer may send back to its owner.
 REVIEWED = (State.IN_REVIEW, State.APPROVED)
@@ -39,7 +39,7 @@ def submit(*, release: Release, actor: User) -> Release:
     then the draft that it was.
     """
     require(actor, "releases.submit_release", to=f"submit release {release.pk}")
-    release = _locked(release)
+    release = lock_with_channel(release)
     _refuse_unless(release, State.DRAFT, step="submitted")
     _refuse_incomplete_brief(release)
     refuse_if_base_moved(release)
@@ -75,7 +75,7 @@ def approve(*, release: Release, digest: str, actor: User) -> Approval:
     Raises `Forbidden`, `WrongState`, `StaleDigest`, `NotAnApprover`, `SelfApproval`, `AlreadyApproved`.
     """
     require(actor, "releases.approve_release", to=f"approve release {release.pk}")
-    release = _locked(release)
+    release = lock_with_channel(release)
     _refuse_unless(release, State.IN_REVIEW, step="approved")
     if release.manifest_id is None or release.manifest_id != digest:
         raise StaleDigest(
@@ -117,7 +117,7 @@ def request_changes(*, release: Release, reason: str, actor: User) -> Release:
             f"Nobody can change release {release.pk} without knowing what.",
             next_step="Say what has to change.",
         )
-    release = _locked(release)
+    release = lock_with_channel(release)
     if release.state not in REVIEWED:
         now = State(release.state)
         raise WrongState(
@@ -199,12 +199,6 @@ def refuse_outsider(release: Release, actor: User) -> None:
         f"{actor} is not in the group {group}, which approves what goes live on {release.channel}.",
         next_step=f"Ask one of its members: {members or 'it has none yet; an administrator adds them'}.",
     )
-
-
-def _locked(release: Release) -> Release:
-    """Lock channel and release, in this order everywhere, and return the release as it is now."""
-    Channel.objects.select_for_update().get(pk=release.channel_id)
-    return Release.objects.select_for_update().get(pk=release.pk)
 
 
 def _refuse_unless(release: Release, state: State, *, step: str) -> None:
