@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import Group
 from django.core.files.storage import storages
+from hypothesis import settings as hypothesis_settings
 from playwright.sync_api import Browser, sync_playwright
 from pytest_django.fixtures import Settings
 
@@ -16,6 +17,10 @@ from apps.accounts.roles import Role
 from apps.delivery.files import current_files
 from tests.bucket import S3Server, weed
 from tests.serving import SIGNING_KEY
+
+# How long an example takes says more of the machine than of the program.
+hypothesis_settings.register_profile("assetsite", deadline=None)
+hypothesis_settings.load_profile("assetsite")
 
 
 @pytest.fixture(autouse=True)
