@@ -25,7 +25,8 @@ DATA_DIR = data_folder(env.str("DATA_DIR", default=str(BASE_DIR / "data")))
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or kept_secret(DATA_DIR / "secret.key")
 
-# What pointers and publications are signed with (apps.releases.signing); without it, DATA_DIR/signing.key
+# What pointers and publications are signed with (apps.releases.history.signing);
+# without it, DATA_DIR/signing.key
 SIGNING_KEY = signing_key(env.str("SIGNING_KEY", default=""), secret_key=env.str("SECRET_KEY", default=""))
 SIGNING_TRUSTED_KEYS = [
     parse_key(key, variable="SIGNING_TRUSTED_KEYS") for key in env.list("SIGNING_TRUSTED_KEYS", default=[])

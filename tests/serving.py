@@ -25,9 +25,9 @@ from apps.assets.media_types import media_type_of
 from apps.assets.store import blob_name
 from apps.caching.headers import HeaderCompiler
 from apps.caching.rules import HeaderSet, Match, Policy, Rule
+from apps.releases.history.signatures import MEMBER, SigningKey, sign
 from apps.releases.manifest import ManifestWriter, Redirect, Representation
 from apps.releases.manifest.writer import file_sha256
-from apps.releases.signatures import MEMBER, SigningKey, sign
 from tests.acceptance.site import Answer, free_port
 
 __all__ = ["FIRST_RELEASED", "HOUR", "Answer", "Gunicorn", "Published", "free_port", "sha256"]

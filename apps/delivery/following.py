@@ -22,7 +22,7 @@ from django.conf import settings
 from apps.assets import store
 from apps.delivery.files.locks import alone, alone_if_free
 from apps.delivery.node import Node
-from apps.releases.node_status import (
+from apps.releases.channels.node_status import (
     FOLDER,
     HEARTBEAT,
     BrokenStatus,

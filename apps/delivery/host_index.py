@@ -8,8 +8,8 @@ from typing import Any
 
 from apps.assets import store
 from apps.delivery.files import FileFault, StorageDown, current_files
-from apps.releases.hosts import INDEX_FORMAT, INDEX_NAME
-from apps.releases.signing import verified
+from apps.releases.channels.hosts import INDEX_FORMAT, INDEX_NAME
+from apps.releases.history.signing import verified
 
 logger = logging.getLogger(__name__)
 

@@ -26,7 +26,7 @@ from apps.delivery.pointer import BrokenPointer, StoredManifest, parse_pointer
 from apps.delivery.release import LiveRelease
 from apps.delivery.routes import Routes
 from apps.refusals import Refusal
-from apps.releases.hosts import INDEX_NAME
+from apps.releases.channels.hosts import INDEX_NAME
 from apps.releases.manifest import ManifestFault
 
 logger = logging.getLogger(__name__)

@@ -3,9 +3,9 @@
 from apps.delivery.files import current_files
 from apps.delivery.pointer import BrokenPointer, Pointer, StoredManifest
 from apps.delivery.release import LiveRelease
+from apps.releases.history.signatures import SignatureFault
+from apps.releases.history.signing import verified
 from apps.releases.manifest import ManifestFault, ManifestReader
-from apps.releases.signatures import SignatureFault
-from apps.releases.signing import verified
 
 
 def pointer_name(channel: str) -> str:

@@ -13,7 +13,7 @@ from apps.delivery.ranges import Span, Unsatisfiable, parse_range
 from apps.delivery.release import INDEX, PAGE, LiveRelease
 from apps.delivery.resource import BlobPart, Headers, Representation, Resource, spelled
 from apps.delivery.target import BadTarget, Target, parse_target
-from apps.releases.redirects import location_of
+from apps.releases.redirects.values import location_of
 
 __all__ = ["BlobPart", "Headers", "Request", "Response", "plain", "respond"]
 

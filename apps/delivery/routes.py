@@ -6,7 +6,7 @@ from django.conf import settings
 
 from apps.delivery.previews.addresses import preview_label
 from apps.delivery.recent import Recent
-from apps.releases.hosts import ANY_HOST
+from apps.releases.channels.hosts import ANY_HOST
 
 HOSTS_KEPT = 1_000
 

@@ -12,7 +12,7 @@ from apps.imports.directory import SourceFile
 from apps.imports.exceptions import Fault, SourceRefused
 from apps.releases.contents import PutRedirect, RedirectInput, RemoveRedirect
 from apps.releases.manifest import Redirect
-from apps.releases.redirects import MAX_REDIRECTS, RedirectFault, parse_redirect
+from apps.releases.redirects.values import MAX_REDIRECTS, RedirectFault, parse_redirect
 
 FILE_NAME = "_redirects"
 MAX_BYTES = 4 << 20

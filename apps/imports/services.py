@@ -18,7 +18,7 @@ from apps.refusals import Refusal
 from apps.releases.contents import ChangeInput, PutChange, PutRedirect, RemoveChange
 from apps.releases.manifest import ManifestReader, Redirect
 from apps.releases.models import Channel, Publication, Release
-from apps.releases.redirects import files_behind, find_loop
+from apps.releases.redirects.values import files_behind, find_loop
 from apps.releases.selectors import live_publication, open_manifest, open_release_with
 from apps.releases.services.drafts import create_release
 from apps.releases.services.fingerprinting import is_built_otherwise

@@ -6,7 +6,7 @@ from django.views.decorators.http import require_safe
 from apps.delivery.node import current_node
 from apps.observability.database import DatabaseProbe
 from apps.observability.health import readiness
-from apps.releases.signing import trusted_keys
+from apps.releases.history.signing import trusted_keys
 
 _database = DatabaseProbe()
 

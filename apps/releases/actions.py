@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from apps.accounts.models import User
 from apps.accounts.permissions import require
 from apps.refusals import Refusal
-from apps.releases.brief import in_words
-from apps.releases.conflicts import is_behind
+from apps.releases.conflicts.standing import is_behind
 from apps.releases.exceptions import AlreadyApproved, BriefIncomplete, WrongState
 from apps.releases.models import Release
+from apps.releases.review.brief import in_words
 from apps.releases.selectors import is_promoted, live_publication, missing_brief
 from apps.releases.services.freezes import refuse_frozen_for
 from apps.releases.services.holding import refuse_if_held

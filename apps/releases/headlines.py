@@ -10,10 +10,10 @@ from django.utils.formats import date_format
 from apps.accounts.models import User
 from apps.accounts.permissions import who_may
 from apps.releases.actions import Action
-from apps.releases.brief import LABELS
+from apps.releases.channels.schedule_life import when
 from apps.releases.models import Publication, Release, Schedule
-from apps.releases.retention import KeptNames
-from apps.releases.schedule_life import when
+from apps.releases.review.brief import LABELS
+from apps.releases.rolling_back.retention import KeptNames
 from apps.releases.selectors import (
     approvals_needed,
     approvals_that_hold,

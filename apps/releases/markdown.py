@@ -2,7 +2,7 @@
 
 import re
 
-from apps.releases.comparison import visible
+from apps.releases.comparing.texts import visible
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>&~|#!])")
 _AT_THE_BEGINNING = re.compile(r"^([-+=:]|\d{1,9}(?=[.)]))")

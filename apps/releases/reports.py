@@ -2,17 +2,17 @@
 
 from typing import TypedDict
 
-from apps.releases.brief import BriefReport, brief_of, brief_report
-from apps.releases.drill_reports import DrillReport, drill_report
-from apps.releases.findings import Judged, Lint, lint_of
+from apps.releases.channels.schedule_reports import ScheduleReport, schedule_reports
 from apps.releases.manifest import Entry
 from apps.releases.manifest.names import fingerprinted_name
 from apps.releases.models import Origin, Publication, Release
-from apps.releases.redirect_rows import RedirectRow, redirect_rows_of
-from apps.releases.redirect_selectors import redirect_changes_of
-from apps.releases.redirects import typed_source
-from apps.releases.review_reports import ApprovalReport, RequestReport, approval_reports, request_report
-from apps.releases.schedule_reports import ScheduleReport, schedule_reports
+from apps.releases.redirects.rows import RedirectRow, redirect_rows_of
+from apps.releases.redirects.selectors import redirect_changes_of
+from apps.releases.redirects.values import typed_source
+from apps.releases.review.brief import BriefReport, brief_of, brief_report
+from apps.releases.review.findings import Judged, Lint, lint_of
+from apps.releases.review.reports import ApprovalReport, RequestReport, approval_reports, request_report
+from apps.releases.rolling_back.drill_reports import DrillReport, drill_report
 from apps.releases.selectors import change_counts, open_threads, origins_of
 from apps.releases.selectors.drills import last_drill_of
 from apps.releases.selectors.previews import address_of, preview_of_now

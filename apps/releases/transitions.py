@@ -2,9 +2,9 @@
 
 from django.utils import timezone
 
+from apps.releases.channels.schedule_life import void_schedules
 from apps.releases.exceptions import PromotedContent, ReleaseClosed, WrongState
 from apps.releases.models import Channel, Release
-from apps.releases.schedule_life import void_schedules
 from apps.releases.selectors import is_promoted
 
 State = Release.State

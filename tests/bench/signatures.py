@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from statistics import median
 
-from apps.releases.signatures import sign, trusting, verify
+from apps.releases.history.signatures import sign, trusting, verify
 from tests.serving import SIGNING_KEY
 
 NAME = "channels/production.json"
@@ -33,9 +33,12 @@ POINTER = {
     "released_at": 1_790_000_000,
     "options": {"clean_urls": True, "not_found_page": "404.html", "names_release": True},
 }
-IMPORT = (
-    "import time; t = time.perf_counter(); import apps.releases.signatures; print(time.perf_counter() - t)"
-)
+IMPORT = """
+import time
+t = time.perf_counter()
+import apps.releases.history.signatures
+print(time.perf_counter() - t)
+"""
 
 
 def main() -> None:

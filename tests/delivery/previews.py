@@ -11,8 +11,8 @@ from typing import Any, Protocol
 from django.contrib.auth.hashers import make_password
 
 from apps.delivery.previews.addresses import ENTER_PATH
-from apps.releases.preview_hosts import PreviewHost, label_of
-from apps.releases.signatures import MEMBER, sign
+from apps.releases.history.signatures import MEMBER, sign
+from apps.releases.previews.hosts import PreviewHost, label_of
 from tests.delivery.doors import CLIENT, OF_THE_SERVER, Reply
 from tests.serving import SIGNING_KEY, Gunicorn, Published, read_answer
 

@@ -17,7 +17,7 @@ from pytest_django.fixtures import Settings
 from apps.delivery.files.locks import alone
 from apps.delivery.following import Reporter, node_id
 from apps.delivery.node import Node
-from apps.releases.node_status import (
+from apps.releases.channels.node_status import (
     HEARTBEAT,
     SILENT_AFTER,
     BrokenStatus,

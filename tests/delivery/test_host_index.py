@@ -10,8 +10,8 @@ from pytest_django.fixtures import Settings
 
 from apps.delivery.node import Node, current_node
 from apps.delivery.routes import HOSTS_KEPT, Routes
-from apps.releases.hosts import INDEX_NAME
-from apps.releases.signatures import sign
+from apps.releases.channels.hosts import INDEX_NAME
+from apps.releases.history.signatures import sign
 from tests.serving import SIGNING_KEY, Gunicorn, Published
 
 FROM_ENVIRONMENT = {"localhost": "production"}

@@ -14,7 +14,7 @@ from pytest_django.fixtures import Settings
 
 from apps.delivery.files import LocalFiles
 from apps.delivery.node import Node, current_node
-from apps.releases.signatures import SigningKey, sign
+from apps.releases.history.signatures import SigningKey, sign
 from tests.delivery.conftest import SITE
 from tests.serving import SIGNING_KEY, Published
 

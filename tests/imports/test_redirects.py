@@ -14,7 +14,7 @@ from apps.imports.redirects import MAX_BYTES, compare_redirects, parse_redirects
 from apps.imports.services import Result
 from apps.releases.manifest import Redirect
 from apps.releases.models import Release
-from apps.releases.redirect_selectors import redirects_of
+from apps.releases.redirects.selectors import redirects_of
 from apps.releases.services import channels
 from tests.imports.conftest import FIRST, Import, Publish, changes_in, served_paths, write_files
 

@@ -13,7 +13,7 @@ from pytest_django.fixtures import Settings
 
 from apps.delivery.node import current_node
 from apps.observability.database import DatabaseProbe
-from apps.releases.signatures import PublicKey
+from apps.releases.history.signatures import PublicKey
 from tests.serving import SIGNING_KEY, Published
 from tests.staff import staff_client
 

@@ -12,8 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django.asserts import assertContains, assertNotContains
 
 from apps.accounts.models import User
-from apps.releases import tallies
 from apps.releases.admin import compare_page
+from apps.releases.comparing import tallies
 from apps.releases.files import manifest_file
 from apps.releases.models import Release
 from apps.releases.selectors import live_publication

@@ -9,7 +9,7 @@ from pytest_django.asserts import assertContains, assertNotContains
 from apps.accounts.models import User
 from apps.assets import store
 from apps.assets.intake import take_in
-from apps.releases import change_rows, pictures
+from apps.releases.comparing import change_rows, pictures
 from apps.releases.contents import PutChange
 from apps.releases.models import Release
 from apps.releases.services import publishing, review

@@ -14,8 +14,8 @@ from pytest_django.fixtures import Settings
 
 from apps.accounts.models import User
 from apps.assets import store
+from apps.releases.channels.node_status import NodeStatus, Serving, WorkerStatus, dump
 from apps.releases.models import Publication, Receipt, Release
-from apps.releases.node_status import NodeStatus, Serving, WorkerStatus, dump
 from apps.releases.services import publishing, verifying
 from tests.public_door import Door, public_door
 from tests.releases.conftest import Publish, put

@@ -8,7 +8,7 @@ from pytest_django.asserts import assertContains, assertNotContains
 
 from apps.accounts.models import User
 from apps.releases.models import RedirectChange, Release
-from apps.releases.redirect_selectors import redirects_of
+from apps.releases.redirects.selectors import redirects_of
 from apps.releases.services import review
 from apps.releases.services.redirects import put_redirect, remove_redirect
 from tests.releases.conftest import MakeRelease

@@ -8,7 +8,7 @@ from pytest_django.asserts import assertContains
 
 from apps.accounts.models import User
 from apps.releases.admin.release_page import progress_of
-from apps.releases.impact import impact_of
+from apps.releases.comparing.impact import impact_of
 from apps.releases.manifest import Difference, Entry
 from apps.releases.models import Release
 from apps.releases.services import publishing

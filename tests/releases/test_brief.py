@@ -6,10 +6,10 @@ from django.db import IntegrityError, transaction
 from pytest_django.asserts import assertContains, assertNotContains
 
 from apps.accounts.models import User
-from apps.releases.brief import BASELINE, brief_of
-from apps.releases.checklist import Mark, checklist_of
 from apps.releases.exceptions import BriefIncomplete
 from apps.releases.models import Channel, Release
+from apps.releases.review.brief import BASELINE, brief_of
+from apps.releases.review.checklist import Mark, checklist_of
 from apps.releases.services import channels, drafts, publishing, review
 from tests.releases.conftest import MakeRelease, put
 from tests.releases.test_admin_releases import page

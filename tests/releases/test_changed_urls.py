@@ -14,8 +14,8 @@ from apps.caching.rules import HeaderSet
 from apps.delivery.pointer import ChannelOptions
 from apps.delivery.release import LiveRelease
 from apps.delivery.respond import Request, respond
-from apps.releases.changed_urls import changed_urls
-from apps.releases.expected_answers import Addresses, answer_at, url_of
+from apps.releases.channels.changed_urls import changed_urls
+from apps.releases.channels.expected_answers import Addresses, answer_at, url_of
 from apps.releases.manifest import ManifestReader, ManifestWriter, Redirect
 
 PAGES = HeaderSet("pages", 1, (("content-type", "text/html"), ("cache-control", "no-cache")), "1" * 64)

@@ -9,8 +9,8 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from apps.accounts.models import User
-from apps.releases.changelog import as_markdown, changelog, tags
 from apps.releases.exceptions import UnknownPublication, WrongChannel, WrongOrder
+from apps.releases.history.changelog import as_markdown, changelog, tags
 from apps.releases.models import Channel, Publication, Release
 from apps.releases.selectors import next_tag, publication_tagged
 from apps.releases.services import publishing

@@ -7,10 +7,10 @@ import pytest
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.releases.changelog import tags
-from apps.releases.comparables import comparable_named
+from apps.releases.comparing.comparables import comparable_named
+from apps.releases.history.changelog import tags
 from apps.releases.models import Channel, Publication, Release
-from apps.releases.retention import first_kept
+from apps.releases.rolling_back.retention import first_kept
 from apps.releases.selectors import first_published_at, history_of, live_publication, publication_before
 from apps.releases.services import holding, publishing
 from apps.releases.services.pointers import pointer_document

@@ -11,8 +11,9 @@ from apps.assets import store
 from apps.caching.defaults import DEFAULT_RULES
 from apps.caching.serialisation import as_json
 from apps.caching.services import add_version
-from apps.releases import differences, local_files, tallies
-from apps.releases.comparables import comparable_named
+from apps.releases import local_files
+from apps.releases.comparing import differences, tallies
+from apps.releases.comparing.comparables import comparable_named
 from apps.releases.exceptions import DraftTooLarge, ManifestMissing, UnknownComparable, UnknownRelease
 from apps.releases.models import Channel, Release
 from apps.releases.selectors import live_publication

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.releases.comparison import (
+from apps.releases.comparing.texts import (
     MAX_LINE_CHARACTERS,
     LineKind,
     TextComparison,

@@ -16,7 +16,6 @@ from apps.accounts.models import User
 from apps.assets import store
 from apps.audit.models import AuditEntry
 from apps.releases import tasks
-from apps.releases.drill_reports import judged
 from apps.releases.exceptions import (
     AlreadyLive,
     ApprovalsMissing,
@@ -29,6 +28,7 @@ from apps.releases.exceptions import (
 )
 from apps.releases.models import Channel, Drill, Publication, Receipt, Release
 from apps.releases.release_report import report_of
+from apps.releases.rolling_back.drill_reports import judged
 from apps.releases.selectors import channel_named, live_publication, manifest_reader_of, release_numbered
 from apps.releases.selectors.drills import drills_of, last_drill_of
 from apps.releases.selectors.holds import hold_of

@@ -15,9 +15,9 @@ from django.core.management import call_command
 from apps.accounts.exceptions import Forbidden
 from apps.accounts.models import User
 from apps.releases.exceptions import ExportRefused, ManifestMissing
-from apps.releases.export import export
-from apps.releases.export_text import queries
 from apps.releases.files import manifest_file
+from apps.releases.history.export import export
+from apps.releases.history.export_text import queries
 from apps.releases.manifest.digest import bucket_rows, row_digest, starts_bucket
 from apps.releases.manifest.format import FIRST_FORMAT
 from apps.releases.models import Channel, Publication, Release

@@ -10,10 +10,10 @@ from pytest_django.asserts import assertContains, assertNotContains
 
 from apps.accounts.models import User
 from apps.assets import store
-from apps.releases import findings
-from apps.releases.findings import KINDS, SHOWN_OF_A_KIND, FindingList, Judged, Lint, State, lint_of
 from apps.releases.manifest import Finding
 from apps.releases.models import Channel, Release
+from apps.releases.review import findings
+from apps.releases.review.findings import KINDS, SHOWN_OF_A_KIND, FindingList, Judged, Lint, State, lint_of
 from apps.releases.services import channels, review
 from apps.releases.services.redirects import put_redirect
 from tests.releases.conftest import MakeRelease, Publish, put, remove

@@ -13,8 +13,8 @@ from apps.assets.selectors import representations_of
 from apps.caching.matching import is_fingerprinted
 from apps.jobs.models import Job
 from apps.jobs.running import run
-from apps.releases.conflicts import compute_standing
-from apps.releases.impact import kind_of
+from apps.releases.comparing.impact import kind_of
+from apps.releases.conflicts.standing import compute_standing
 from apps.releases.manifest import Finding, ManifestReader, diff
 from apps.releases.manifest.names import fingerprinted_name
 from apps.releases.models import Channel, Release

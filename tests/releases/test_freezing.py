@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.releases.freezing import Freeze, Window, WindowFault, freeze_at, window_of
+from apps.releases.channels.freezing import Freeze, Window, WindowFault, freeze_at, window_of
 
 MINUTE = timedelta(minutes=1)
 STOCKHOLM = ZoneInfo("Europe/Stockholm")

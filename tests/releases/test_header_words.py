@@ -3,7 +3,7 @@
 import pytest
 
 from apps.caching.rules import HeaderSet
-from apps.releases.header_words import header_words, rule_words
+from apps.releases.comparing.header_words import header_words, rule_words
 
 
 def having(*headers: tuple[str, str], rule: str = "everything", version: int = 1) -> HeaderSet:

@@ -17,13 +17,13 @@ from pytest_django.fixtures import Settings
 
 from apps.accounts.models import User
 from apps.assets import store
-from apps.releases.history import head_of, history_faults, index_faults, unverified
+from apps.releases.history.seals import genesis, hash_of
+from apps.releases.history.signatures import SigningKey
+from apps.releases.history.signing import signed
+from apps.releases.history.verification import head_of, history_faults, index_faults, unverified
 from apps.releases.models import Channel, ChannelHost, Publication, PublicationSeal, Release
-from apps.releases.seals import genesis, hash_of
 from apps.releases.selectors import history_of
 from apps.releases.services import pointers, publishing
-from apps.releases.signatures import SigningKey
-from apps.releases.signing import signed
 from tests.staff import staff_client
 from tests.tampering import take_out, without_guards
 

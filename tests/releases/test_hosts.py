@@ -15,14 +15,14 @@ from apps.accounts.exceptions import Forbidden
 from apps.accounts.models import User
 from apps.assets import store
 from apps.audit.models import AuditEntry
+from apps.releases.channels.hosts import INDEX_NAME, MAX_HOST_CHARACTERS, HostFault, host_of
 from apps.releases.exceptions import ChannelKept, HostTaken, UnknownHost, WrongHost, WrongName
-from apps.releases.hosts import INDEX_NAME, MAX_HOST_CHARACTERS, HostFault, host_of
+from apps.releases.history.signing import replace_key, verified
 from apps.releases.models import Channel, ChannelHost, Release
 from apps.releases.selectors import channel_named
 from apps.releases.services import channels, holding, hosts
 from apps.releases.services.channel_index import reconcile_index, write_index
 from apps.releases.services.making_channels import create_channel, remove_channel
-from apps.releases.signing import replace_key, verified
 from apps.releases.tasks import reconcile_pointers
 from tests.releases.test_commands import refused, run
 

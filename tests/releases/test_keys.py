@@ -13,12 +13,12 @@ from apps.accounts.models import User
 from apps.assets import store
 from apps.audit.models import AuditEntry
 from apps.delivery.node import Node
-from apps.releases import signing
 from apps.releases.exceptions import KeyInUse, KeyIsSet, UnknownKey
-from apps.releases.history import history_faults
+from apps.releases.history import signing
+from apps.releases.history.signatures import signer_of
+from apps.releases.history.verification import history_faults
 from apps.releases.models import Release
 from apps.releases.services import channel_index, hosts, keys, pointers
-from apps.releases.signatures import signer_of
 
 POINTER = "channels/production.json"
 

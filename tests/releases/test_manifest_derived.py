@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps.caching.rules import HeaderSet
-from apps.releases.impact import kind_of
+from apps.releases.comparing.impact import kind_of
 from apps.releases.manifest import Finding, ManifestFault, ManifestReader, ManifestWriter, Redirect, diff
 from apps.releases.manifest.digest import starts_bucket
 from apps.releases.manifest.format import APPLICATION_ID, SCHEMA

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.releases.merging import Clash, Outcome, clash_of, merge
+from apps.releases.conflicts.merging import Clash, Outcome, clash_of, merge
 
 VALUES = st.sampled_from([None, "a", "b", "c"])
 SITES = st.dictionaries(st.sampled_from("pqrstu"), st.sampled_from("abc"))

@@ -7,7 +7,7 @@ import pytest
 from django.db import IntegrityError
 from pytest_django import DjangoDbBlocker
 
-from apps.releases.seals import genesis, hash_of
+from apps.releases.history.seals import genesis, hash_of
 from tests.migrating import Migrating, migrating
 from tests.serving import SIGNING_KEY
 

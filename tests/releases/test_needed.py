@@ -10,13 +10,13 @@ from apps.accounts.models import User
 from apps.assets import store
 from apps.releases.exceptions import BlobsMissing, ManifestMissing
 from apps.releases.models import Channel, Publication, Release, RetainedNames
+from apps.releases.rolling_back.wholeness import refuse_unless_whole
 from apps.releases.selectors import channel_named, live_publication, manifest_reader_of
 from apps.releases.selectors.needed import kept_publications, needed_for_rollback
 from apps.releases.services import channels, drafts, publishing, review
 from apps.releases.services.drills import start_drill
 from apps.releases.services.pointers import write_pointer
 from apps.releases.services.retention import gather_names
-from apps.releases.wholeness import refuse_unless_whole
 from tests.releases.conftest import MakeRelease, Publish, put
 
 LATER = timezone.now() + timedelta(days=400)  # nothing was live within the last days then

@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.releases.preview_hosts import PreviewHost, label_of, read_label
+from apps.releases.previews.hosts import PreviewHost, label_of, read_label
 
 SECRET = "a secret"
 hosts = st.builds(

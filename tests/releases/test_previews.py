@@ -24,8 +24,9 @@ from apps.jobs.models import Job
 from apps.jobs.running import run
 from apps.refusals import Refusal
 from apps.releases.exceptions import PreviewOver, TooManyPreviews, WrongExpiry, WrongState
+from apps.releases.history.signing import verified
 from apps.releases.models import Preview, Release
-from apps.releases.preview_hosts import read_label
+from apps.releases.previews.hosts import read_label
 from apps.releases.selectors.previews import (
     address_of,
     changes_since,
@@ -50,7 +51,6 @@ from apps.releases.services.previews import (
     revoke_preview,
 )
 from apps.releases.services.redirects import put_redirect
-from apps.releases.signing import verified
 from tests.releases.conftest import put
 
 PASSWORD = "open sesame and so on"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from pytest_django.fixtures import Settings
 
-from apps.releases.expected_answers import Answer
+from apps.releases.channels.expected_answers import Answer
+from apps.releases.channels.probing import MAX_BODY_BYTES, NoAnswer, Probe, host_of, look
 from apps.releases.models import Channel, ChannelHost
-from apps.releases.probing import MAX_BODY_BYTES, NoAnswer, Probe, host_of, look
 
 BLOB = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"  # of hello
 DIGEST = "Repr-Digest: sha-256=:LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=:"

@@ -21,10 +21,10 @@ from apps.releases.exceptions import (
     WrongChannel,
     WrongState,
 )
+from apps.releases.history.signing import verified
 from apps.releases.models import Channel, Publication, Release
 from apps.releases.selectors import channel_named, live_publication, manifest_reader_of
 from apps.releases.services import channels, pointers, publishing, review
-from apps.releases.signing import verified
 from tests.releases.conftest import MakeRelease, put
 
 State = Release.State

@@ -11,7 +11,8 @@ from apps.accounts.models import User
 from apps.assets import store
 from apps.audit.models import AuditEntry
 from apps.caching.models import CacheRuleVersion
-from apps.releases.conflicts import compute_standing, decisions_about
+from apps.releases.conflicts.merging import Outcome, merge
+from apps.releases.conflicts.standing import compute_standing, decisions_about
 from apps.releases.contents import ChangeInput
 from apps.releases.exceptions import (
     BaseMoved,
@@ -22,7 +23,6 @@ from apps.releases.exceptions import (
     WrongResolution,
     WrongState,
 )
-from apps.releases.merging import Outcome, merge
 from apps.releases.models import Channel, Publication, Release, Resolution
 from apps.releases.selectors import authors_of, live_publication, manifest_reader_of, reviews_for
 from apps.releases.services import drafts, publishing, review

@@ -21,11 +21,11 @@ from apps.jobs.log import JobLog
 from apps.jobs.models import Job
 from apps.jobs.running import run
 from apps.releases import tasks
+from apps.releases.channels.node_status import NodeStatus, WorkerStatus, dump
+from apps.releases.channels.probing import Seen, look
 from apps.releases.exceptions import ReceiptIncomplete, UnknownPublication
 from apps.releases.models import Channel, ChannelHost, Publication, Receipt, ReceiptStep, Release
-from apps.releases.node_status import NodeStatus, WorkerStatus, dump
-from apps.releases.probing import Seen, look
-from apps.releases.receipt_reports import receipt_view
+from apps.releases.rolling_back.receipt_reports import receipt_view
 from apps.releases.selectors import live_publication
 from apps.releases.selectors.nodes import nodes_following
 from apps.releases.selectors.receipts import listed_urls, publication_named, receipt_of

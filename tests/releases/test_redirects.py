@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.releases.manifest import Redirect
-from apps.releases.redirects import (
+from apps.releases.redirects.values import (
     MAX_TARGET_CHARACTERS,
     RedirectFault,
     files_behind,

@@ -7,7 +7,6 @@ import pytest
 from apps.accounts.exceptions import Forbidden
 from apps.accounts.models import User
 from apps.audit.models import AuditEntry
-from apps.releases import redirects as pure
 from apps.releases.contents import PutRedirect, RemoveRedirect
 from apps.releases.exceptions import (
     BaseMoved,
@@ -21,7 +20,8 @@ from apps.releases.exceptions import (
 )
 from apps.releases.manifest import Redirect
 from apps.releases.models import Approval, RedirectChange, Release
-from apps.releases.redirect_selectors import redirects_of
+from apps.releases.redirects import values as pure
+from apps.releases.redirects.selectors import redirects_of
 from apps.releases.selectors import (
     approvals_of,
     authors_of,

@@ -21,7 +21,7 @@ from apps.delivery.pointer import Pointer, parse_pointer
 from apps.releases.files import put_manifest_file
 from apps.releases.headlines import kept_in_words
 from apps.releases.models import Channel, Publication, Release, RetainedNames
-from apps.releases.retention import first_kept, kept_names
+from apps.releases.rolling_back.retention import first_kept, kept_names
 from apps.releases.selectors import live_publication, open_manifest
 from apps.releases.services import building, channels, pointers, publishing, retention, review
 from tests.releases.conftest import MakeRelease, put, remove

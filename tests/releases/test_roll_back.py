@@ -14,10 +14,10 @@ from apps.caching.serialisation import as_json
 from apps.caching.services import add_version
 from apps.releases.exceptions import BlobsMissing, ManifestMissing
 from apps.releases.models import Channel, Manifest, Publication, Release
-from apps.releases.roll_back_preview import preview_roll_back
+from apps.releases.rolling_back.preview import preview_roll_back
+from apps.releases.rolling_back.wholeness import refuse_unless_whole
 from apps.releases.selectors import live_publication, manifest_reader_of, open_manifest
 from apps.releases.services import publishing, redirects, review
-from apps.releases.wholeness import refuse_unless_whole
 from tests.releases.conftest import MakeRelease, Publish, put, remove
 from tests.staff import staff_client
 

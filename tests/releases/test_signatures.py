@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from apps.releases.signatures import (
+from apps.releases.history.signatures import (
     MEMBER,
     PublicKey,
     SignatureFault,

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pytest_django.fixtures import Settings
 
-from apps.releases import signing
-from apps.releases.signatures import SignatureFault, SigningKey
+from apps.releases.history import signing
+from apps.releases.history.signatures import SignatureFault, SigningKey
 
 NAME = "channels/production.json"
 

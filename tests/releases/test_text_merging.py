@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.releases.text_merging import Labels, leftover_markers, merge_texts
+from apps.releases.conflicts.text_merging import Labels, leftover_markers, merge_texts
 
 LINES = st.lists(st.sampled_from(["a", "b", "c", "", "}", "  x"]), max_size=20)
 TEXTS = st.builds(

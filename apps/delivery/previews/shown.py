@@ -20,9 +20,9 @@ from apps.delivery.pointer import BrokenPointer, ChannelOptions
 from apps.delivery.previews.pointer import PreviewPointer, read_pointer
 from apps.delivery.recent import Recent
 from apps.delivery.release import LiveRelease
+from apps.releases.history.signing import verified
 from apps.releases.manifest import ManifestFault, ManifestReader
-from apps.releases.preview_hosts import PreviewHost, read_label
-from apps.releases.signing import verified
+from apps.releases.previews.hosts import PreviewHost, read_label
 
 logger = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 from django.http import FileResponse, Http404
 
 from apps.assets import store
-from apps.releases.pictures import MAX_PICTURE_BYTES, examine
+from apps.releases.comparing.pictures import MAX_PICTURE_BYTES, examine
 
 
 def picture_of(digest: str, size_bytes: int) -> FileResponse:

@@ -23,10 +23,10 @@ from apps.releases.admin.pages import actor_of, page_of, refused, render
 from apps.releases.admin.proposal_section import decide, proposal_rows, proposed_in_words
 from apps.releases.exceptions import BaseMoved, WrongOption
 from apps.releases.headlines import counted, kept_in_words
-from apps.releases.history import unverified
+from apps.releases.history.verification import unverified
 from apps.releases.models import Channel, Publication
-from apps.releases.retention import kept_names
-from apps.releases.roll_back_preview import preview_roll_back
+from apps.releases.rolling_back.preview import preview_roll_back
+from apps.releases.rolling_back.retention import kept_names
 from apps.releases.selectors import (
     failed_schedules,
     history_of,

@@ -8,11 +8,11 @@ from django.urls import reverse
 from apps.refusals import Refusal
 from apps.releases.actions import actions_for
 from apps.releases.admin.pages import actor_of, refused, render
-from apps.releases.combinations import Contenders, combination_of
-from apps.releases.conflict_texts import marked_merge, mergeable, merges_cleanly
+from apps.releases.conflicts.combinations import Contenders, combination_of
+from apps.releases.conflicts.text_merging import Labels
+from apps.releases.conflicts.texts import marked_merge, mergeable, merges_cleanly
 from apps.releases.models import Release
 from apps.releases.services.combining import Take, combine, refuse_to_combine
-from apps.releases.text_merging import Labels
 
 _DRAFTS_SHOWN = 50
 _CONFLICTS_SHOWN = 50

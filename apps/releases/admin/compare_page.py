@@ -14,15 +14,15 @@ from django.urls import reverse
 from apps.refusals import Refusal
 from apps.releases.admin.blob_pictures import picture_of
 from apps.releases.admin.pages import refused, render
-from apps.releases.comparables import HOW, Comparable, comparable_named
-from apps.releases.comparison import visible
-from apps.releases.differences import KIND_CHOICES, Comparison, Filter, Row, look_of
+from apps.releases.comparing.comparables import HOW, Comparable, comparable_named
+from apps.releases.comparing.differences import KIND_CHOICES, Comparison, Filter, Row, look_of
+from apps.releases.comparing.header_words import header_words, rule_words
+from apps.releases.comparing.impact import SIGNS
+from apps.releases.comparing.looks import ON_ITS_OWN, Look
+from apps.releases.comparing.tallies import quick_tally, tally_of
+from apps.releases.comparing.texts import visible
 from apps.releases.exceptions import UnknownComparable, UnknownRelease
-from apps.releases.header_words import header_words, rule_words
-from apps.releases.impact import SIGNS
-from apps.releases.looks import ON_ITS_OWN, Look
 from apps.releases.manifest.tally import HeaderChange, Tally
-from apps.releases.tallies import quick_tally, tally_of
 
 ROWS_A_PAGE = 50
 HEADER_CHANGES_SHOWN = 25

@@ -4,7 +4,7 @@ from apps.assets.models import Blob
 from apps.releases.admin.blob_pictures import picture_of
 from apps.releases.admin.pages import actor_of, render
 from apps.releases.admin.review_section import why_no_comment
-from apps.releases.change_rows import row_of
+from apps.releases.comparing.change_rows import row_of
 from apps.releases.models import Change, Release
 from apps.releases.selectors import built_manifest_of, changes_of, neighbours_of, threads_by_path
 

@@ -12,10 +12,10 @@ from apps.assets import store
 from apps.refusals import Refusal
 from apps.releases.actions import actions_for
 from apps.releases.admin.pages import ROWS_A_PAGE, actor_of, refused, render
-from apps.releases.comparison import compare
-from apps.releases.conflict_reports import ConflictRow, conflict_rows
-from apps.releases.conflict_texts import labels_of, marked_merge, texts_of
-from apps.releases.conflicts import Conflict, Kind, Standing, is_behind, standing_of
+from apps.releases.comparing.texts import compare
+from apps.releases.conflicts.reports import ConflictRow, conflict_rows
+from apps.releases.conflicts.standing import Conflict, Kind, Standing, is_behind, standing_of
+from apps.releases.conflicts.texts import labels_of, marked_merge, texts_of
 from apps.releases.models import Release
 from apps.releases.selectors import live_publication
 from apps.releases.services import rebasing

@@ -8,8 +8,8 @@ from django.http import HttpRequest, HttpResponse
 
 from apps.releases.admin.pages import render
 from apps.releases.exceptions import ManifestMissing
-from apps.releases.findings import KINDS, FindingList, Judged, lint_of
 from apps.releases.models import Release
+from apps.releases.review.findings import KINDS, FindingList, Judged, lint_of
 from apps.releases.selectors import changes_at
 
 FINDINGS_A_PAGE = 100

@@ -1,8 +1,8 @@
 from dataclasses import dataclass
 
+from apps.releases.channels.node_status import Following
 from apps.releases.models import Publication
-from apps.releases.node_status import Following
-from apps.releases.receipt_reports import seconds_after
+from apps.releases.rolling_back.receipt_reports import seconds_after
 from apps.releases.selectors.nodes import nodes_following
 from apps.releases.selectors.receipts import receipt_of
 

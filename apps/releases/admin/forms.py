@@ -4,9 +4,9 @@ from django import forms
 from django.contrib.auth.models import Group
 
 from apps.accounts.models import User
-from apps.releases.brief import LABELS
 from apps.releases.models import Channel, Release
-from apps.releases.redirects import USUAL_STATUS
+from apps.releases.redirects.values import USUAL_STATUS
+from apps.releases.review.brief import LABELS
 from apps.releases.services.channels import ANSWERS, RANGES, REQUIREMENTS, value_of
 from apps.releases.services.drafts import BRIEF_FIELDS
 

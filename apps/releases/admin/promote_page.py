@@ -7,8 +7,8 @@ from django.urls import reverse
 from apps.accounts.permissions import require
 from apps.refusals import Refusal
 from apps.releases.admin.pages import actor_of, refused, render
+from apps.releases.comparing.impact import impact_between
 from apps.releases.exceptions import UnknownChannel
-from apps.releases.impact import impact_between
 from apps.releases.models import Channel
 from apps.releases.selectors import channel_named, live_publication
 from apps.releases.services.promoting import promote, promotion_of

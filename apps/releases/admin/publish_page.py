@@ -6,11 +6,11 @@ from django.utils.html import format_html
 from apps.refusals import Refusal
 from apps.releases.actions import actions_for
 from apps.releases.admin.pages import actor_of, refused, render
-from apps.releases.brief import brief_of
+from apps.releases.comparing.impact import impact_between
 from apps.releases.exceptions import StaleDigest
-from apps.releases.findings import lint_of
-from apps.releases.impact import impact_between
 from apps.releases.models import Release
+from apps.releases.review.brief import brief_of
+from apps.releases.review.findings import lint_of
 from apps.releases.selectors import approvals_that_hold, live_publication
 from apps.releases.services import publishing
 from apps.releases.services.freezes import freeze_of, in_words

@@ -3,7 +3,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, Stream
 from apps.releases.admin.pages import render
 from apps.releases.exceptions import ReceiptIncomplete
 from apps.releases.models import Channel, Publication, Receipt
-from apps.releases.receipt_reports import receipt_view, seconds_after
+from apps.releases.rolling_back.receipt_reports import receipt_view, seconds_after
 from apps.releases.selectors import history_of, publication_undone_by
 from apps.releases.selectors.receipts import listed_urls, receipt_of
 

@@ -11,9 +11,9 @@ from apps.releases.admin.pages import ROWS_A_PAGE, actor_of
 from apps.releases.exceptions import InvalidRedirect, RedirectLoop, TooManyRedirects
 from apps.releases.manifest import Redirect
 from apps.releases.models import Release
-from apps.releases.redirect_rows import redirect_rows_of
-from apps.releases.redirect_selectors import redirect_changes_of, redirects_of
-from apps.releases.redirects import typed_source
+from apps.releases.redirects.rows import redirect_rows_of
+from apps.releases.redirects.selectors import redirect_changes_of, redirects_of
+from apps.releases.redirects.values import typed_source
 from apps.releases.selectors import threads_by_path
 from apps.releases.services.redirects import put_redirect
 

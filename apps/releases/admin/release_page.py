@@ -19,7 +19,7 @@ from apps.releases.admin.redirect_section import put_typed_redirect, redirect_se
 from apps.releases.admin.review_section import review_section
 from apps.releases.admin.schedule_page import schedule_section
 from apps.releases.admin.standing_section import standing_section
-from apps.releases.change_rows import rows_of
+from apps.releases.comparing.change_rows import rows_of
 from apps.releases.headlines import headline
 from apps.releases.models import Release
 from apps.releases.selectors import (

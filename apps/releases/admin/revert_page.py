@@ -6,7 +6,7 @@ from django.utils.html import format_html
 from apps.refusals import Refusal
 from apps.releases.actions import actions_for
 from apps.releases.admin.pages import actor_of, refused, render
-from apps.releases.impact import impact_between
+from apps.releases.comparing.impact import impact_between
 from apps.releases.models import Release
 from apps.releases.selectors import live_publication
 from apps.releases.services.reverting import revert

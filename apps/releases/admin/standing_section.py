@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from apps.releases.conflict_reports import Settlement, conflict_rows
-from apps.releases.conflicts import is_behind, standing_of
+from apps.releases.conflicts.reports import Settlement, conflict_rows
+from apps.releases.conflicts.standing import is_behind, standing_of
 from apps.releases.models import Release
 from apps.releases.selectors import is_promoted, live_publication, offspring_of, origins_of
 from apps.releases.services.rebasing import REBASED_FROM

@@ -9,8 +9,8 @@ from apps.accounts.models import User
 from apps.releases.admin import emergency_section
 from apps.releases.admin.drill_section import begin_drill
 from apps.releases.models import Preview, Release
-from apps.releases.redirect_selectors import redirect_changes_of
-from apps.releases.redirects import typed_source
+from apps.releases.redirects.selectors import redirect_changes_of
+from apps.releases.redirects.values import typed_source
 from apps.releases.selectors import changes_of
 from apps.releases.services import conversation, drafts, previews, rebasing, redirects, review, scheduling
 

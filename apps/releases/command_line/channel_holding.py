@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from apps.releases.channel_reports import hold_report
+from apps.releases.channels.reports import hold_report
 from apps.releases.command_line.channel_subcommands import ChannelSubcommands
 from apps.releases.selectors import channel_named
 from apps.releases.selectors.holds import open_holds

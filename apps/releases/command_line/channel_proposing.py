@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from apps.releases.channel_reports import proposal_report
+from apps.releases.channels.reports import proposal_report
 from apps.releases.command_line.channel_subcommands import ChannelSubcommands
 from apps.releases.models import ChannelProposal
 from apps.releases.selectors import channel_named

@@ -4,11 +4,11 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils.timezone import localtime
 
-from apps.releases.channel_reports import channel_report
+from apps.releases.channels.reports import channel_report
 from apps.releases.command_line.channel_subcommands import ChannelSubcommands
 from apps.releases.headlines import kept_in_words
 from apps.releases.models import Channel
-from apps.releases.retention import kept_names
+from apps.releases.rolling_back.retention import kept_names
 from apps.releases.selectors import channel_named, history_of, live_publication
 from apps.releases.selectors.emergencies import marks_of
 from apps.releases.selectors.holds import held_channels, holds_on, open_holds

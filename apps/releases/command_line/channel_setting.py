@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from apps.releases.channel_reports import channel_report
+from apps.releases.channels.reports import channel_report
 from apps.releases.command_line.channel_subcommands import ChannelSubcommands
 from apps.releases.selectors import channel_named, live_publication
 from apps.releases.selectors.proposals import open_proposals, proposal_in_words

@@ -5,9 +5,10 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from apps.releases.command_line.release_subcommands import ReleaseSubcommands
-from apps.releases.comparables import HOW, comparable_named
-from apps.releases.comparison import LineKind, TextComparison, visible
-from apps.releases.comparison_reports import (
+from apps.releases.comparing.comparables import HOW, comparable_named
+from apps.releases.comparing.differences import KIND_CHOICES, Comparison, Filter, Row, look_of
+from apps.releases.comparing.looks import ON_ITS_OWN
+from apps.releases.comparing.reports import (
     ComparisonReport,
     DifferenceReport,
     RedirectDifferenceReport,
@@ -16,9 +17,8 @@ from apps.releases.comparison_reports import (
     redirect_difference_report,
     text_report,
 )
-from apps.releases.differences import KIND_CHOICES, Comparison, Filter, Row, look_of
-from apps.releases.looks import ON_ITS_OWN
-from apps.releases.tallies import tally_of
+from apps.releases.comparing.tallies import tally_of
+from apps.releases.comparing.texts import LineKind, TextComparison, visible
 
 _SIGNS = {"added": "+", "changed": "~", "removed": "-", "headers": "h", "following": "f"}
 _SIGNS |= {f"redirect_{kind}": sign for kind, sign in tuple(_SIGNS.items())}

@@ -5,7 +5,7 @@ from django.core.management.base import CommandParser
 
 from apps.releases.command_line.release_subcommands import ReleaseSubcommands
 from apps.releases.models import Comment
-from apps.releases.review_reports import ThreadReport, thread_report
+from apps.releases.review.reports import ThreadReport, thread_report
 from apps.releases.selectors import conversation_of, release_numbered, threads_of
 from apps.releases.services import conversation
 

@@ -5,7 +5,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from apps.accounts.selectors import user_named
 from apps.releases.command_line.release_subcommands import ReleaseSubcommands
-from apps.releases.redirects import STATUSES, USUAL_STATUS
+from apps.releases.redirects.values import STATUSES, USUAL_STATUS
 from apps.releases.reports import release_details
 from apps.releases.selectors import release_numbered
 from apps.releases.services import drafts, redirects

@@ -5,8 +5,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from apps.releases.command_line.release_subcommands import ReleaseSubcommands
-from apps.releases.drill_reports import drill_lines, drill_report
 from apps.releases.models import Drill, Release
+from apps.releases.rolling_back.drill_reports import drill_lines, drill_report
 from apps.releases.selectors import channel_named, release_numbered
 from apps.releases.selectors.drills import drills_of
 from apps.releases.services.drills import REHEARSED_ON, start_drill

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from apps.releases.findings import Lint, State
 from apps.releases.headlines import counted
 from apps.releases.models import Release
+from apps.releases.review.findings import Lint, State
 
 NOTHING_FOUND = {
     State.NOT_BUILT: "Findings: none yet; references are looked at when it is submitted",

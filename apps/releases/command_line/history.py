@@ -5,10 +5,10 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from apps.releases.command_line.release_subcommands import ReleaseSubcommands
-from apps.releases.export import export
 from apps.releases.headlines import counted
-from apps.releases.history import HistoryFault, head_of, history_faults, index_faults
-from apps.releases.history_reports import fault_report, verification_report
+from apps.releases.history.export import export
+from apps.releases.history.reports import fault_report, verification_report
+from apps.releases.history.verification import HistoryFault, head_of, history_faults, index_faults
 from apps.releases.models import Channel
 from apps.releases.release_report import as_json, report_of
 from apps.releases.release_report.documents import FORMATS, written

@@ -12,7 +12,7 @@ from django.utils.timezone import localtime
 from apps.releases.command_line.release_subcommands import ReleaseSubcommands
 from apps.releases.exceptions import PreviewOver
 from apps.releases.models import Preview, Release
-from apps.releases.preview_reports import preview_report
+from apps.releases.previews.reports import preview_report
 from apps.releases.selectors import release_numbered
 from apps.releases.selectors.previews import address_of, open_previews_of
 from apps.releases.services import previews

@@ -4,12 +4,12 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.utils.timezone import localtime
 
-from apps.releases.channel_reports import request_report
+from apps.releases.channels.reports import request_report
 from apps.releases.command_line.release_subcommands import ReleaseSubcommands
 from apps.releases.command_line.roll_back_words import in_lines, preview_report
 from apps.releases.models import Publication
 from apps.releases.reports import publication_report
-from apps.releases.roll_back_preview import preview_roll_back
+from apps.releases.rolling_back.preview import preview_roll_back
 from apps.releases.selectors import channel_named, release_numbered
 from apps.releases.selectors.emergencies import VALID_HOURS
 from apps.releases.selectors.receipts import roll_back_ends

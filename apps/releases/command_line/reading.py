@@ -4,11 +4,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandParser
 
+from apps.releases.channels.schedule_reports import schedule_line
 from apps.releases.command_line.findings_words import NOTHING_FOUND, findings_lines
 from apps.releases.command_line.release_subcommands import ReleaseSubcommands
 from apps.releases.command_line.review_words import review_lines
-from apps.releases.comparison import visible
-from apps.releases.findings import KINDS, FindingList, lint_of
+from apps.releases.comparing.texts import visible
 from apps.releases.models import Release
 from apps.releases.reports import (
     finding_report,
@@ -16,7 +16,7 @@ from apps.releases.reports import (
     release_details,
     release_report,
 )
-from apps.releases.schedule_reports import schedule_line
+from apps.releases.review.findings import KINDS, FindingList, lint_of
 from apps.releases.selectors import (
     manifest_reader_of,
     origins_of,

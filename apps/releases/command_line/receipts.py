@@ -7,7 +7,12 @@ from django.utils.timezone import localtime
 
 from apps.releases.command_line.release_subcommands import ReleaseSubcommands
 from apps.releases.models import Publication, Receipt
-from apps.releases.receipt_reports import ReceiptView, receipt_report, receipt_view, seconds_after
+from apps.releases.rolling_back.receipt_reports import (
+    ReceiptView,
+    receipt_report,
+    receipt_view,
+    seconds_after,
+)
 from apps.releases.selectors import channel_named
 from apps.releases.selectors.receipts import listed_urls, publication_named
 

@@ -5,8 +5,8 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from apps.releases.command_line.release_subcommands import ReleaseSubcommands
-from apps.releases.conflict_reports import conflict_report, conflict_rows
-from apps.releases.conflicts import is_behind, standing_of
+from apps.releases.conflicts.reports import conflict_report, conflict_rows
+from apps.releases.conflicts.standing import is_behind, standing_of
 from apps.releases.models import Resolution
 from apps.releases.reports import release_details
 from apps.releases.selectors import channel_named, live_publication, release_numbered

@@ -1,8 +1,8 @@
 from collections.abc import Iterator
 
-from apps.releases.brief import brief_of
 from apps.releases.models import Release
 from apps.releases.reports import ReleaseDetails
+from apps.releases.review.brief import brief_of
 
 
 def review_lines(release: Release, report: ReleaseDetails) -> Iterator[str]:

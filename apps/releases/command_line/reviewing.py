@@ -5,7 +5,7 @@ from django.core.management.base import CommandParser
 
 from apps.releases.command_line.findings_words import findings_lines
 from apps.releases.command_line.release_subcommands import ReleaseSubcommands
-from apps.releases.findings import lint_of
+from apps.releases.review.findings import lint_of
 from apps.releases.selectors import release_numbered
 from apps.releases.services import review
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import TypedDict
 
+from apps.releases.comparing.impact import SIGNS, Impact, kind_of
 from apps.releases.headlines import counted
-from apps.releases.impact import SIGNS, Impact, kind_of
-from apps.releases.redirects import typed_source
+from apps.releases.redirects.values import typed_source
 from apps.releases.reports import prefixed
-from apps.releases.roll_back_preview import RollBackPreview, rule_words
+from apps.releases.rolling_back.preview import RollBackPreview, rule_words
 
 
 class RuleReport(TypedDict):

@@ -5,9 +5,9 @@ from django.core.management.base import CommandError, CommandParser
 
 from apps.accounts.local_times import moment_of, zone_named
 from apps.accounts.selectors import time_zone_of
+from apps.releases.channels.schedule_reports import schedule_report, schedule_reports
 from apps.releases.command_line.release_subcommands import ReleaseSubcommands
 from apps.releases.models import Schedule
-from apps.releases.schedule_reports import schedule_report, schedule_reports
 from apps.releases.selectors import release_numbered
 from apps.releases.services import scheduling
 

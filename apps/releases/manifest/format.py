@@ -124,7 +124,7 @@ class Redirect:
 
     `source` is a path as paths are, without a leading slash; ending in `/*` (or being `*`) it stands for
     everything below. `target` is what goes into Location, percent-encoded, but for `:splat`, which stands
-    for what the `*` matched. See `apps.releases.redirects`.
+    for what the `*` matched. See `apps.releases.redirects.values`.
     """
 
     source: str

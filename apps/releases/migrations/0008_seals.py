@@ -8,8 +8,8 @@ from django.db import migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 from apps.audit.guards import Guard, append_only
-from apps.releases.seals import Facts, genesis, hash_of, moment, statement_of
-from apps.releases.signing import signing_key
+from apps.releases.history.seals import Facts, genesis, hash_of, moment, statement_of
+from apps.releases.history.signing import signing_key
 
 
 def seal_history(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:

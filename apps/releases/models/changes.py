@@ -5,7 +5,12 @@ from django.db.models import Q
 from apps.assets.models import Asset, AssetVersion, Blob
 from apps.releases.manifest import Redirect
 from apps.releases.models.releases import Release
-from apps.releases.redirects import MAX_SOURCE_CHARACTERS, MAX_TARGET_CHARACTERS, STATUSES, typed_source
+from apps.releases.redirects.values import (
+    MAX_SOURCE_CHARACTERS,
+    MAX_TARGET_CHARACTERS,
+    STATUSES,
+    typed_source,
+)
 
 
 class Change(models.Model):
@@ -51,7 +56,7 @@ class Change(models.Model):
 class RedirectChange(models.Model):
     """One line of a release: a path that is not served leads elsewhere (`put`), or no longer does (`remove`).
 
-    Source and target are as manifests keep them (see `apps.releases.redirects`).
+    Source and target are as manifests keep them (see `apps.releases.redirects.values`).
     """
 
     class Kind(models.TextChoices):

@@ -2,7 +2,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from apps.releases.freezing import Window
+from apps.releases.channels.freezing import Window
 from apps.releases.models.channels import Channel
 from apps.releases.models.publications import Publication
 
@@ -10,7 +10,8 @@ from apps.releases.models.publications import Publication
 class FreezeWindow(models.Model):
     """A time in which nothing is published on a channel: every week, or once.
 
-    Days and times are those of a clock on a wall in the channel's time zone (see `apps.releases.freezing`).
+    Days and times are those of a clock on a wall in the channel's time zone
+    (see `apps.releases.channels.freezing`).
     """
 
     channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="freeze_windows")

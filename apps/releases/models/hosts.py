@@ -3,7 +3,7 @@ from django.db import models
 from django.db.models import F
 from django.db.models.functions import Lower
 
-from apps.releases.hosts import MAX_HOST_CHARACTERS
+from apps.releases.channels.hosts import MAX_HOST_CHARACTERS
 from apps.releases.models.channels import Channel
 
 

@@ -5,7 +5,7 @@ from apps.releases.models.publications import Publication
 
 
 class PublicationSeal(models.Model):
-    """What makes a publication verifiable (see `apps.releases.seals`). Append-only, as that is.
+    """What makes a publication verifiable (see `apps.releases.history.seals`). Append-only, as that is.
 
     `channel` and `sequence` repeat the publication's, so that the chain is followed, and guarded, by
     this table alone.

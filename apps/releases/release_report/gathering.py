@@ -5,17 +5,13 @@ from functools import partial
 from apps.caching.examples import MediaTypeOf, guess_media_type, run_examples
 from apps.caching.models import CacheRuleVersion
 from apps.caching.selectors import as_rules, content_of
-from apps.releases.changelog import LogEntry, counts_in_words, emergencies_of
-from apps.releases.drill_reports import judged
-from apps.releases.findings import State as LintState
-from apps.releases.findings import lint_of
 from apps.releases.headlines import counted
-from apps.releases.history import seal_of, unverified
+from apps.releases.history.changelog import LogEntry, counts_in_words, emergencies_of
+from apps.releases.history.verification import seal_of, unverified
 from apps.releases.manifest import ManifestReader
 from apps.releases.models import Change, Publication, Receipt, ReceiptStep, Release
-from apps.releases.receipt_reports import ReceiptView
-from apps.releases.redirect_selectors import redirect_changes_of
-from apps.releases.redirects import typed_source
+from apps.releases.redirects.selectors import redirect_changes_of
+from apps.releases.redirects.values import typed_source
 from apps.releases.release_report.commands import commands_for
 from apps.releases.release_report.parts import (
     NOT_MEASURED,
@@ -30,6 +26,10 @@ from apps.releases.release_report.parts import (
     ReleaseReport,
     clock,
 )
+from apps.releases.review.findings import State as LintState
+from apps.releases.review.findings import lint_of
+from apps.releases.rolling_back.drill_reports import judged
+from apps.releases.rolling_back.receipt_reports import ReceiptView
 from apps.releases.selectors import (
     built_manifest_of,
     change_counts,

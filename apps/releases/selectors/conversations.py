@@ -7,7 +7,7 @@ from django.db.models.functions import Coalesce
 from apps.audit.models import AuditEntry
 from apps.releases.exceptions import UnknownComment
 from apps.releases.models import Comment, Release, Settlement
-from apps.releases.redirects import RedirectFault, parse_source, typed_source
+from apps.releases.redirects.values import RedirectFault, parse_source, typed_source
 from apps.releases.selectors.releases import entries_about
 
 

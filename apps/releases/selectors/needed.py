@@ -17,7 +17,7 @@ from apps.assets import store
 from apps.releases.manifest import ManifestReader
 from apps.releases.manifest.format import FIRST_FORMAT
 from apps.releases.models import Channel, Drill, Manifest, ManifestFile, Publication, Release, RetainedNames
-from apps.releases.retention import first_kept
+from apps.releases.rolling_back.retention import first_kept
 from apps.releases.selectors.channels import live_publication, publication_before, publication_undone_by
 from apps.releases.selectors.manifests import open_manifest
 

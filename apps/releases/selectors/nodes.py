@@ -5,8 +5,15 @@ from django.utils import timezone
 
 from apps.assets import store
 from apps.assets.disk import in_parallel
+from apps.releases.channels.node_status import (
+    FOLDER,
+    BrokenStatus,
+    Following,
+    NodeStatus,
+    following_of,
+    parse,
+)
 from apps.releases.models import Publication
-from apps.releases.node_status import FOLDER, BrokenStatus, Following, NodeStatus, following_of, parse
 
 logger = logging.getLogger(__name__)
 

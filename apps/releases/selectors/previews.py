@@ -6,7 +6,7 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from apps.releases.models import Preview, Release
-from apps.releases.preview_hosts import PreviewHost, label_of
+from apps.releases.previews.hosts import PreviewHost, label_of
 
 # What was live once is public, and what was withdrawn is not to be seen: their previews have ended.
 STATES_WITHOUT_PREVIEWS = (Release.State.PUBLISHED, Release.State.SUPERSEDED, Release.State.WITHDRAWN)

@@ -5,10 +5,10 @@ from django.db.models import Q, QuerySet
 from apps.accounts.models import User
 from apps.audit.models import AuditEntry
 from apps.audit.selectors import entries
-from apps.releases.brief import brief_of
 from apps.releases.exceptions import UnknownRelease
 from apps.releases.manifest import Redirect
 from apps.releases.models import Change, Channel, Publication, RedirectChange, Release
+from apps.releases.review.brief import brief_of
 from apps.releases.selectors.changes import count_of
 
 

@@ -7,7 +7,7 @@ from itertools import batched
 
 from apps.releases.manifest import Redirect
 from apps.releases.models import Change, Channel, Contributor, RedirectChange, Release
-from apps.releases.redirects import typed_source
+from apps.releases.redirects.values import typed_source
 
 _ROWS_AT_ONCE = 5_000
 _WERE_LIVE = (Release.State.PUBLISHED, Release.State.SUPERSEDED)

@@ -9,6 +9,7 @@ from apps.assets import store
 from apps.assets.selectors import newest_representation, representations_of, representations_since
 from apps.caching.headers import HeaderCompiler
 from apps.caching.selectors import as_rules
+from apps.releases.comparing.tallies import remember_tally
 from apps.releases.files import manifest_file, put_manifest_file
 from apps.releases.manifest import ManifestReader, ManifestWriter, Representation
 from apps.releases.models import Change, Channel, Manifest, ManifestFile, Release, RetainedNames
@@ -21,7 +22,6 @@ from apps.releases.selectors import (
     releases_waiting,
 )
 from apps.releases.services.fingerprinting import derive, named_header_set, refuse_other_manner
-from apps.releases.tallies import remember_tally
 
 _BLOBS_AT_ONCE = 2_000
 _NEWS_AT_ONCE = 100_000

@@ -12,10 +12,10 @@ from django.db import transaction
 
 from apps.assets import store
 from apps.assets.exceptions import AssetRefusal
-from apps.releases.hosts import INDEX_FORMAT, INDEX_NAME
+from apps.releases.channels.hosts import INDEX_FORMAT, INDEX_NAME
+from apps.releases.history.signatures import signer_of
+from apps.releases.history.signing import signed, signing_key, verified
 from apps.releases.models import Channel, ChannelHost
-from apps.releases.signatures import signer_of
-from apps.releases.signing import signed, signing_key, verified
 
 logger = logging.getLogger(__name__)
 

@@ -8,16 +8,16 @@ from apps.accounts.permissions import require
 from apps.assets import rows
 from apps.assets.intake import Content, take_in
 from apps.audit.services import record
-from apps.releases.combinations import Combination, Contenders, combination_of
-from apps.releases.conflict_texts import clean_merge, mergeable, texts_of
-from apps.releases.conflicts import Kind, rule_versions
+from apps.releases.conflicts.combinations import Combination, Contenders, combination_of
+from apps.releases.conflicts.standing import Kind, rule_versions
+from apps.releases.conflicts.text_merging import leftover_markers
+from apps.releases.conflicts.texts import clean_merge, mergeable, texts_of
 from apps.releases.contents import PutChange
 from apps.releases.exceptions import CannotCombine, ConflictsOpen, UnknownConflict, WrongResolution
 from apps.releases.models import Channel, Origin, RedirectChange, Release
 from apps.releases.selectors import is_promoted
 from apps.releases.services.authorship import contribute
 from apps.releases.services.drafts import BRIEF_FIELDS, write_changes
-from apps.releases.text_merging import leftover_markers
 
 _NAMED = 20
 _COPIED = """

@@ -25,11 +25,11 @@ from apps.releases.exceptions import (
     WrongState,
 )
 from apps.releases.models import Channel, Drill, Publication, Receipt, Release
+from apps.releases.rolling_back.wholeness import refuse_unless_whole
 from apps.releases.selectors import live_publication
 from apps.releases.selectors.drills import open_drills
 from apps.releases.services import publishing
 from apps.releases.transitions import NEXT_STEPS, State, move
-from apps.releases.wholeness import refuse_unless_whole
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.accounts.permissions import require, who_may
 from apps.audit.services import record
+from apps.releases.channels.freezing import Freeze, Window, WindowFault, freeze_at, window_of
 from apps.releases.exceptions import ChannelFrozen, UnknownWindow, WrongWindow
-from apps.releases.freezing import Freeze, Window, WindowFault, freeze_at, window_of
 from apps.releases.models import Channel, FreezeOverride, FreezeWindow, Publication
 
 MAY_OVERRIDE = "releases.override_freeze"

@@ -6,8 +6,8 @@ from django.db import transaction
 from apps.accounts.models import User
 from apps.accounts.permissions import require
 from apps.audit.services import record
+from apps.releases.channels.hosts import ANY_HOST, HostFault, host_of
 from apps.releases.exceptions import HostTaken, UnknownHost, WrongHost
-from apps.releases.hosts import ANY_HOST, HostFault, host_of
 from apps.releases.models import Channel, ChannelHost
 from apps.releases.services.channel_index import write_index
 

@@ -7,12 +7,12 @@ from django.db import transaction
 from apps.accounts.models import User
 from apps.accounts.permissions import require
 from apps.audit.services import record
-from apps.releases import signing
 from apps.releases.exceptions import KeyInUse, KeyIsSet, UnknownKey
+from apps.releases.history import signing
+from apps.releases.history.signatures import PublicKey
 from apps.releases.models import Preview
 from apps.releases.services.channel_index import write_index
 from apps.releases.services.pointers import sign_pointers_anew
-from apps.releases.signatures import PublicKey
 
 _TARGET = "signing key"
 

@@ -11,12 +11,12 @@ from django.db import transaction
 
 from apps.assets import store
 from apps.assets.exceptions import AssetRefusal
+from apps.releases.history.signatures import signer_of
+from apps.releases.history.signing import signed, signing_key, verified
 from apps.releases.models import Channel, ManifestFile, Publication, RetainedNames
 from apps.releases.selectors import first_published_at, live_publication
 from apps.releases.services.receipts import note_pointer
 from apps.releases.services.retention import gather_names
-from apps.releases.signatures import signer_of
-from apps.releases.signing import signed, signing_key, verified
 
 logger = logging.getLogger(__name__)
 FORMAT = 1

@@ -12,9 +12,9 @@ from django.db import transaction
 
 from apps.assets import store
 from apps.assets.exceptions import AssetRefusal
+from apps.releases.history.signing import signed
 from apps.releases.models import Preview, Release
 from apps.releases.selectors.previews import is_open, previews_to_settle
-from apps.releases.signing import signed
 
 logger = logging.getLogger(__name__)
 FORMAT = 1

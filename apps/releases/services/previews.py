@@ -16,7 +16,7 @@ from apps.audit.services import record
 from apps.jobs.services import enqueue
 from apps.releases.exceptions import PreviewOver, TooManyPreviews, WrongExpiry, WrongState
 from apps.releases.models import Preview, Release
-from apps.releases.preview_hosts import KEY_BYTES
+from apps.releases.previews.hosts import KEY_BYTES
 from apps.releases.selectors.previews import STATES_WITHOUT_PREVIEWS, open_previews_of
 from apps.releases.services.building import build
 from apps.releases.services.preview_pointers import settle_on_commit

@@ -6,7 +6,9 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.accounts.permissions import require
 from apps.audit.services import record
-from apps.releases.conflicts import is_behind, standing_of
+from apps.releases.channels.schedule_life import settle_by
+from apps.releases.channels.who_was_first import done_by, first_words
+from apps.releases.conflicts.standing import is_behind, standing_of
 from apps.releases.exceptions import (
     AlreadyLive,
     ApprovalsMissing,
@@ -19,7 +21,7 @@ from apps.releases.exceptions import (
 )
 from apps.releases.files import manifest_file
 from apps.releases.models import Channel, Manifest, Publication, Release
-from apps.releases.schedule_life import settle_by
+from apps.releases.rolling_back.wholeness import refuse_unless_whole
 from apps.releases.selectors import (
     approvals_needed,
     approvals_of,
@@ -35,8 +37,6 @@ from apps.releases.services.preview_pointers import end_with
 from apps.releases.services.receipts import open_receipt
 from apps.releases.services.sealing import seal
 from apps.releases.transitions import NEXT_STEPS, State, move
-from apps.releases.who_was_first import done_by, first_words
-from apps.releases.wholeness import refuse_unless_whole
 
 _NAMED_CONFLICTS = 20
 

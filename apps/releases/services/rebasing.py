@@ -9,8 +9,7 @@ from apps.accounts.permissions import require
 from apps.assets.intake import take_in
 from apps.assets.services import ensure_versions
 from apps.audit.services import record
-from apps.releases.conflict_texts import texts_of
-from apps.releases.conflicts import (
+from apps.releases.conflicts.standing import (
     Conflict,
     Kind,
     Standing,
@@ -18,6 +17,8 @@ from apps.releases.conflicts import (
     decisions_about,
     is_behind,
 )
+from apps.releases.conflicts.text_merging import leftover_markers
+from apps.releases.conflicts.texts import texts_of
 from apps.releases.exceptions import (
     ConflictsOpen,
     NothingToRebase,
@@ -29,7 +30,6 @@ from apps.releases.exceptions import (
 from apps.releases.models import Publication, Release, Resolution
 from apps.releases.selectors import is_promoted, live_publication
 from apps.releases.services.replaying import as_details, in_words, replay, settle
-from apps.releases.text_merging import leftover_markers
 from apps.releases.transitions import NEXT_STEPS, State, lock_with_channel, move
 
 Choice = Resolution.Choice

@@ -11,13 +11,13 @@ from apps.releases.contents import PutRedirect, RedirectInput, RemoveRedirect
 from apps.releases.exceptions import InvalidRedirect, RedirectLoop, TooManyRedirects, UnknownRedirect
 from apps.releases.manifest import Redirect
 from apps.releases.models import Involvement, Manifest, RedirectChange, Release
-from apps.releases.redirect_selectors import (
+from apps.releases.redirects.selectors import (
     base_redirects,
     redirects_of,
     served_by_draft,
     served_by_manifest,
 )
-from apps.releases.redirects import (
+from apps.releases.redirects.values import (
     MAX_REDIRECTS,
     USUAL_STATUS,
     RedirectFault,

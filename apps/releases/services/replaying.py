@@ -9,8 +9,8 @@ from apps.assets import rows
 from apps.assets.intake import Content, take_in_many
 from apps.assets.media_types import media_type_of
 from apps.caching.models import CacheRuleVersion
-from apps.releases.conflict_texts import clean_merge, mergeable
-from apps.releases.conflicts import Conflict, Kind, Standing, rule_versions
+from apps.releases.conflicts.standing import Conflict, Kind, Standing, rule_versions
+from apps.releases.conflicts.texts import clean_merge, mergeable
 from apps.releases.contents import PutChange
 from apps.releases.models import Contributor, Publication, Release, Resolution
 from apps.releases.services.drafts import write_changes

@@ -21,7 +21,7 @@ from apps.releases.exceptions import ManifestMissing
 from apps.releases.files import put_manifest_file
 from apps.releases.manifest.retained import RetainedWriter, Served
 from apps.releases.models import Publication, RetainedNames
-from apps.releases.retention import first_kept
+from apps.releases.rolling_back.retention import first_kept
 from apps.releases.selectors import first_published_at, open_manifest
 
 logger = logging.getLogger(__name__)

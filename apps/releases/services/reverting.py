@@ -7,7 +7,7 @@ from apps.accounts.models import User
 from apps.accounts.permissions import require
 from apps.assets.intake import Content
 from apps.audit.services import record
-from apps.releases.conflicts import compute_standing, is_behind
+from apps.releases.conflicts.standing import compute_standing, is_behind
 from apps.releases.contents import (
     ChangeInput,
     PutChange,
@@ -18,7 +18,7 @@ from apps.releases.contents import (
 )
 from apps.releases.exceptions import NothingToRevert
 from apps.releases.models import Origin, Publication, Release
-from apps.releases.redirect_selectors import base_redirects
+from apps.releases.redirects.selectors import base_redirects
 from apps.releases.selectors import live_publication, open_manifest
 from apps.releases.services.drafts import write_changes
 from apps.releases.services.rebasing import begin_anew

@@ -4,7 +4,6 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.accounts.permissions import require, who_may
 from apps.audit.services import record
-from apps.releases.brief import in_words
 from apps.releases.exceptions import (
     AlreadyApproved,
     BriefIncomplete,
@@ -16,6 +15,7 @@ from apps.releases.exceptions import (
     WrongState,
 )
 from apps.releases.models import Approval, Comment, Involvement, Release
+from apps.releases.review.brief import in_words
 from apps.releases.selectors import approvals_needed, approvals_of, missing_brief, parts_in
 from apps.releases.services.building import build
 from apps.releases.services.conversation import say

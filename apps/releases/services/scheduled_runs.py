@@ -10,9 +10,9 @@ from apps.accounts.exceptions import Forbidden
 from apps.accounts.permissions import who_may
 from apps.audit.services import record
 from apps.refusals import Refusal
+from apps.releases.channels.schedule_life import LATE_AFTER, in_minutes, settle, when
 from apps.releases.exceptions import NothingToRevert, WrongSchedule
 from apps.releases.models import Channel, Publication, Release, Schedule
-from apps.releases.schedule_life import LATE_AFTER, in_minutes, settle, when
 from apps.releases.selectors import is_part_of, live_publication, publication_before
 from apps.releases.services.publishing import publish, roll_back
 from apps.releases.services.reverting import revert

@@ -11,9 +11,9 @@ from apps.accounts.local_times import in_zone
 from apps.accounts.models import User
 from apps.accounts.permissions import require
 from apps.audit.services import record
+from apps.releases.channels.schedule_life import settle, when
 from apps.releases.exceptions import ChannelFrozen, NotScheduled, StaleDigest, WrongSchedule, WrongState
 from apps.releases.models import Manifest, Release, Schedule
-from apps.releases.schedule_life import settle, when
 from apps.releases.services import freezes
 from apps.releases.services.publishing import refuse_if_base_moved
 from apps.releases.transitions import NEXT_STEPS, State, lock_with_channel

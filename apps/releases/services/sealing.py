@@ -2,9 +2,9 @@
 
 from base64 import b64encode
 
+from apps.releases.history.seals import Facts, genesis, hash_of, moment, statement_of
+from apps.releases.history.signing import signing_key
 from apps.releases.models import Publication, PublicationSeal
-from apps.releases.seals import Facts, genesis, hash_of, moment, statement_of
-from apps.releases.signing import signing_key
 
 
 def seal(publication: Publication) -> PublicationSeal:

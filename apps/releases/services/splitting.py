@@ -12,7 +12,7 @@ from apps.assets.selectors import path_begins_with
 from apps.audit.services import record
 from apps.releases.exceptions import CannotSplit
 from apps.releases.models import Change, Involvement, Origin, RedirectChange, Release
-from apps.releases.redirects import typed_source
+from apps.releases.redirects.values import typed_source
 from apps.releases.selectors import changes_of
 from apps.releases.services.authorship import contribute
 from apps.releases.services.drafts import BRIEF_FIELDS

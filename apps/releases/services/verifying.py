@@ -19,13 +19,13 @@ from django.utils import timezone
 
 from apps.assets import store
 from apps.jobs.services import enqueue
-from apps.releases.changed_urls import changed_urls
+from apps.releases.channels.changed_urls import changed_urls
+from apps.releases.channels.expected_answers import Addresses, answer_at
+from apps.releases.channels.node_status import Following, NodeFollowing
+from apps.releases.channels.probing import NoAnswer, Probe, host_of, look
 from apps.releases.exceptions import ManifestMissing
-from apps.releases.expected_answers import Addresses, answer_at
 from apps.releases.manifest.writer import file_sha256
 from apps.releases.models import Channel, Receipt, ReceiptStep
-from apps.releases.node_status import Following, NodeFollowing
-from apps.releases.probing import NoAnswer, Probe, host_of, look
 from apps.releases.selectors import live_publication, open_manifest
 from apps.releases.selectors.nodes import nodes_following
 from apps.releases.selectors.receipts import listed_urls, open_receipts, publication_replaced_by

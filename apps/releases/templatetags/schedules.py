@@ -4,8 +4,8 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from apps.releases.channels.schedule_life import when
 from apps.releases.models import Schedule
-from apps.releases.schedule_life import when
 
 register = template.Library()
 

@@ -12,11 +12,11 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 
 from apps.accounts.models import User
-from apps.releases.comparison import visible
-from apps.releases.impact import SIGNS, kind_of
+from apps.releases.comparing.impact import SIGNS, kind_of
+from apps.releases.comparing.texts import visible
 from apps.releases.models import Release
-from apps.releases.redirects import typed_source
-from apps.releases.roll_back_preview import rule_words
+from apps.releases.redirects.values import typed_source
+from apps.releases.rolling_back.preview import rule_words
 
 register = template.Library()
 

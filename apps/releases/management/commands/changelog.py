@@ -3,9 +3,9 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from apps.accounts.command_line import ServiceCommand
-from apps.releases.changelog import LogEntry, as_markdown, changelog, counts_in_words
-from apps.releases.comparison import visible
-from apps.releases.history_reports import log_entry_report
+from apps.releases.comparing.texts import visible
+from apps.releases.history.changelog import LogEntry, as_markdown, changelog, counts_in_words
+from apps.releases.history.reports import log_entry_report
 from apps.releases.models import Channel
 from apps.releases.selectors import channel_named, publication_tagged
 

@@ -4,9 +4,9 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from apps.accounts.command_line import SubcommandsCommand
-from apps.releases import signing
+from apps.releases.history import signing
+from apps.releases.history.signatures import PublicKey
 from apps.releases.services import keys
-from apps.releases.signatures import PublicKey
 
 
 class Command(SubcommandsCommand):

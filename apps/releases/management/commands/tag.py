@@ -8,10 +8,10 @@ from django.core.management.base import CommandParser
 from django.utils.timezone import localtime
 
 from apps.accounts.command_line import SubcommandsCommand
-from apps.releases.changelog import tags
-from apps.releases.comparison import visible
-from apps.releases.history import unverified
-from apps.releases.history_reports import seal_report
+from apps.releases.comparing.texts import visible
+from apps.releases.history.changelog import tags
+from apps.releases.history.reports import seal_report
+from apps.releases.history.verification import unverified
 from apps.releases.models import Publication
 from apps.releases.reports import history_report
 from apps.releases.selectors import channel_named, publication_tagged

@@ -1,0 +1,101 @@
+"""What a roll back would change: files, redirects, cache rules, names; or why it would be refused."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from apps.caching.matching import is_fingerprinted
+from apps.caching.models import CacheRuleVersion
+from apps.refusals import Refusal
+from apps.releases.comparing.impact import Impact, impact_of
+from apps.releases.exceptions import ManifestMissing
+from apps.releases.manifest import Difference, diff, diff_redirects
+from apps.releases.models import Publication, Release
+from apps.releases.rolling_back.wholeness import refuse_unless_whole
+from apps.releases.selectors import open_manifest
+
+
+@dataclass(frozen=True, slots=True)
+class RuleChange:
+    """A cache rule of which another version applies; None where it does not apply."""
+
+    name: str
+    before: int | None
+    after: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RollBackPreview:
+    """From `live` to `goal`: what changes for visitors; `fault` says why it would be refused, "" for not.
+
+    `impact` is None where a manifest cannot be read. `kept_names` counts the fingerprinted names that only
+    what is live now has, and that go on answering for pages that visitors have open.
+    """
+
+    live: Publication
+    goal: Publication
+    impact: Impact | None
+    rules: tuple[RuleChange, ...]
+    kept_names: int
+    fault: str
+
+    @property
+    def is_same(self) -> bool:
+        return self.live.manifest_id == self.goal.manifest_id
+
+
+class _NameCount:
+    """Counts fingerprinted names of the first of two manifests that the second does not have, in passing."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def of(self, differences: Iterator[Difference]) -> Iterator[Difference]:
+        for difference in differences:
+            old, new = difference.old, difference.new
+            if old and old.fingerprint and not (new and new.fingerprint == old.fingerprint):
+                self.count += 1
+            if old and new is None and is_fingerprinted(old.path):
+                self.count += 1
+            yield difference
+
+
+def preview_roll_back(live: Publication, goal: Publication) -> RollBackPreview:
+    """Return what going back from `live` to `goal` changes; the cost follows what they differ in."""
+    names = _NameCount()
+    impact: Impact | None = None
+    fault = ""
+    try:
+        old, new = open_manifest(live.manifest), open_manifest(goal.manifest)
+        impact = impact_of(names.of(diff(old, new)), diff_redirects(old, new))
+    except ManifestMissing as missing:
+        fault = str(missing)
+    try:
+        refuse_unless_whole(goal.manifest, instead_of=live.manifest)
+    except Refusal as refusal:
+        fault = str(refusal)
+    rules = tuple(_rule_changes(live.release, goal.release))
+    return RollBackPreview(live, goal, impact, rules, names.count, fault)
+
+
+def rule_words(rule: RuleChange) -> str:
+    """Say which version of a rule applies afterwards instead of which."""
+    if rule.after is None:
+        return f"version {rule.before} does not apply any more"
+    if rule.before is None:
+        return f"version {rule.after} applies again"
+    return f"version {rule.after} instead of {rule.before}"
+
+
+def _rule_changes(old: Release, new: Release) -> Iterator[RuleChange]:
+    before, after = _versions(old), _versions(new)
+    for rule in sorted({*before, *after}):
+        was, will_be = before.get(rule), after.get(rule)
+        if was != will_be:
+            name = (will_be or was or (rule, 0))[0]
+            yield RuleChange(str(name), was and was[1], will_be and will_be[1])
+
+
+def _versions(release: Release) -> dict[int, tuple[str, int]]:
+    """Return the name and number of the version of each rule, by rule, that a release was built with."""
+    versions: list[CacheRuleVersion] = list(release.rules.all())
+    return {version.rule_id: (version.name, version.number) for version in versions}
