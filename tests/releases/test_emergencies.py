@@ -1,12 +1,13 @@
 """The emergency publish: two administrators instead of the approvals that are missing, marked for ever."""
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
 from django.core.management import call_command
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from apps.accounts.exceptions import Forbidden
@@ -22,6 +23,7 @@ from apps.releases.exceptions import (
     SamePerson,
     WrongState,
 )
+from apps.releases.history.verification import history_faults
 from apps.releases.models import (
     EmergencyPublication,
     EmergencyRequest,
@@ -29,6 +31,8 @@ from apps.releases.models import (
     Publication,
     Release,
 )
+from apps.releases.release_report import report_of
+from apps.releases.release_report.documents import written
 from apps.releases.selectors import live_publication
 from apps.releases.selectors.emergencies import marks_of, open_request
 from apps.releases.services import drafts, emergencies, freezes, holding, publishing, review
@@ -36,6 +40,7 @@ from tests.conftest import MakeUser
 from tests.releases.clock import Clock, stopped_clock
 from tests.releases.conftest import MakeRelease, Publish, put
 from tests.releases.test_commands import refused, run
+from tests.tampering import without_guards
 
 Capture = pytest.CaptureFixture[str]
 
@@ -78,6 +83,39 @@ def test_two_administrators_publish_what_nobody_has_approved(
     assert [AuditEntry.objects.get(action=action).actor for action in actions] == [administrator, amir]
     publishing.roll_back(channel=asked.channel, reason="not that", actor=amir)
     assert marks_of(asked.channel.publications.all()).keys() == {done.pk}
+
+
+def test_its_marks_are_sealed_and_reported_and_missed_where_somebody_removes_them(
+    asked: Release, administrator: User, amir: User
+) -> None:
+    freezes.add_window(
+        channel=asked.channel, starts="2020-01-01 0:00", ends="2099-01-01 0:00", actor=administrator
+    )
+    done = emergencies.confirm(release=asked, actor=amir)
+    said = json.loads(done.seal.statement)
+    assert said["emergency"] == {
+        "asked_by": administrator.pk,
+        "asked_by_name": "ann",
+        "confirmed_by": amir.pk,
+        "confirmed_by_name": "amir",
+        "reason": "The shop sells at half price.",
+    }
+    windows = FreezeOverride.objects.get().windows
+    assert said["freeze"] == {"windows": windows, "reason": "The shop sells at half price."}
+    (line,) = report_of(asked).publications
+    assert (line.emergency, line.fault) == ("ann asked, amir confirmed", "")
+    assert line.freeze == f"{windows}. Why: The shop sells at half price"
+    page = written(report_of(asked), "html")
+    assert "ann asked, amir confirmed" in page
+    assert "In a freeze: " in page
+    User.objects.filter(pk=amir.pk).update(username="amira")
+    assert list(history_faults(asked.channel, with_files=False))[1:] == [], "people may be renamed"
+    tables = ("releases_emergencypublication", "releases_freezeoverride")
+    with without_guards(*tables), connection.cursor() as cursor:
+        for table in tables:
+            cursor.execute(f"DELETE FROM {table}")
+    fault = next(iter(history_faults(asked.channel, with_files=False)))
+    assert fault.message == "after it was sealed, this was changed: emergency, freeze"
 
 
 def test_who_asked_does_not_confirm(asked: Release, administrator: User) -> None:

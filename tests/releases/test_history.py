@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from base64 import b64encode
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -18,8 +19,8 @@ from pytest_django.fixtures import Settings
 from apps.accounts.models import User
 from apps.assets import store
 from apps.releases.history.seals import genesis, hash_of
-from apps.releases.history.signatures import SigningKey
-from apps.releases.history.signing import signed
+from apps.releases.history.signatures import SigningKey, canonical
+from apps.releases.history.signing import signed, signing_key
 from apps.releases.history.verification import head_of, history_faults, index_faults, unverified
 from apps.releases.models import Channel, ChannelHost, Publication, PublicationSeal, Release
 from apps.releases.selectors import history_of
@@ -64,7 +65,7 @@ def test_each_publication_is_sealed_after_the_one_before(channel: Channel, manag
     assert head_of(channel) == third.hash == hash_of(third.statement)
     publication = channel.publications.get(sequence=3)
     assert json.loads(third.statement) == {
-        "seal": "assetsite publication 1",
+        "seal": "assetsite publication 2",
         "channel": "production",
         "sequence": 3,
         "release": publication.release_id,
@@ -76,13 +77,33 @@ def test_each_publication_is_sealed_after_the_one_before(channel: Channel, manag
         "reason": "The checkout is broken",
         "tag": publication.tag,
         "published_at": publication.published_at.isoformat(timespec="microseconds"),
+        "emergency": None,
+        "freeze": None,
         "previous": second.hash,
     }
 
 
+def test_what_was_sealed_in_the_first_form_stays_verifiable(channel: Channel) -> None:
+    previous, key = genesis("production"), signing_key()
+    for seal in PublicationSeal.objects.order_by("sequence")[:2]:
+        said = json.loads(seal.statement) | {"seal": "assetsite publication 1", "previous": previous}
+        del said["emergency"], said["freeze"]
+        statement = canonical(said)
+        signature = b64encode(key.sign(statement.encode())).decode()
+        write(
+            "UPDATE releases_publicationseal SET statement = %s, previous_hash = %s, hash = %s,"
+            " signature = %s WHERE sequence = %s",
+            *(statement, previous, hash_of(statement), signature, seal.sequence),
+        )
+        previous = hash_of(statement)
+    assert faults(channel) == [f"{named(channel, 3)}: it does not follow from the one before it."]
+    write("UPDATE releases_publication SET tag = 'production-2020-01-01.1' WHERE sequence = 1")
+    assert f"{named(channel, 1)}: after it was sealed, this was changed: tag." in faults(channel)
+
+
 def test_an_untouched_history_has_no_fault(channel: Channel) -> None:
     assert faults(channel) == []
-    assert unverified(history_of(channel).select_related("seal")) == {}
+    assert unverified(history_of(channel).select_related("seal"), {}) == {}
 
 
 def test_a_channel_without_a_publication_has_no_fault(production: Channel) -> None:
@@ -111,7 +132,7 @@ def test_a_changed_word_of_a_publication_is_named(
         f"{named(channel, 3)}: after it was sealed, this was changed: {fact}."
     )
     shown = list(history_of(channel).select_related("seal"))
-    assert list(unverified(shown)) == [shown[0].pk]
+    assert list(unverified(shown, {})) == [shown[0].pk]
 
 
 def test_a_publication_that_somebody_else_is_made_to_answer_for_is_named(
@@ -161,7 +182,7 @@ def test_a_chain_that_was_cut_and_joined_is_named(channel: Channel) -> None:
         f"{named(channel, 3)}: its place in the chain was changed.",
         f"{named(channel, 3)}: it does not follow from the one before it.",
     ]
-    assert list(unverified(history_of(channel).select_related("seal"))) == [
+    assert list(unverified(history_of(channel).select_related("seal"), {})) == [
         channel.publications.get(sequence=3).pk
     ]
 
@@ -409,7 +430,7 @@ def test_what_a_page_shows_is_verified_without_another_query(
 ) -> None:
     shown = list(history_of(channel).select_related("seal"))
     with django_assert_num_queries(0):
-        assert unverified(shown) == {}
+        assert unverified(shown, {}) == {}
 
 
 def test_an_index_of_hosts_that_was_changed_is_named(

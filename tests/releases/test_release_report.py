@@ -203,14 +203,19 @@ def test_a_report_takes_the_same_queries_however_much_there_is(
         assert len(report_of(released).publications) == 3
 
 
-def test_redirects_and_emergencies_are_in_the_markdown(released: Release) -> None:
+def test_redirects_and_marks_are_in_the_markdown(released: Release) -> None:
     report = report_of(released)
     text = as_markdown(
         replace(
             report,
             redirects=(RedirectLine("/old", "/new", 308), RedirectLine("/gone", "", None)),
-            publications=(replace(report.publications[0], is_emergency=True, reason="*Now*"),),
+            publications=(
+                replace(report.publications[0], emergency="ann asked", freeze="*Sunday*", reason="*Now*"),
+            ),
         )
     )
     assert "- ↪ `/old` leads to `/new` (308)\n- ↪ `/gone` leads nowhere\n" in text
-    assert "**Emergency: without the approvals that it needed.**\n  Reason: \\*Now\\*\n" in text
+    assert (
+        "**Emergency, without the approvals that it needed: ann asked.** **In a freeze: \\*Sunday\\*.**\n"
+        "  Reason: \\*Now\\*\n" in text
+    )

@@ -185,6 +185,7 @@ def _show_channel(
 ) -> HttpResponse:
     live, actor, kept = live_publication(channel), actor_of(request), kept_names(channel)
     page = page_of(request, history_of(channel).select_related("seal"))
+    marked = marks_of(page)
     return render(
         request,
         "channel/page.html",
@@ -198,8 +199,8 @@ def _show_channel(
         waits_for_build=is_built_otherwise(live),
         goal=publication_before(live) if live else None,
         page=page,
-        unverified=unverified(page),
-        marks={pk: marks.words for pk, marks in marks_of(page).items()},
+        unverified=unverified(page, marked),
+        marks={pk: marks.words for pk, marks in marked.items()},
         kept=kept_in_words(kept) if kept else "",
         requirements=requirements or RequirementsForm.of(channel),
         options=options or OptionsForm.of(channel),

@@ -153,7 +153,8 @@ openssl pkeyutl -verify -pubin -inkey key-$manifest_key.pem -rawin -in manifest.
 ```
 
 Each prints `Signature Verified Successfully`. `manifest.json` has, beside the digest, the SHA-256 of the
-file, which covers the content codings and media types as well:
+file. That covers what the digest leaves out, as it was when this was exported: content codings, sizes, the
+column `media_type` (the media type that visitors are told is a header, so the digest has it):
 
 ```sh
 sqlite3 :memory: "SELECT json_extract(readfile('manifest.json'), '$$.file')"

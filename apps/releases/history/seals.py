@@ -3,6 +3,9 @@
 It is one line of JSON, its *statement*. Its SHA-256 is the seal's hash, which the next statement on the
 channel repeats as `previous`: whoever has one hash can tell whether anything before it was changed. The
 statement is signed as well. No Django; see docs/history.md.
+
+A statement says of which form it is, and is compared with what that form has: what was sealed before a
+form was added stays as it was signed.
 """
 
 import json
@@ -13,8 +16,29 @@ from typing import Any
 
 from apps.releases.history.signatures import SignatureFault, canonical
 
-FORM = "assetsite publication 1"
+FORM = "assetsite publication 2"
+_EARLIER = {"assetsite publication 1": frozenset({"emergency", "freeze"})}  # form → what it does not say
+_NAMES = ("actor_name", "asked_by_name", "confirmed_by_name")
 PREVIOUS = "previous"
+
+
+@dataclass(frozen=True, slots=True)
+class EmergencyFacts:
+    """Who published without the approvals that were missing: ids, and names as they were at the time."""
+
+    asked_by: int
+    asked_by_name: str
+    confirmed_by: int
+    confirmed_by_name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FreezeFacts:
+    """In which windows something was published although they are a freeze, in words, and why."""
+
+    windows: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +46,8 @@ class Facts:
     """What a publication is, in words that any database gives back as they were.
 
     `digest` is the manifest's, in hex; `returns_to` the number of the publication that a roll back
-    serves again; `actor` an id, and `actor_name` how that person was called at the time.
+    serves again; `actor` an id, and `actor_name` how that person was called at the time. `emergency` and
+    `freeze` are what it is marked with for ever.
     """
 
     channel: str
@@ -36,6 +61,8 @@ class Facts:
     reason: str
     tag: str
     published_at: str
+    emergency: EmergencyFacts | None = None
+    freeze: FreezeFacts | None = None
 
 
 def moment(at: datetime) -> str:
@@ -61,7 +88,7 @@ def hash_of(statement: str) -> str:
 def words_of(statement: str) -> dict[str, Any]:
     """Return what a statement says. Raises `ValueError` for what is none."""
     said: Any = json.loads(statement)
-    if not isinstance(said, dict) or said.get("seal") != FORM:
+    if not isinstance(said, dict) or said.get("seal") not in (FORM, *_EARLIER):
         raise SignatureFault("it is no statement")
     return said
 
@@ -71,4 +98,15 @@ def differing(said: dict[str, Any], facts: Facts) -> list[str]:
 
     What somebody was called at the time does not count: people may be renamed.
     """
-    return [name for name, value in asdict(facts).items() if name != "actor_name" and said.get(name) != value]
+    unsaid = _EARLIER.get(said.get("seal", ""), frozenset())
+    known = {name: value for name, value in asdict(facts).items() if name not in unsaid}
+    told = _without_names(said)
+    return [name for name, value in _without_names(known).items() if told.get(name) != value]
+
+
+def _without_names(said: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: _without_names(value) if isinstance(value, dict) else value
+        for name, value in said.items()
+        if name not in _NAMES
+    }

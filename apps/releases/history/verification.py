@@ -2,13 +2,13 @@
 
 import hashlib
 from base64 import b64decode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import batched, pairwise
 from pathlib import Path
 
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 
 from apps.assets import store
 from apps.audit.models import AuditEntry
@@ -20,11 +20,13 @@ from apps.releases.history.signing import trusted_keys, verified
 from apps.releases.manifest import ManifestFault, ManifestReader
 from apps.releases.models import Channel, ChannelHost, Manifest, Publication, PublicationSeal
 from apps.releases.selectors import live_publication
+from apps.releases.selectors.emergencies import Marks, marks_of
 from apps.releases.services.channel_index import index_document
 from apps.releases.services.pointers import pointer_document, pointer_name
 from apps.releases.services.sealing import facts_of
 
 _NAMED_TAGS = 3
+_READ_AT_ONCE = 500  # also the publications whose marks are asked for in one statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +57,14 @@ def head_of(channel: Channel) -> str:
     return newest.hash if newest else genesis(channel.name)
 
 
-def unverified(publications: Iterable[Publication]) -> dict[int, str]:
+def unverified(publications: Iterable[Publication], marks: Mapping[int, Marks]) -> dict[int, str]:
     """Return what is wrong with some publications of a channel, by their ids: for the rows of a page.
 
-    They come newest first and with their seals. Each is compared with its own, and with the one before
-    where that is among them.
+    They come newest first and with their seals and their marks (`marks_of`). Each is compared with its
+    own, and with the one before where that is among them.
     """
     shown, trusted = list(publications), trusted_keys()
-    found = {each.pk: "; ".join(_faults_of(each, trusted)) for each in shown}
+    found = {each.pk: "; ".join(_faults_of(each, marks.get(each.pk, Marks()), trusted)) for each in shown}
     for later, earlier in pairwise(shown):
         seal, before = seal_of(later), seal_of(earlier)
         if seal and before and seal.previous_hash != before.hash:
@@ -73,12 +75,12 @@ def unverified(publications: Iterable[Publication]) -> dict[int, str]:
 def _chain_faults(channel: Channel) -> Iterator[HistoryFault]:
     previous, expected, trusted = genesis(channel.name), 1, trusted_keys()
     history = channel.publications.select_related("channel", "seal", "actor", "returns_to")
-    for publication in history.order_by("sequence").iterator(chunk_size=2000):
+    for publication, marks in _with_marks(history.order_by("sequence")):
         subject = f"Publication {publication.sequence} of {channel} ({publication.tag})"
         if publication.sequence != expected:
             yield HistoryFault(f"History of {channel}", _missing(expected, publication.sequence - 1))
         expected = publication.sequence + 1
-        for message in _faults_of(publication, trusted):
+        for message in _faults_of(publication, marks, trusted):
             yield HistoryFault(subject, message)
         if seal := seal_of(publication):
             if seal.previous_hash != previous:
@@ -89,7 +91,15 @@ def _chain_faults(channel: Channel) -> Iterator[HistoryFault]:
         yield HistoryFault(f"History of {channel}", _missing(expected, newest))
 
 
-def _faults_of(publication: Publication, trusted: TrustedKeys) -> Iterator[str]:
+def _with_marks(history: QuerySet[Publication]) -> Iterator[tuple[Publication, Marks]]:
+    """Yield publications with their marks, some hundred at a time."""
+    for some in batched(history.iterator(chunk_size=_READ_AT_ONCE), _READ_AT_ONCE):
+        marks = marks_of(some)
+        for publication in some:
+            yield publication, marks.get(publication.pk, Marks())
+
+
+def _faults_of(publication: Publication, marks: Marks, trusted: TrustedKeys) -> Iterator[str]:
     """Yield what is wrong with a publication when it is compared with its own seal."""
     seal = seal_of(publication)
     if seal is None:
@@ -99,7 +109,7 @@ def _faults_of(publication: Publication, trusted: TrustedKeys) -> Iterator[str]:
         yield "the words of its seal were changed"
     try:
         said = words_of(seal.statement)
-        if changed := differing(said, facts_of(publication)):
+        if changed := differing(said, facts_of(publication, marks)):
             yield f"after it was sealed, this was changed: {', '.join(changed)}"
         if said.get(PREVIOUS) != seal.previous_hash:
             yield "its place in the chain was changed"

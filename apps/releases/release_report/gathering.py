@@ -6,10 +6,10 @@ from apps.caching.examples import MediaTypeOf, guess_media_type, run_examples
 from apps.caching.models import CacheRuleVersion
 from apps.caching.selectors import as_rules, content_of
 from apps.releases.headlines import counted
-from apps.releases.history.changelog import LogEntry, counts_in_words, emergencies_of
+from apps.releases.history.changelog import LogEntry, counts_in_words
 from apps.releases.history.verification import seal_of, unverified
 from apps.releases.manifest import ManifestReader
-from apps.releases.models import Change, Publication, Receipt, ReceiptStep, Release
+from apps.releases.models import Change, FreezeOverride, Publication, Receipt, ReceiptStep, Release
 from apps.releases.redirects.selectors import redirect_changes_of
 from apps.releases.redirects.values import typed_source
 from apps.releases.release_report.commands import commands_for
@@ -38,6 +38,7 @@ from apps.releases.selectors import (
     live_publication,
 )
 from apps.releases.selectors.drills import last_drill_of
+from apps.releases.selectors.emergencies import Marks, marks_of
 from apps.releases.templatetags.staff_pages import size
 
 CHANGES_LISTED = 200
@@ -185,21 +186,26 @@ def _views(publications: list[Publication]) -> list[ReceiptView]:
 def _publication_lines(
     release: Release, publications: list[Publication], views: list[ReceiptView]
 ) -> Iterator[PublicationLine]:
-    emergencies, faults = emergencies_of(release.channel), unverified(publications)
+    marked = marks_of(publications)
+    faults = unverified(publications, marked)
     for publication, view in zip(publications, views, strict=True):
-        seal = seal_of(publication)
-        is_emergency = publication.channel_id == release.channel_id and publication.sequence in emergencies
+        seal, marks = seal_of(publication), marked.get(publication.pk, Marks())
         yield PublicationLine(
             tag=publication.tag,
             channel=publication.channel.name,
             at=clock(publication.published_at),
-            deed=LogEntry(publication, None, is_emergency=is_emergency).deed,
+            deed=LogEntry(publication, None, is_emergency=bool(marks.emergency)).deed,
             reason=publication.reason,
-            is_emergency=is_emergency,
+            emergency=marks.who_decided,
+            freeze=_freeze_words(marks.override) if marks.override else "",
             seal=seal.hash if seal else "",
             fault=faults.get(publication.pk, ""),
             receipt=_receipt_words(view),
         )
+
+
+def _freeze_words(override: FreezeOverride) -> str:
+    return f"{override.windows}. Why: {override.reason}".rstrip(".")
 
 
 def _receipt_words(view: ReceiptView) -> str:

@@ -65,14 +65,19 @@ class CheckLine:
 
 @dataclass(frozen=True, slots=True)
 class PublicationLine:
-    """One time that the release went live. `seal` is its hash, `fault` what is wrong with it, or empty."""
+    """One time that the release went live. `seal` is its hash, `fault` what is wrong with it, or empty.
+
+    `emergency` says who decided it without the approvals that it needed, `freeze` in which windows it was
+    published although they are a freeze, and why; both are empty as a rule.
+    """
 
     tag: str
     channel: str
     at: str
     deed: str
     reason: str
-    is_emergency: bool
+    emergency: str
+    freeze: str
     seal: str
     fault: str
     receipt: str

@@ -87,12 +87,18 @@ def _checks(report: ReleaseReport) -> Iterator[str]:
 
 def _publications(publications: Iterable[PublicationLine]) -> Iterator[str]:
     for each in publications:
-        mark = " **Emergency: without the approvals that it needed.**" if each.is_emergency else ""
-        yield f"- **{inline(each.tag)}**, {each.at}: {inline(each.deed)}.{mark}"
+        yield f"- **{inline(each.tag)}**, {each.at}: {inline(each.deed)}.{_marks(each)}"
         if each.reason:
             yield f"  Reason: {inline(each.reason)}"
         yield f"  Seal: {code(each.seal) if each.seal else 'none'}, {inline(each.fault) or 'verified'}."
         yield f"  Receipt: {inline(each.receipt)}."
+
+
+def _marks(publication: PublicationLine) -> str:
+    emergency, freeze = publication.emergency, publication.freeze
+    return (
+        f" **Emergency, without the approvals that it needed: {inline(emergency)}.**" if emergency else ""
+    ) + (f" **In a freeze: {inline(freeze)}.**" if freeze else "")
 
 
 def _entries(report: ReleaseReport) -> Iterator[str]:

@@ -26,11 +26,17 @@ class Marks:
         """The marks as people read them behind what was done; "" where there are none."""
         said = []
         if self.emergency:
-            asked_by, confirmed_by = self.emergency.request.asked_by, self.emergency.confirmed_by
-            said.append(f"in an emergency: {asked_by} asked, {confirmed_by} confirmed")
+            said.append(f"in an emergency: {self.who_decided}")
         if self.override:
             said.append(f"although frozen ({self.override.windows})")
         return ", ".join(said)
+
+    @property
+    def who_decided(self) -> str:
+        """Who asked for the emergency and who confirmed it; "" where there was none."""
+        if self.emergency is None:
+            return ""
+        return f"{self.emergency.request.asked_by} asked, {self.emergency.confirmed_by} confirmed"
 
 
 def open_request(release: Release) -> EmergencyRequest | None:

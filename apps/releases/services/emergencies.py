@@ -15,7 +15,7 @@ from apps.releases.exceptions import AlreadyAsked, NoEmergency, ReasonMissing, S
 from apps.releases.models import Channel, EmergencyPublication, EmergencyRequest, Publication, Release
 from apps.releases.selectors import authors_of, live_publication
 from apps.releases.selectors.emergencies import open_request
-from apps.releases.services.freezes import note_override, refuse_if_frozen
+from apps.releases.services.freezes import refuse_if_frozen
 from apps.releases.services.holding import refuse_if_held
 from apps.releases.services.publishing import as_details, go_live, refuse_if_base_moved
 from apps.releases.transitions import NEXT_STEPS, State, lock_with_channel
@@ -85,8 +85,7 @@ def confirm(*, release: Release, actor: User, digest: str | None = None) -> Publ
         confirmed_by=actor,
         confirmed_at=timezone.now(),
     )
-    publication = go_live(release, channel, actor=actor, reason=request.reason)
-    note_override(publication, freeze, reason=request.reason)
+    publication = go_live(release, channel, actor=actor, reason=request.reason, freeze=freeze)
     record(
         actor=actor,
         action="release.publish_in_emergency",

@@ -6,6 +6,7 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.accounts.permissions import require
 from apps.audit.services import record
+from apps.releases.channels.freezing import Freeze
 from apps.releases.channels.schedule_life import settle_by
 from apps.releases.channels.who_was_first import done_by, first_words
 from apps.releases.conflicts.standing import is_behind, standing_of
@@ -71,8 +72,8 @@ def publish(
     freeze = refuse_if_frozen(channel, actor=actor, reason=override_freeze)
     _refuse_missing_approvals(release, channel)
     refuse_if_base_moved(release)
-    publication = go_live(release, channel, actor=actor, reason=override_freeze if freeze else "")
-    note_override(publication, freeze, reason=override_freeze)
+    reason = override_freeze if freeze else ""
+    publication = go_live(release, channel, actor=actor, reason=reason, freeze=freeze)
     record(
         actor=actor,
         action="release.publish",
@@ -83,10 +84,13 @@ def publish(
     return publication
 
 
-def go_live(release: Release, channel: Channel, *, actor: User, reason: str = "") -> Publication:
+def go_live(
+    release: Release, channel: Channel, *, actor: User, reason: str = "", freeze: Freeze | None = None
+) -> Publication:
     """Append the publication of a release that may go live, both being locked; return it.
 
-    Whether it may is for the caller to say, and to write into the log. Raises `ManifestMissing`.
+    Whether it may, also in a `freeze`, is for the caller to say, and to write into the log. Raises
+    `ManifestMissing`.
     """
     if release.manifest is None:
         raise WrongState(f"Release {release.pk} is not built.", next_step=NEXT_STEPS[State.DRAFT])
@@ -97,9 +101,9 @@ def go_live(release: Release, channel: Channel, *, actor: User, reason: str = ""
         live,
         release=release,
         manifest=release.manifest,
-        kind=Publication.Kind.PUBLISH,
         actor=actor,
         reason=reason.strip(),
+        freeze=freeze,
     )
     move(release, State.PUBLISHED, step="published")
     end_with(release)
@@ -136,7 +140,6 @@ def roll_back(
         live,
         release=goal.release,
         manifest=goal.manifest,
-        kind=Publication.Kind.ROLLBACK,
         actor=actor,
         returns_to=goal,
         reason=reason.strip(),
@@ -221,10 +224,10 @@ def _append(
     *,
     release: Release,
     manifest: Manifest,
-    kind: Publication.Kind,
     actor: User,
     returns_to: Publication | None = None,
     reason: str = "",
+    freeze: Freeze | None = None,
 ) -> Publication:
     now = timezone.now()
     publication = Publication.objects.create(
@@ -232,13 +235,14 @@ def _append(
         sequence=live.sequence + 1 if live else 1,
         release=release,
         manifest=manifest,
-        kind=kind,
+        kind=Publication.Kind.ROLLBACK if returns_to else Publication.Kind.PUBLISH,
         returns_to=returns_to,
         actor=actor,
         reason=reason,
         tag=next_tag(channel, now),
         published_at=now,
     )
+    note_override(publication, freeze, reason=reason)  # first: its seal says so
     seal(publication)
     open_receipt(publication)
     transaction.on_commit(partial(write_pointer, channel), robust=True)

@@ -8,6 +8,7 @@ from django.core.management.base import CommandParser
 from django.utils.timezone import localtime
 
 from apps.accounts.command_line import SubcommandsCommand
+from apps.releases.channels.reports import marks_report
 from apps.releases.comparing.texts import visible
 from apps.releases.history.changelog import tags
 from apps.releases.history.reports import seal_report
@@ -15,6 +16,7 @@ from apps.releases.history.verification import unverified
 from apps.releases.models import Publication
 from apps.releases.reports import history_report
 from apps.releases.selectors import channel_named, publication_tagged
+from apps.releases.selectors.emergencies import Marks, marks_of
 
 
 class Command(SubcommandsCommand):
@@ -32,17 +34,24 @@ class Command(SubcommandsCommand):
 
     def show(self, *, tag: str, **options: Any) -> object:
         publication = publication_tagged(tag)
-        fault = unverified([publication]).get(publication.pk)
+        marked = marks_of([publication])
+        marks = marked.get(publication.pk, Marks())
+        fault = unverified([publication], marked).get(publication.pk)
         at = f"{localtime(publication.published_at):%Y-%m-%d %H:%M:%S %Z}"
         self.say(f"{tag}: publication {publication.sequence} of {publication.channel}, {at}")
         self.say(f"  Release {publication.release_id} · {visible(publication.release.title)}")
         goal = f" to {publication.returns_to.tag}" if publication.returns_to else ""
-        self.say(f"  {publication.get_kind_display()}{goal} by {publication.actor}")
+        behind = f", {marks.words}" if marks.words else ""
+        self.say(f"  {publication.get_kind_display()}{goal} by {publication.actor}{behind}")
         if publication.reason:
             self.say(f"  Reason: {visible(publication.reason)}")
         self.say(f"  Digest: sha256:{publication.manifest_id}")
         self.say(f"  Seal: {fault or 'verified'}")
-        return {**history_report(publication), "seal": seal_report(publication, fault)}
+        return {
+            **history_report(publication),
+            **marks_report(marks),
+            "seal": seal_report(publication, fault),
+        }
 
     def list_tags(self, *, channel: str | None, since: datetime | None, limit: int, **options: Any) -> object:
         found = list(islice(tags(channel_named(channel) if channel else None, since=since), max(limit, 0)))
