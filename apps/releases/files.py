@@ -11,6 +11,7 @@ from apps.assets import store
 from apps.releases.exceptions import ManifestMissing
 from apps.releases.manifest.writer import file_sha256
 from apps.releases.models import ManifestFile
+from apps.releases.verified_files import note_verified
 
 _KEPT_FILES = 20  # of those that were fetched; a manifest of a million paths has 87 MB
 
@@ -33,6 +34,8 @@ def put_manifest_file(file: Path, *, digest: str) -> StoredFile:
     sha256, size_bytes = file_sha256(file), file.stat().st_size
     name = manifest_name(digest, sha256)
     store.put_file(name, file, sha256=sha256)
+    if (stored := store.local_path(name)) and store.is_stored(name, size_bytes=size_bytes):
+        note_verified(stored, sha256)
     return {"file_name": name, "file_sha256": sha256, "file_size_bytes": size_bytes}
 
 
@@ -62,6 +65,7 @@ def _fetched(manifest: ManifestFile) -> Path:
         if store.download(manifest.file_name, unfinished) == manifest.file_sha256:
             file.parent.mkdir(parents=True, exist_ok=True)
             unfinished.replace(file)
+            note_verified(file, manifest.file_sha256)
             _remove_oldest(file.parent)
     return file
 

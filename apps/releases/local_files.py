@@ -8,7 +8,8 @@ from django.conf import settings
 
 from apps.assets import store
 
-_KEPT_FILES = 20
+# By what their names begin with: one of a draft may have 87 MB, one of counts has 2 MB at the most.
+_KEPT_FILES = {"draft": 20, "tally": 200, "verified": 2_000}
 
 
 def kept_file(name: str) -> Path | None:
@@ -32,7 +33,7 @@ def keep_file(name: str, write: Callable[[Path], object]) -> Path:
     with store.refusing_no_room(), store.temporary_file() as unfinished:
         write(unfinished)
         unfinished.replace(file)
-    _remove_oldest(file.parent)
+    _remove_oldest(file.parent, _sort_of(name))
     return file
 
 
@@ -41,7 +42,14 @@ def kept_folder() -> Path:
     return Path(settings.DATA_DIR) / "compared"
 
 
-def _remove_oldest(folder: Path) -> None:
-    by_use = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime)
-    for file in by_use[:-_KEPT_FILES]:
+def _remove_oldest(folder: Path, sort: str) -> None:
+    files = [file for file in folder.iterdir() if _sort_of(file.name) == sort]
+    most = _KEPT_FILES[sort]
+    if len(files) <= most:
+        return
+    for file in sorted(files, key=lambda file: file.stat().st_mtime)[:-most]:
         file.unlink(missing_ok=True)
+
+
+def _sort_of(name: str) -> str:
+    return name.partition("-")[0]

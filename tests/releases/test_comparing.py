@@ -250,13 +250,13 @@ def test_a_file_of_counts_that_is_damaged_is_made_again(spring: Release) -> None
 
 
 def test_files_that_are_kept_are_few(spring: Release, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("apps.releases.local_files._KEPT_FILES", 2)
+    monkeypatch.setitem(local_files._KEPT_FILES, "tally", 2)
     for name in ("1", "2", "nothing"):
         for other in ("1", "2", "nothing"):
             found = tallies.tally_of(comparable_named(name).reader, comparable_named(other).reader)
             assert found is not None
             found.close()
-    assert len(list(local_files.kept_folder().iterdir())) == 2
+    assert len(list(local_files.kept_folder().glob("tally-*"))) == 2
 
 
 def test_a_manifest_that_went_is_missed_with_a_next_step(spring: Release) -> None:

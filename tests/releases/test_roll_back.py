@@ -2,10 +2,12 @@
 
 import json
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from apps.accounts.models import User
 from apps.assets import store
@@ -13,7 +15,9 @@ from apps.caching.defaults import DEFAULT_RULES
 from apps.caching.serialisation import as_json
 from apps.caching.services import add_version
 from apps.releases.exceptions import BlobsMissing, ManifestMissing
+from apps.releases.manifest.writer import file_sha256
 from apps.releases.models import Channel, Manifest, Publication, Release
+from apps.releases.rolling_back import wholeness
 from apps.releases.rolling_back.preview import preview_roll_back
 from apps.releases.rolling_back.wholeness import refuse_unless_whole
 from apps.releases.selectors import live_publication, manifest_reader_of, open_manifest
@@ -216,3 +220,67 @@ def test_what_is_served_already_is_not_asked_for(second: Release, live: Release,
     lose(second.manifest.file_name)
     with pytest.raises(BlobsMissing):
         refuse_unless_whole(live.manifest, instead_of=second.manifest)  # type: ignore[arg-type]
+
+
+def page_of(channel: Channel, manager: User, sequence: int = 1, query: str = "") -> str:
+    page = staff_client(manager).get(f"/admin/releases/channel/{channel.pk}/roll-back/{sequence}/{query}")
+    return " ".join(page.content.decode().split())
+
+
+def test_a_page_looks_at_the_first_contents_and_the_service_at_all(
+    second: Release, live: Release, manager: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wholeness, "LOOKED_AT", 1)
+    entry = manifest_reader_of(live).lookup("js/old.js")
+    assert entry
+    lose(store.blob_name(entry.blob))
+    assert "storage has the contents of the first 1 paths that come back" in page_of(live.channel, manager)
+    assert "It cannot be done" in page_of(live.channel, manager, query="?count=1"), "who asks for all waits"
+    with pytest.raises(BlobsMissing, match="lacks 1 of the contents"):
+        publishing.roll_back(channel=live.channel, reason="broken", actor=manager)
+    assert live_on(live.channel).sequence == 2
+
+
+def test_a_page_reads_no_manifest_that_this_machine_has_read(
+    second: Release, live: Release, manager: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+
+    def reading(file: Path) -> str:
+        read.append(file)
+        return file_sha256(file)
+
+    monkeypatch.setattr("apps.releases.rolling_back.wholeness.file_sha256", reading)
+    assert "each content that comes back" in page_of(live.channel, manager)
+    assert read == [], "the build has read it"
+    assert live.manifest
+    file = store.local_path(live.manifest.file_name)
+    assert file
+    file.touch()
+    for _ in range(2):
+        assert "each content that comes back" in page_of(live.channel, manager)
+    assert read == [file], "once more, since it was touched"
+    publishing.roll_back(channel=live.channel, reason="broken", actor=manager)
+    assert read == [file, file], "before a switch each byte is read"
+
+
+def test_storage_is_looked_at_before_the_channel_is_locked_and_again_where_it_has_moved(
+    second: Release, live: Release, manager: User, publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    depths, compared_with = [], []
+    outside = len(connection.savepoint_ids)
+
+    def look(manifest: Manifest, *, instead_of: Manifest | None) -> None:
+        depths.append(len(connection.savepoint_ids) - outside)
+        compared_with.append(instead_of)
+        refuse_unless_whole(manifest, instead_of=instead_of)
+        if len(depths) == 2:
+            publish(put("index.html", "<h1>Meanwhile</h1>"))
+
+    monkeypatch.setattr(publishing, "refuse_unless_whole", look)
+    publishing.roll_back(channel=live.channel, to=1, reason="broken", actor=manager, is_planned=True)
+    assert depths == [0], "no transaction, and so no lock, was open"
+    publishing.roll_back(channel=live.channel, to=2, reason="it was not", actor=manager, is_planned=True)
+    assert depths == [0, 0, 1], "what somebody published meanwhile is compared with under the lock"
+    assert compared_with[-1] != compared_with[-2]
+    assert live_on(live.channel).manifest_id == second.manifest_id

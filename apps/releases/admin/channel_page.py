@@ -235,7 +235,7 @@ def _show_roll_back(
         live=live,
         goal=goal,
         is_same=goal.manifest_id == live.manifest_id,
-        preview=(preview := preview_roll_back(live, goal)),
+        preview=(preview := preview_roll_back(live, goal, is_patient="count" in request.GET)),
         impact=preview.impact,
         form=form,
         why_not=why_not(actor_of(request), "releases.roll_back_channel", f"roll {channel} back"),

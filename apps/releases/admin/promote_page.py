@@ -64,7 +64,9 @@ def _show(
         sources=Channel.objects.exclude(pk=channel.pk),
         served=promotion.source if promotion else None,
         live=live,
-        impact=impact_between(live.manifest if live else None, promotion.source.manifest)
+        impact=impact_between(
+            live.manifest if live else None, promotion.source.manifest, is_patient="count" in request.GET
+        )
         if promotion
         else None,
         why_not=why_not,

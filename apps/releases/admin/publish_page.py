@@ -63,7 +63,9 @@ def _show(request: HttpRequest, release: Release, *, status: int = 200) -> HttpR
         status=status,
         release=release,
         live=live,
-        impact=impact_between(live.manifest if live else None, release.manifest)
+        impact=impact_between(
+            live.manifest if live else None, release.manifest, is_patient="count" in request.GET
+        )
         if release.manifest
         else None,
         lint=lint_of(release),

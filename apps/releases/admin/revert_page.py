@@ -39,6 +39,8 @@ def _show(request: HttpRequest, release: Release, *, status: int = 200) -> HttpR
         status=status,
         release=release,
         live=live_publication(release.channel),
-        impact=impact_between(release.manifest, release.base_manifest) if release.manifest else None,
+        impact=impact_between(release.manifest, release.base_manifest, is_patient="count" in request.GET)
+        if release.manifest
+        else None,
         action=actions_for(release, actor_of(request))["revert"],
     )

@@ -27,7 +27,7 @@ class PreviewReport(TypedDict):
     paths: dict[str, int] | None
     redirects: int | None
     rules: list[RuleReport]
-    kept_names: int
+    kept_names: int | None
     cannot_be_undone: list[str]
 
 

@@ -101,8 +101,9 @@ class Comparison:
         if choice.kind == MOVED:
             yield from self._moves(choice)
             return
+        wanted, within = self.tally.narrowed(choice.wanted) if self.tally else (choice.wanted, None)
         try:
-            for difference in diff(self.old.reader, self.new.reader, choice.wanted):
+            for difference in diff(self.old.reader, self.new.reader, wanted, within=within):
                 row = self._row(difference)
                 if not (choice.kind and (row.moved_from or row.moved_to)):
                     yield row

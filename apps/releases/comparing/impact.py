@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 
-from apps.releases.comparing.tallies import tally_of
+from apps.releases.comparing.tallies import is_quick, quick_tally, tally_of
 from apps.releases.exceptions import ManifestMissing
 from apps.releases.manifest import (
     Difference,
@@ -16,6 +16,7 @@ from apps.releases.manifest import (
     diff,
     diff_redirects,
 )
+from apps.releases.manifest.tally import Tally
 from apps.releases.models import Manifest
 from apps.releases.selectors import open_manifest
 
@@ -31,6 +32,7 @@ class Impact:
     """How many paths come, change, follow a change, go, or get other headers; and the first of them by name.
 
     `redirects` counts those that lead elsewhere, or no longer do; `first_redirects` are the first of them.
+    Unless it `is_counted`, more paths differ than the first of them: the counts of paths are 0 then.
     """
 
     added: int
@@ -41,6 +43,7 @@ class Impact:
     first: tuple[Difference, ...]
     redirects: int = 0
     first_redirects: tuple[RedirectDifference, ...] = ()
+    is_counted: bool = True
 
     @property
     def total(self) -> int:
@@ -70,7 +73,7 @@ def impact_of(
             kept.append(difference)
     moved = tuple(redirects)
     first = tuple((made + derived)[:named])
-    return Impact(**counts, first=first, redirects=len(moved), first_redirects=moved[:named])
+    return Impact(**counts, first=first, redirects=len(moved), first_redirects=moved[:named], is_counted=True)
 
 
 def kind_of(difference: Difference | RedirectDifference) -> str:
@@ -89,33 +92,38 @@ def kind_of(difference: Difference | RedirectDifference) -> str:
     return "headers"
 
 
-def impact_between(old: Manifest | None, new: Manifest | None) -> Impact | None:
+def impact_between(old: Manifest | None, new: Manifest | None, *, is_patient: bool = False) -> Impact | None:
     """Return what going from `old` to `new` changes, or None where storage lacks one of their files.
 
-    What was counted before, as a build does, is not counted again: a page waits for a few rows only.
+    What was counted before, as a build does, is not counted again: a page waits for a few rows only. Where
+    counting would take longer than a page should, only who `is_patient` gets the counts.
     """
     try:
         before, after = open_manifest(old) if old else None, open_manifest(new) if new else None
-        tally = tally_of(before, after)
-        if tally is None:
-            return impact_of(diff(before, after), diff_redirects(before, after))
-        with closing(tally):
-            counts = {kind: each.paths for kind, each in tally.counts().items()}
         redirects = tuple(diff_redirects(before, after))
-        first = tuple(_first(before, after, counts))
-        return Impact(**counts, first=first, redirects=len(redirects), first_redirects=redirects[:_NAMED])
+        moved = len(redirects), redirects[:_NAMED]
+        tally = (tally_of if is_patient else quick_tally)(before, after)
+        if tally is not None:
+            with closing(tally):
+                counts = {kind: each.paths for kind, each in tally.counts().items()}
+                first = tuple(_first(before, after, tally))
+            return Impact(
+                **counts, first=first, redirects=moved[0], first_redirects=moved[1], is_counted=True
+            )
+        if is_patient or is_quick(before, after):  # the disk refuses to keep counts
+            return impact_of(diff(before, after), redirects)
+        first = tuple(islice(diff(before, after), _NAMED))
+        return Impact(0, 0, 0, 0, 0, first, *moved, is_counted=False)
     except (ManifestMissing, ManifestFault):
         return None
 
 
-def _first(
-    old: ManifestReader | None, new: ManifestReader | None, counts: dict[str, int]
-) -> Iterator[Difference]:
+def _first(old: ManifestReader | None, new: ManifestReader | None, tally: Tally) -> Iterator[Difference]:
     """Yield some differences by name, those that people made first; what there is none of is not sought."""
     remaining = _NAMED
     for kinds in (_MADE, _DERIVED):
-        wanted = frozenset(kind for kind in kinds if counts[kind])
-        if wanted and remaining:
-            found = list(islice(diff(old, new, Wanted(kinds=wanted)), remaining))
+        wanted, within = tally.narrowed(Wanted(kinds=frozenset(kinds)))
+        if wanted.kinds and remaining:
+            found = list(islice(diff(old, new, wanted, within=within), remaining))
             remaining -= len(found)
             yield from found

@@ -49,7 +49,7 @@ def kept_tally(old: ManifestReader | None, new: ManifestReader | None) -> Tally 
 def is_quick(old: ManifestReader | None, new: ManifestReader | None) -> bool:
     """Say whether so little can differ that counting it is a matter of an instant."""
     with Pair(old, new) as pair:
-        return pair.bucket_count <= QUICK_BUCKETS
+        return len(pair.buckets) <= QUICK_BUCKETS
 
 
 def _made(old: ManifestReader | None, new: ManifestReader | None) -> Tally | None:

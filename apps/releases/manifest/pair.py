@@ -24,9 +24,9 @@ type Range = tuple[str, str]
 type DifferingRow = tuple[str, str, Entry | None, Entry | None]
 """Path, kind, and the entry on either side."""
 
-type Fact = tuple[str, str, int, int, int | None, int | None, int, bytes | None]
-"""Path, kind, size on either side, header set's id on either side, whether these are other sets, and the
-blob that was uploaded, where the path came or went."""
+type Fact = tuple[str, str, int, int, int | None, int | None, int, bytes | None, str | None, str | None]
+"""Path, kind, size on either side, header set's id on either side, whether these are other sets, the
+blob that was uploaded, where the path came or went, and the fingerprint on either side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +81,8 @@ class Pair:
 
     def __init__(self, old: ManifestReader | None, new: ManifestReader | None) -> None:
         self.old, self.new = old, new
-        buckets = changed_buckets(old, new)
-        self.bucket_count = len(buckets)
-        self.ranges = joined(buckets)
+        self.buckets = changed_buckets(old, new)
+        self.ranges = joined(self.buckets)
         self.db = sqlite3.connect(":memory:", uri=True, isolation_level=None)
         try:
             _attach(self.db, "old", old)
@@ -101,18 +100,24 @@ class Pair:
     ) -> None:
         self.db.close()
 
-    def rows(self, wanted: Wanted = EVERYTHING) -> Iterator[DifferingRow]:
-        """Yield what differs and is wanted, in the order of its paths."""
+    def rows(self, wanted: Wanted = EVERYTHING, within: list[Range] | None = None) -> Iterator[DifferingRow]:
+        """Yield what differs and is wanted, in the order of its paths.
+
+        `within` are the buckets that hold all of it, where that is known: no others are read then.
+        """
         nothing = ", ".join(["NULL"] * 8)
         both = f"o.path, {self._kind()} AS kind, {_columns('o')}, {_columns('n')}"
         changed = self._changed_sql(wanted, both)
         came = self._came_sql(wanted, f"n.path, 'added', {nothing}, {_columns('n')}")
-        for ends in filter(None, map(wanted.within, self.ranges)):
+        ranges = self.ranges if within is None else joined(within)
+        for ends in filter(None, map(wanted.within, ranges)):
             yield from merge(self._read(changed, ends), self._read(came, ends), key=lambda row: row[0])
 
     def facts(self) -> Iterator[Fact]:
         """Yield of everything that differs what it is counted by; in order where no path came or went."""
-        new_facts = f"n.path, 'added', 0, n.size, NULL, n.header_set, 0, {self._uploaded('n')}"
+        new_facts = (
+            f"n.path, 'added', 0, n.size, NULL, n.header_set, 0, {self._uploaded('n')}, NULL, n.fingerprint"
+        )
         changed, came = self._changed_sql(EVERYTHING, self._facts()), self._came_sql(EVERYTHING, new_facts)
         for ends in self.ranges:
             for sql in filter(None, (changed, came)):
@@ -130,7 +135,8 @@ class Pair:
         uploaded = f"CASE WHEN n.path IS NULL THEN {self._uploaded('o')} END"
         sizes = "o.size, coalesce(n.size, 0)"
         return (
-            f"o.path, {self._kind()} AS kind, {sizes}, o.header_set, n.header_set, {is_other_set}, {uploaded}"
+            f"o.path, {self._kind()} AS kind, {sizes}, o.header_set, n.header_set, {is_other_set},"
+            f" {uploaded}, o.fingerprint, n.fingerprint"
         )
 
     def _changed_sql(self, wanted: Wanted, columns: str) -> str:

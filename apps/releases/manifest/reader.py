@@ -151,6 +151,15 @@ class ManifestReader:
         )
         return tuple(Representation(coding, encoded.hex(), size) for coding, encoded, size in rows)
 
+    def coded(self, blobs: Collection[str]) -> Iterator[tuple[str, int]]:
+        """Yield (SHA-256 in hex, size in bytes) of each content coding of `blobs`, some hundreds of them."""
+        marks = ", ".join("?" * len(blobs))
+        rows = self._db.execute(
+            f"SELECT encoded, size FROM representation WHERE blob IN ({marks})",  # noqa: S608 - marks
+            list(map(bytes.fromhex, blobs)),
+        )
+        return ((encoded.hex(), size) for encoded, size in rows)
+
     def served_among(self, blobs: Collection[str]) -> set[str]:
         """Return those of these blobs (hex) that some path serves: one pass over all paths."""
         wanted = frozenset(map(bytes.fromhex, blobs))

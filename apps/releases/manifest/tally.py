@@ -6,27 +6,31 @@ neither counting nor reading takes more memory where there are more of them.
 
 import json
 import sqlite3
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import batched, takewhile
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
+from apps.caching.matching import is_fingerprinted
 from apps.caching.rules import HeaderSet
 from apps.releases.manifest.format import LAST, ManifestFault
-from apps.releases.manifest.pair import KINDS, Fact, Pair
+from apps.releases.manifest.pair import KINDS, Fact, Pair, Range, Wanted
 from apps.releases.manifest.reader import ManifestReader
 
-_VERSION = 1
+_VERSION = 2
 _MOST_FOLDERS = 1_000  # of one change of headers; what lies in others is counted as one group
 _ROWS_AT_ONCE = 5_000
 _SCHEMA = """
 CREATE TABLE counted (kind TEXT PRIMARY KEY, paths INTEGER, old_bytes INTEGER, new_bytes INTEGER);
 CREATE TABLE header_change (old TEXT, new TEXT, folder TEXT, paths INTEGER, first TEXT, last TEXT);
 CREATE TABLE move (old TEXT NOT NULL, new TEXT NOT NULL);
+CREATE TABLE place (kind TEXT, first TEXT, following TEXT, PRIMARY KEY (kind, first)) WITHOUT ROWID;
+CREATE TABLE names (old INTEGER, new INTEGER);
 CREATE TEMP TABLE went (blob BLOB, path TEXT);
 CREATE TEMP TABLE came (blob BLOB, path TEXT);
 """
@@ -84,6 +88,8 @@ def write_tally(file: Path, old: ManifestReader | None, new: ManifestReader | No
                 db.executemany(f"INSERT INTO {table} VALUES (?, ?)", rows)  # noqa: S608 - ours
         db.executemany("INSERT INTO counted VALUES (?, ?, ?, ?)", counting.rows())
         db.executemany("INSERT INTO header_change VALUES (?, ?, ?, ?, ?, ?)", counting.header_changes())
+        db.executemany("INSERT INTO place VALUES (?, ?, ?)", counting.places())
+        db.execute("INSERT INTO names VALUES (?, ?)", counting.names)
         db.execute("COMMIT")
         db.executescript(_MATCH)
         db.execute(f"PRAGMA user_version = {_VERSION}")
@@ -121,10 +127,27 @@ class Tally:
 
     def counts(self) -> dict[str, Counted]:
         """Return every kind's count; what was moved is among what was added and removed, too."""
-        opposite = {"added": "removed", "removed": "added"} if self._is_reversed else {}
+        opposite = self._opposite
         rows = self._db.execute(f"SELECT kind, paths, {self._old}_bytes, {self._new}_bytes FROM counted")  # noqa: S608 - ours
         found = {opposite.get(kind, kind): Counted(*counted) for kind, *counted in rows}
         return {kind: found.get(kind, Counted()) for kind in KINDS}
+
+    def lost_names(self) -> int:
+        """Return how many fingerprinted names the old side has and the new one does not."""
+        return int(self._db.execute(f"SELECT {self._old} FROM names").fetchone()[0])  # noqa: S608 - ours
+
+    def narrowed(self, wanted: Wanted) -> tuple[Wanted, list[Range]]:
+        """Return what is wanted without kinds that there are none of, and the buckets that hold the rest."""
+        counts = self.counts()
+        kinds = frozenset(kind for kind in wanted.kinds if counts[kind].paths)
+        opposite = self._opposite
+        names = [opposite.get(kind, kind) for kind in sorted(kinds)]
+        marks = ", ".join("?" * len(names))
+        rows = self._db.execute(
+            f"SELECT DISTINCT first, following FROM place WHERE kind IN ({marks}) ORDER BY first",  # noqa: S608 - marks
+            names,
+        )
+        return replace(wanted, kinds=kinds), rows.fetchall()
 
     def move_count(self) -> int:
         """Return how many paths have content that another path had before."""
@@ -168,6 +191,10 @@ class Tally:
         ).fetchone()
         return changes, paths
 
+    @property
+    def _opposite(self) -> dict[str, str]:
+        return {"added": "removed", "removed": "added"} if self._is_reversed else {}
+
     def _folders(self, old: str, new: str, limit: int) -> tuple[tuple[str, int], ...]:
         rows = self._db.execute(
             f"SELECT first, last, paths FROM header_change WHERE {self._old} = ? AND {self._new} = ?"  # noqa: S608 - ours
@@ -195,10 +222,24 @@ class _Counting:
     pair: Pair
     _counts: dict[str, list[int]] = field(default_factory=dict)
     _changes: dict[tuple[int, int], dict[str, _Group]] = field(default_factory=dict)
+    _places: dict[str, set[Range]] = field(default_factory=dict)
+    _firsts: list[str] = field(init=False)
+    _old_names: int = 0
+    _new_names: int = 0
+
+    def __post_init__(self) -> None:
+        self._firsts = [first for first, _ in self.pair.buckets]
+
+    @property
+    def names(self) -> tuple[int, int]:
+        """How many fingerprinted names only the old side has, and only the new one."""
+        return self._old_names, self._new_names
 
     def take(self, row: Fact) -> tuple[str, bytes | None, str] | None:
         """Count a row; return where it belongs if it may be an end of a move."""
-        path, kind, old_size, new_size, old_set, new_set, is_other_set, blob = row
+        path, kind, old_size, new_size, old_set, new_set, is_other_set, blob, old_name, new_name = row
+        self._take_names(path, kind, old_name, new_name)
+        self._places.setdefault(kind, set()).add(self.pair.buckets[bisect_right(self._firsts, path) - 1])
         counted = self._counts.setdefault(kind, [0, 0, 0])
         counted[0] += 1
         counted[1] += old_size
@@ -219,6 +260,19 @@ class _Counting:
             before, after = (_words_of(reader, number) for reader, number in self._sides(old, new))
             for folder, group in folders.items():
                 yield before, after, folder, group.paths, group.first, group.last
+
+    def places(self) -> Iterator[tuple[str, str, str]]:
+        """Yield each kind with the buckets that hold some of it."""
+        for kind, buckets in self._places.items():
+            yield from ((kind, first, following) for first, following in buckets)
+
+    def _take_names(self, path: str, kind: str, old: str | None, new: str | None) -> None:
+        if old != new:
+            self._old_names += bool(old)
+            self._new_names += bool(new)
+        if kind in {"added", "removed"} and is_fingerprinted(path):
+            self._old_names += kind == "removed"
+            self._new_names += kind == "added"
 
     def _take_header_change(self, sets: tuple[int, int], path: str) -> None:
         folders = self._changes.setdefault(sets, {})

@@ -1,16 +1,16 @@
 """What a roll back would change: files, redirects, cache rules, names; or why it would be refused."""
 
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
-from apps.caching.matching import is_fingerprinted
 from apps.caching.models import CacheRuleVersion
 from apps.refusals import Refusal
-from apps.releases.comparing.impact import Impact, impact_of
+from apps.releases.comparing.impact import Impact, impact_between
+from apps.releases.comparing.tallies import kept_tally
 from apps.releases.exceptions import ManifestMissing
-from apps.releases.manifest import Difference, diff, diff_redirects
 from apps.releases.models import Publication, Release
-from apps.releases.rolling_back.wholeness import refuse_unless_whole
+from apps.releases.rolling_back.wholeness import Looked, look, refuse_unless_whole
 from apps.releases.selectors import open_manifest
 
 
@@ -28,53 +28,49 @@ class RollBackPreview:
     """From `live` to `goal`: what changes for visitors; `fault` says why it would be refused, "" for not.
 
     `impact` is None where a manifest cannot be read. `kept_names` counts the fingerprinted names that only
-    what is live now has, and that go on answering for pages that visitors have open.
+    what is live now has, and that go on answering for pages that visitors have open; None where nobody
+    waited for that. `looked` says how far storage was looked at: None for all of it, or with a fault.
     """
 
     live: Publication
     goal: Publication
     impact: Impact | None
     rules: tuple[RuleChange, ...]
-    kept_names: int
+    kept_names: int | None
     fault: str
+    looked: Looked | None = None
 
     @property
     def is_same(self) -> bool:
         return self.live.manifest_id == self.goal.manifest_id
 
 
-class _NameCount:
-    """Counts fingerprinted names of the first of two manifests that the second does not have, in passing."""
+def preview_roll_back(live: Publication, goal: Publication, *, is_patient: bool = True) -> RollBackPreview:
+    """Return what going back from `live` to `goal` changes; the cost follows what they differ in.
 
-    def __init__(self) -> None:
-        self.count = 0
-
-    def of(self, differences: Iterator[Difference]) -> Iterator[Difference]:
-        for difference in differences:
-            old, new = difference.old, difference.new
-            if old and old.fingerprint and not (new and new.fingerprint == old.fingerprint):
-                self.count += 1
-            if old and new is None and is_fingerprinted(old.path):
-                self.count += 1
-            yield difference
-
-
-def preview_roll_back(live: Publication, goal: Publication) -> RollBackPreview:
-    """Return what going back from `live` to `goal` changes; the cost follows what they differ in."""
-    names = _NameCount()
-    impact: Impact | None = None
-    fault = ""
+    Unless somebody `is_patient`, storage is looked at as far as a page can wait for, and what was not counted
+    before is not counted.
+    """
+    impact = impact_between(live.manifest, goal.manifest, is_patient=is_patient)
+    looked, fault = None, ""
     try:
-        old, new = open_manifest(live.manifest), open_manifest(goal.manifest)
-        impact = impact_of(names.of(diff(old, new)), diff_redirects(old, new))
-    except ManifestMissing as missing:
-        fault = str(missing)
-    try:
-        refuse_unless_whole(goal.manifest, instead_of=live.manifest)
+        if is_patient:
+            refuse_unless_whole(goal.manifest, instead_of=live.manifest)
+        else:
+            looked = look(goal.manifest, instead_of=live.manifest)
     except Refusal as refusal:
         fault = str(refusal)
     rules = tuple(_rule_changes(live.release, goal.release))
-    return RollBackPreview(live, goal, impact, rules, names.count, fault)
+    return RollBackPreview(live, goal, impact, rules, _kept_names(live, goal), fault, looked)
+
+
+def _kept_names(live: Publication, goal: Publication) -> int | None:
+    """Return how many fingerprinted names only what is live has, where that was counted."""
+    with suppress(ManifestMissing):
+        if tally := kept_tally(open_manifest(live.manifest), open_manifest(goal.manifest)):
+            with closing(tally):
+                return tally.lost_names()
+    return None
 
 
 def rule_words(rule: RuleChange) -> str:

@@ -39,7 +39,6 @@ _BRIEF = ("route", "expected_input", "failing_command", "noticed_at")
 _STATES = (State.IN_REVIEW, State.APPROVED)
 
 
-@transaction.atomic
 def start_drill(*, release: Release, channel: Channel, actor: User) -> Drill:
     """Let `channel` serve what `release` would, to be rolled back in a moment; return the rehearsal.
 
@@ -47,6 +46,15 @@ def start_drill(*, release: Release, channel: Channel, actor: User) -> Drill:
     `ApprovalsMissing`, `ManifestMissing`, `BlobsMissing`, and what `publish` raises.
     """
     refuse_drill(release=release, channel=channel, actor=actor)
+    earlier = live_publication(channel)
+    assert earlier  # noqa: S101 - refuse_drill has seen to it
+    refuse_unless_whole(earlier.manifest, instead_of=release.manifest)
+    return _start(release, channel, actor, seen=(earlier.manifest.file_name, release.manifest_id))
+
+
+@transaction.atomic
+def _start(release: Release, channel: Channel, actor: User, *, seen: tuple[str, str | None]) -> Drill:
+    """Begin a rehearsal under the locks; what was `seen` to be whole is not looked at anew."""
     channel = Channel.objects.select_for_update().get(pk=channel.pk)
     release = Release.objects.select_for_update().get(pk=release.pk)
     refuse_drill(release=release, channel=channel, actor=actor)
@@ -54,7 +62,8 @@ def start_drill(*, release: Release, channel: Channel, actor: User) -> Drill:
     manifest = release.manifest
     assert earlier  # noqa: S101 - refuse_drill has seen to both
     assert manifest  # noqa: S101
-    refuse_unless_whole(earlier.manifest, instead_of=manifest)
+    if (earlier.manifest.file_name, manifest.digest) != seen:
+        refuse_unless_whole(earlier.manifest, instead_of=manifest)
     copy = _rehearsal_of(release, earlier, actor)
     drill = Drill.objects.create(
         release=release,

@@ -113,7 +113,6 @@ def go_live(
     return publication
 
 
-@transaction.atomic
 def roll_back(
     *, channel: Channel, reason: str, actor: User, to: int | None = None, is_planned: bool = False
 ) -> Publication:
@@ -121,9 +120,9 @@ def roll_back(
 
     `to` is that publication's number; without it, what was served before the live release ever was.
     The channel is on hold from then on, until somebody lets it go on (`services.holding`), unless this
-    was planned, and nothing is wrong: an end that was scheduled, a rehearsal. Raises `Forbidden`,
-    `ReasonMissing`, `UnknownPublication`, `AlreadyLive`, and where storage lacks any of it
-    `ManifestMissing` or `BlobsMissing`.
+    was planned, and nothing is wrong: an end that was scheduled, a rehearsal. Storage is looked at before
+    the channel is locked. Raises `Forbidden`, `ReasonMissing`, `UnknownPublication`, `AlreadyLive`, and where
+    storage lacks any of it `ManifestMissing` or `BlobsMissing`.
     """
     require(actor, "releases.roll_back_channel", to=f"roll {channel} back")
     if not reason.strip():
@@ -131,10 +130,29 @@ def roll_back(
             f"{channel} is not rolled back without a reason.",
             next_step="Say in a few words what is wrong; whoever looks at it tomorrow will read it.",
         )
-    channel = Channel.objects.select_for_update().get(pk=channel.pk)
     live = live_publication(channel)
     goal = _goal(channel, live, to)
     refuse_unless_whole(goal.manifest, instead_of=live.manifest if live else None)
+    return _switch_back(channel, reason=reason, actor=actor, to=to, is_planned=is_planned, seen=(live, goal))
+
+
+@transaction.atomic
+def _switch_back(
+    channel: Channel,
+    *,
+    reason: str,
+    actor: User,
+    to: int | None,
+    is_planned: bool,
+    seen: tuple[Publication | None, Publication],
+) -> Publication:
+    """Roll a channel back under its lock; what was `seen` to be whole is not looked at anew."""
+    channel = Channel.objects.select_for_update().get(pk=channel.pk)
+    live = live_publication(channel)
+    goal = _goal(channel, live, to)
+    if _files_of(live, goal) != _files_of(*seen):
+        refuse_unless_whole(goal.manifest, instead_of=live.manifest if live else None)
+    manifest_file(goal.manifest)
     publication = _append(
         channel,
         live,
@@ -212,6 +230,11 @@ def _goal(channel: Channel, live: Publication | None, to: int | None) -> Publica
             next_step="Choose another one from its history.",
         )
     return goal
+
+
+def _files_of(live: Publication | None, goal: Publication) -> tuple[str, str]:
+    """Return the manifest files in storage that a roll back was looked at with."""
+    return live.manifest.file_name if live else "", goal.manifest.file_name
 
 
 def _numbered(channel: Channel, sequence: int) -> Publication | None:
