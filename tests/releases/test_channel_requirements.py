@@ -18,6 +18,7 @@ from apps.releases.services.channels import set_options, set_required_approvals,
 from tests.releases.conftest import MakeRelease, put
 from tests.releases.test_commands import refused, run
 from tests.staff import staff_client
+from tests.tampering import without_guard
 
 Capture = pytest.CaptureFixture[str]
 
@@ -85,7 +86,11 @@ def test_on_a_protected_channel_nobody_publishes_alone_not_even_the_first_time(
     set_options(channel=production, actor=administrator, is_protected=True)
     release = review.submit(release=make_release(put("a.html", "a")), actor=editor)
     assert release.state == Release.State.IN_REVIEW
-    Release.objects.filter(pk=release.pk).update(state=Release.State.APPROVED)
+    moved = Release.objects.filter(pk=release.pk)
+    with pytest.raises(IntegrityError, match="approvals_missing"), transaction.atomic():
+        moved.update(state=Release.State.APPROVED)
+    with without_guard("release_approved_by_enough", "releases_release"):
+        moved.update(state=Release.State.APPROVED)
     with pytest.raises(ApprovalsMissing):
         publishing.publish(release=release, actor=manager)
     assert release.manifest

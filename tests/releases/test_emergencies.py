@@ -28,6 +28,7 @@ from apps.releases.models import (
     EmergencyPublication,
     EmergencyRequest,
     FreezeOverride,
+    Involvement,
     Publication,
     Release,
 )
@@ -36,11 +37,12 @@ from apps.releases.release_report.documents import written
 from apps.releases.selectors import live_publication
 from apps.releases.selectors.emergencies import marks_of, open_request
 from apps.releases.services import drafts, emergencies, freezes, holding, publishing, review
+from apps.releases.services.involvements import note_involvement
 from tests.conftest import MakeUser
 from tests.releases.clock import Clock, stopped_clock
 from tests.releases.conftest import MakeRelease, Publish, put
 from tests.releases.test_commands import refused, run
-from tests.tampering import without_guards
+from tests.tampering import without_guard, without_guards
 
 Capture = pytest.CaptureFixture[str]
 
@@ -224,8 +226,11 @@ def refuse(word: str, write: Callable[[], object]) -> None:
 
 
 def test_the_database_asks_for_two_who_have_no_part_in_it(
-    asked: Release, administrator: User, amir: User, editor: User
+    asked: Release, administrator: User, amir: User, editor: User, manager: User, make_user: MakeUser
 ) -> None:
+    once_involved = make_user("zoe", Role.ADMINISTRATOR)
+    with without_guard("involvement_of_drafts", "releases_involvement"):
+        note_involvement(asked, once_involved, Involvement.Kind.BRIEFED)
     request = EmergencyRequest.objects.get()
     now = timezone.now()
     assert asked.manifest
@@ -239,9 +244,11 @@ def test_the_database_asks_for_two_who_have_no_part_in_it(
         return EmergencyPublication.objects.create(confirmed_at=now, **usual | fields)
 
     refuse("not_approved", lambda: Publication.objects.create(**values))
-    refuse("not_approved", lambda: Release.objects.filter(pk=asked.pk).update(state="published"))
-    for person in (administrator, editor):
+    refuse("not_published", lambda: Release.objects.filter(pk=asked.pk).update(state="published"))
+    for person in (administrator, editor, manager, once_involved):
         refuse("self_approval", partial(mark, confirmed_by=person))
+    ask = partial(EmergencyRequest.objects.create, release=asked, manifest=asked.manifest, asked_at=now)
+    refuse("forbidden", lambda: ask(asked_by=manager, reason="Half price."))
     with transaction.atomic():
         mark(sequence=3)
         refuse("not_approved", lambda: Publication.objects.create(**values))

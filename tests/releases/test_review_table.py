@@ -63,14 +63,15 @@ TABLE = {
     "publish": Rule(MANAGERS, frozenset({State.APPROVED})),
     "comment": Rule(EDITORS, EVERY_STATE),
 }
-# Where a row may be moved past the services: with the approvals, and the manifest, that it has there.
-MOVES = {
+# Where a row may be moved past the services, when nothing else is written: all else goes with a publication,
+# with approvals, or without the digest that it had.
+MOVES: dict[State, set[State]] = {
     State.DRAFT: {State.WITHDRAWN},
-    State.IN_REVIEW: {State.DRAFT, State.REJECTED, State.WITHDRAWN},
-    State.APPROVED: {State.DRAFT, State.PUBLISHED, State.WITHDRAWN},
-    State.PUBLISHED: {State.SUPERSEDED},
-    State.SUPERSEDED: {State.PUBLISHED},
-    State.REJECTED: {State.DRAFT},
+    State.IN_REVIEW: {State.REJECTED, State.WITHDRAWN},
+    State.APPROVED: {State.WITHDRAWN},
+    State.PUBLISHED: set(),
+    State.SUPERSEDED: set(),
+    State.REJECTED: set(),
     State.WITHDRAWN: set(),
 }
 
