@@ -12,7 +12,6 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.assets.models import Asset, AssetVersion, Blob
-from apps.audit.guards import Guard, RemoveGuard
 from apps.releases.models import (
     Approval,
     Change,
@@ -25,6 +24,7 @@ from apps.releases.models import (
     Release,
 )
 from apps.releases.selectors import approvals_of
+from tests.migrating import guards_after, guards_in
 from tests.tampering import without_guard
 
 State = Release.State
@@ -329,23 +329,6 @@ def test_a_release_is_not_in_review_without_its_brief(world: World) -> None:
 
 def test_every_guard_is_in_the_database(db: None) -> None:
     """A later migration that rebuilds a table on SQLite drops its triggers without a word."""
-    loader = MigrationLoader(connection)
-    wanted = set()
-    for key in dict.fromkeys(
-        key for leaf in loader.graph.leaf_nodes() for key in loader.graph.forwards_plan(leaf)
-    ):
-        for operation in loader.disk_migrations[key].operations:
-            if isinstance(operation, RemoveGuard):
-                wanted.remove(operation.name)
-            elif isinstance(operation, Guard):
-                wanted.add(operation.name)
-    catalogue = (
-        "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-        if connection.vendor == "sqlite"
-        else "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(catalogue)
-        found = {name for (name,) in cursor.fetchall()}
+    wanted = guards_after(MigrationLoader(connection).disk_migrations)
     assert len(wanted) > 15
-    assert wanted == found
+    assert guards_in(connection) == wanted

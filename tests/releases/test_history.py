@@ -252,7 +252,8 @@ def test_a_row_of_a_manifest_that_was_changed_is_named_though_its_file_is_declar
         db.execute("UPDATE entry SET blob = ? WHERE path = 'css/site.css'", (b"x" * 32,))
     db.close()
     manifest.file_sha256 = sha256(file.read_bytes()).hexdigest()
-    manifest.save()
+    with without_guards("releases_manifest"):
+        manifest.save()
     (only,) = faults(channel)
     assert only.startswith(f"Manifest {manifest.file_name}, of {tag(channel, 2)}: its rows were changed: ")
     assert "the rows from '' on are not what was built" in only
@@ -267,7 +268,8 @@ def test_a_header_in_a_manifest_that_was_changed_is_named_though_its_file_is_dec
         db.execute("""UPDATE header_set SET headers = '[["set-cookie", "a=b"]]' WHERE id = 1""")
     db.close()
     manifest.file_sha256 = sha256(file.read_bytes()).hexdigest()
-    manifest.save()
+    with without_guards("releases_manifest"):
+        manifest.save()
     (only,) = faults(channel)
     assert "the headers by the rule" in only
     assert only.endswith("were changed.")
@@ -279,7 +281,8 @@ def test_a_manifest_in_the_place_of_another_is_named(channel: Channel) -> None:
     file.chmod(0o644)
     file.write_bytes(manifest_of(channel, 1).read_bytes())
     second.file_sha256 = first.file_sha256
-    second.save()
+    with without_guards("releases_manifest"):
+        second.save()
     (only,) = faults(channel)
     assert only.endswith(f"its rows have the digest {first.digest}, not {second.digest}.")
 

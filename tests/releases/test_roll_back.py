@@ -197,6 +197,7 @@ def test_another_manifest_under_its_name_is_not_gone_back_to(
         file_name=second.manifest.file_name,
         file_sha256=second.manifest.file_sha256,
         file_size_bytes=second.manifest.file_size_bytes,
+        revision=2,
     )
     assert_refused(live.channel, manager, "is not the manifest")
 

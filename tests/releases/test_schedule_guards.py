@@ -2,18 +2,14 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
-from pytest_django import DjangoDbBlocker
 
 from apps.accounts.models import User
 from apps.releases.models import Manifest, Release, Schedule
 from apps.releases.services import publishing
-from tests.migrating import migrating
-from tests.releases.test_migrations import publish_one
 
 LATER = datetime(2030, 12, 1, 8, tzinfo=UTC)
 
@@ -83,20 +79,3 @@ def test_what_is_done_has_published_what_it_names(approved: Release, live: Relea
     second.refresh_from_db()
     assert second.state == "cancelled"
     assert publication.sequence == 2
-
-
-def test_schedules_come_and_go_beside_a_history(tmp_path: Path, django_db_blocker: DjangoDbBlocker) -> None:
-    with django_db_blocker.unblock(), migrating(tmp_path) as database:
-        database.to("releases", "0006_channel_requirements")
-        publish_one(database)
-        for _ in range(2):
-            database.to("releases", "0007_schedules")
-            release = database.rows("releases.Release").get()
-            row = database.rows("releases.Schedule").create(
-                release_id=release.pk, manifest_id=release.manifest_id, action="publish", at=LATER,
-                time_zone="UTC", by_id=release.created_by_id,
-            )  # fmt: skip
-            with pytest.raises(IntegrityError, match="schedule_settled"):
-                database.rows("releases.Schedule").filter(pk=row.pk).update(action="end")
-            database.to("releases", "0006_channel_requirements")
-            assert database.rows("releases.Publication").get().tag == "production-1"

@@ -1,3 +1,8 @@
+"""The names that a channel keeps, and an index of publications by time.
+
+The index is made in one go: a publication is one row for what people did, so that takes no time to speak of.
+"""
+
 import django.db.models.deletion
 from django.db import migrations, models
 

@@ -11,6 +11,8 @@ from apps.audit.guards import Guard, append_only
 from apps.releases.history.seals import Facts, genesis, hash_of, moment, statement_of
 from apps.releases.history.signing import signing_key
 
+_ROWS_AT_ONCE = 1_000
+
 
 def seal_history(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """Seal what was published before there were seals, as it is now: from here on it cannot change unseen."""
@@ -20,9 +22,10 @@ def seal_history(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     in_order = publications.select_related("channel", "actor", "returns_to").order_by("channel", "sequence")
     for channel, history in groupby(in_order.iterator(chunk_size=2000), key=lambda each: each.channel):
         previous, key = genesis(channel.name), signing_key()
+        made = []
         for publication in history:
             statement = statement_of(_facts(publication), previous=previous)
-            seal = seals.create(
+            seal = seals.model(
                 publication=publication,
                 channel=channel,
                 sequence=publication.sequence,
@@ -33,6 +36,8 @@ def seal_history(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
                 signature=b64encode(key.sign(statement.encode())).decode(),
             )
             previous = seal.hash
+            made.append(seal)
+        seals.bulk_create(made, batch_size=_ROWS_AT_ONCE)  # nobody publishes while this runs
 
 
 def _facts(publication: Any) -> Facts:

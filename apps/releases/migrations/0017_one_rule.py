@@ -1,7 +1,7 @@
 """The guards of releases say what the services say: one rule of which approvals count, in all of them.
 
-Until here three migrations counted approvals, each in a way of its own. Only triggers change: no table is
-rewritten, and writers wait for no longer than it takes to write them down.
+Until here three migrations counted approvals, each in a way of its own. Only triggers change: no row is
+looked at, and who reads or writes waits only as long as it takes to write them down.
 """
 
 from collections.abc import Iterable
