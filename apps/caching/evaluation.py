@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from apps.caching.combining import combined
 from apps.caching.headers import NO_RULE, compile_header_set
 from apps.caching.matching import explain
-from apps.caching.rules import Bypass, BypassKind, Policy, Rule, Visibility
+from apps.caching.rules import Bypass, BypassKind, Combination, Policy, Rule, Visibility
 
 PREVIEW = Bypass(
     BypassKind.PREVIEW,
@@ -60,15 +61,16 @@ def evaluate(
     request_headers: Headers = (),
     size_bytes: int = 0,
     preview_domain: str = "",
+    combination: Combination = Combination.FIRST,
 ) -> Outcome:
     """Say what `rules`, in the order given, make of a request for `url`, a path or a whole URL.
 
     `media_type` and `size_bytes` are those of the file that lies there. Raises `HeaderFault`.
     """
     path = path_of(url)
-    considered = tuple(_considered(rules, path, media_type, size_bytes))
-    deciding = (rule for rule, one in zip(rules, considered, strict=True) if one.matched)
-    rule = next(deciding, NO_RULE)
+    considered = tuple(_considered(rules, path, media_type, size_bytes, combination))
+    matching = [rule for rule, one in zip(rules, considered, strict=True) if one.matched]
+    rule = combined(matching if combination is Combination.MERGE else matching[:1]) or NO_RULE
     bypass = _bypass(rule, url, request_headers, preview_domain)
     browser, shared = (0, 0) if bypass else ttls(rule.policy)
     return Outcome(
@@ -94,12 +96,17 @@ def ttls(policy: Policy) -> tuple[int, int]:
     return browser, browser if policy.shared_ttl_seconds is None else policy.shared_ttl_seconds
 
 
-def _considered(rules: Sequence[Rule], path: str, media_type: str, size_bytes: int) -> Iterable[Considered]:
+def _considered(
+    rules: Sequence[Rule], path: str, media_type: str, size_bytes: int, combination: Combination
+) -> Iterable[Considered]:
     decided_by = ""
     for rule in rules:
         matched, because = explain(rule.match, path, media_type, size_bytes)
         if matched and decided_by:
-            because += f" But {decided_by} comes before it and has decided."
+            if combination is Combination.MERGE:
+                because += f" It adds what {decided_by}, which comes before it, leaves open."
+            else:
+                because += f" But {decided_by} comes before it and has decided."
         yield Considered(rule.slug, matched, because)
         if matched and not decided_by:
             decided_by = rule.slug

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from whitenoise.media_types import MediaTypes
 
 from apps.caching.evaluation import Outcome, evaluate, path_of
-from apps.caching.rules import Example, Rule
+from apps.caching.rules import Combination, Example, Rule
 from apps.caching.wording import short_duration
 
 type MediaTypeOf = Callable[[str], str]
@@ -30,25 +30,31 @@ def run_examples(
     *,
     media_type_of: MediaTypeOf = guess_media_type,
     preview_domain: str = "",
+    combination: Combination = Combination.FIRST,
 ) -> list[ExampleResult]:
     """Evaluate each example against all of `rules`, which are in the order in which they are tried.
 
     `media_type_of` tells the type of a file by its path. Raises `HeaderFault`.
     """
-    return [_run(rules, example, media_type_of, preview_domain) for example in examples]
+    return [
+        judged(
+            example,
+            evaluate(
+                rules,
+                example.url,
+                media_type=media_type_of(path_of(example.url)),
+                request_headers=example.request_headers,
+                size_bytes=example.size_bytes,
+                preview_domain=preview_domain,
+                combination=combination,
+            ),
+        )
+        for example in examples
+    ]
 
 
-def _run(
-    rules: Sequence[Rule], example: Example, media_type_of: MediaTypeOf, preview_domain: str
-) -> ExampleResult:
-    outcome = evaluate(
-        rules,
-        example.url,
-        media_type=media_type_of(path_of(example.url)),
-        request_headers=example.request_headers,
-        size_bytes=example.size_bytes,
-        preview_domain=preview_domain,
-    )
+def judged(example: Example, outcome: Outcome) -> ExampleResult:
+    """Say whether `outcome` is what `example` expects, and what differs."""
     differences = ", ".join(_differences(example, outcome))
     words = f"{differences} (rule: {outcome.rule or 'none'})" if differences else _in_words(outcome)
     return ExampleResult(example, outcome, not differences, words)

@@ -10,8 +10,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
-from apps.caching.matching import Subject, conditions, holds
-from apps.caching.rules import HeaderSet, Match, Policy, Rule, Visibility
+from apps.caching.choosing import RuleChooser
+from apps.caching.combining import combined
+from apps.caching.matching import Subject
+from apps.caching.rules import Combination, HeaderSet, Match, Policy, Rule, Visibility
 
 COMPILER = 1  # part of the rules' digest: count it up when the same rules give other headers
 
@@ -46,6 +48,8 @@ ALLOWED_EXTRA_HEADERS = frozenset(
         "x-robots-tag",
     }
 )
+_LATER_IN_MATCH = ("folders", "expressions")
+_LATER_IN_POLICY = ("cdn_ttl_seconds", "vary", "surrogate_keys", "allowed_origin")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 _VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")  # RFC 9110 section 5.5, without obs-text
 _TEXT_TYPES = frozenset(
@@ -102,31 +106,62 @@ def compile_headers(policy: Policy, media_type: str) -> tuple[tuple[str, str], .
         # Policies in one list are all enforced, so that a rule's own can only add to the sandbox.
         own = extra.pop("content-security-policy", "")
         headers.append(("content-security-policy", f"sandbox, {own}" if own else "sandbox"))
-    return (*headers, *extra.items())
+    return (*headers, *_stated_headers(policy), *extra.items())
+
+
+def cdn_cache_control(policy: Policy) -> str:
+    """Return the value of CDN-Cache-Control (RFC 9213), "" where the policy has no words for CDNs."""
+    seconds = policy.cdn_ttl_seconds
+    if seconds is None or policy.visibility is not Visibility.PUBLIC:
+        return ""
+    return ", ".join([f"max-age={seconds}", *_stale_directives(policy)])
+
+
+def _stated_headers(policy: Policy) -> Iterator[tuple[str, str]]:
+    """Yield the headers that the fields of a policy stand for, beside Cache-Control."""
+    if for_cdns := cdn_cache_control(policy):
+        yield "cdn-cache-control", for_cdns
+        yield "surrogate-control", for_cdns
+    if policy.surrogate_keys:
+        # Fastly and Varnish (xkey) read the one, separated by spaces, Cloudflare the other, by commas.
+        yield "surrogate-key", " ".join(policy.surrogate_keys)
+        yield "cache-tag", ",".join(policy.surrogate_keys)
+    if policy.allowed_origin:
+        yield "access-control-allow-origin", policy.allowed_origin
+    if varying := varied_headers(policy):
+        yield "vary", ", ".join(varying)
+
+
+def varied_headers(policy: Policy) -> tuple[str, ...]:
+    """Return the request headers by which copies are kept apart, beside Accept-Encoding."""
+    # An answer that names one origin is wrong for another one (Fetch standard, CORS protocol and caches).
+    needed = ("Origin",) if policy.allowed_origin not in {"", "*"} else ()
+    given = {name.lower(): name for name in (*policy.vary, *needed)}
+    return tuple(given.values())
 
 
 class HeaderCompiler:
-    """Gives each file the headers of the first of `rules` that matches it.
+    """Gives each file the headers of the first of `rules` that matches it, or of all that do, merged.
 
-    `digest` (SHA-256, hex) covers all the rules and their order: manifests with the same one were
-    compiled alike. Raises `HeaderFault` for a rule whose headers may not be sent.
+    `digest` (SHA-256, hex) covers all the rules, their order and how they combine: manifests with the
+    same one were compiled alike. Raises `HeaderFault` for a rule whose headers may not be sent.
     """
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
+    def __init__(self, rules: Sequence[Rule], combination: Combination = Combination.FIRST) -> None:
         for rule in rules:
             _checked_extra_headers(rule.policy)
         self.rules = tuple(rules)
-        self.digest = _digest({"compiler": COMPILER, "rules": [asdict(rule) for rule in self.rules]})
-        self._tests = [(rule, conditions(rule.match)) for rule in self.rules]
-        self._header_sets: dict[tuple[str, str], HeaderSet] = {}
+        self.combination = combination
+        self.digest = _digest(_canonical(self.rules, combination))
+        self._chooser = RuleChooser(self.rules, is_first_enough=combination is Combination.FIRST)
+        self._header_sets: dict[tuple[tuple[Rule, ...], str], HeaderSet] = {}
 
     def header_set(self, path: str, media_type: str, size_bytes: int) -> HeaderSet:
-        """Return the headers of the file at `path`; one object for all files of a rule and type."""
-        subject = Subject(path, media_type, size_bytes)
-        rule = next((rule for rule, tests in self._tests if holds(tests, subject)), NO_RULE)
-        key = rule.slug, media_type
+        """Return the headers of the file at `path`; one object for all files of the same rules and type."""
+        chosen = self._chooser.chosen(Subject(path, media_type, size_bytes))
+        key = chosen, media_type
         if key not in self._header_sets:
-            self._header_sets[key] = compile_header_set(rule, media_type)
+            self._header_sets[key] = compile_header_set(combined(chosen) or NO_RULE, media_type)
         return self._header_sets[key]
 
 
@@ -150,12 +185,37 @@ def _directives(policy: Policy) -> Iterator[str]:
         yield f"s-maxage={policy.shared_ttl_seconds}"
     if policy.must_revalidate:
         yield "must-revalidate"
+    if policy.forbids_transform:
+        yield "no-transform"
     if policy.is_immutable:
         yield "immutable"
+    yield from _stale_directives(policy)
+
+
+def _stale_directives(policy: Policy) -> Iterator[str]:
     if policy.stale_while_revalidate_seconds is not None:
         yield f"stale-while-revalidate={policy.stale_while_revalidate_seconds}"
     if policy.stale_if_error_seconds is not None:
         yield f"stale-if-error={policy.stale_if_error_seconds}"
+
+
+def _canonical(rules: tuple[Rule, ...], combination: Combination) -> dict[str, object]:
+    """Return what a digest of rules is taken over: fields that came later count only where they are set."""
+    canonical: dict[str, object] = {"compiler": COMPILER, "rules": [_canonical_rule(rule) for rule in rules]}
+    if combination is not Combination.FIRST:
+        canonical["combination"] = combination
+    return canonical
+
+
+def _canonical_rule(rule: Rule) -> dict[str, object]:
+    values = asdict(rule)
+    for part, names in (("match", _LATER_IN_MATCH), ("policy", _LATER_IN_POLICY)):
+        for name in names:
+            if values[part][name] in (None, (), ""):
+                del values[part][name]
+    if not rule.policy.forbids_transform:
+        del values["policy"]["forbids_transform"]
+    return values
 
 
 def _checked_extra_headers(policy: Policy) -> tuple[tuple[str, str], ...]:

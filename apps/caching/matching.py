@@ -10,6 +10,8 @@ import re2
 
 from apps.caching.rules import Match
 
+MAX_EXPRESSION_BYTES = 1 << 20  # what an automaton may take; `x{1000}` of `x{1000}` asks for far more
+
 _WILDCARD = re.compile(r"((?:(?<=/)|^)\*\*/|\*\*|\*|\?)")
 _AS_EXPRESSION = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
@@ -66,7 +68,9 @@ def conditions(match: Match) -> tuple[Condition, ...]:
         _extension_condition(match.extensions),
         _smallest_condition(match.min_size_bytes),
         _largest_condition(match.max_size_bytes),
+        _folder_condition(match.folders),
         _path_condition(match.paths),
+        _expression_condition(match.expressions),
         _fingerprint_condition(match.is_fingerprinted),
     )
     return tuple(test for test in tests if test is not None)
@@ -82,17 +86,80 @@ def glob_expression(glob: str) -> str:
     return "".join(_AS_EXPRESSION.get(piece) or re2.escape(piece) for piece in pieces)
 
 
+def longest_literal(glob: str) -> str:
+    """Return text that is part of every path that fits `glob`: the longest that is known, or ""."""
+    # What follows `**/` may begin the path, so that its slash need not be there.
+    pieces = (piece for piece in _WILDCARD.split(glob) if piece not in _AS_EXPRESSION)
+    return max(pieces, key=len, default="")
+
+
+def literal_ending(glob: str) -> str | None:
+    """Return what every path that fits `glob` has behind its last dot, None where it may be anything."""
+    last = _WILDCARD.split(glob)[-1]
+    return last.rpartition(".")[2].lower() if "." in last else None
+
+
+def literal_folder(glob: str) -> str | None:
+    """Return the first folder of every path that fits `glob`, "" for none; None where it may be any."""
+    first, slash, _ = glob.partition("/")
+    if "**" in first or (slash and ("*" in first or "?" in first)):
+        return None
+    return first if slash else ""
+
+
 def _path_condition(globs: tuple[str, ...]) -> Condition | None:
     if not globs:
         return None
-    # One automaton for all globs; RE2 never backtracks, so no glob can be made to take long.
-    expression = re2.compile("(?s)" + "|".join(f"(?:{glob_expression(glob)})" for glob in globs))
     names = _alternatives(globs)
     return Condition(
-        holds=lambda subject: expression.fullmatch(subject.path) is not None,
+        holds=_fits_one(tuple(map(glob_expression, globs))),
         words=f"at {names}",
         met=f"its path fits {names}",
         unmet=f"its path does not fit {names}",
+    )
+
+
+def _expression_condition(expressions: tuple[str, ...]) -> Condition | None:
+    if not expressions:
+        return None
+    names = _alternatives(expressions)
+    return Condition(
+        holds=_fits_one(expressions),
+        words=f"whose path fits the expression {names}",
+        met=f"its path fits the expression {names}",
+        unmet=f"its path does not fit the expression {names}",
+    )
+
+
+def _fits_one(expressions: tuple[str, ...]) -> Callable[[Subject], bool]:
+    """Return a test for the whole path: one automaton for all, which never backtracks."""
+    automaton = re2.compile("(?s)" + "|".join(f"(?:{expression})" for expression in expressions))
+    return lambda subject: automaton.fullmatch(subject.path) is not None
+
+
+def expression_fault(expression: str) -> str | None:
+    """Return why RE2 cannot take `expression`, which is to match a path in linear time, or None."""
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = MAX_EXPRESSION_BYTES
+    try:
+        re2.compile(expression, options)
+    except re2.error as error:
+        reason = error.args[0]
+        return reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
+    return None
+
+
+def _folder_condition(folders: tuple[str, ...]) -> Condition | None:
+    if not folders:
+        return None
+    beginnings = tuple(f"{folder}/" for folder in folders)
+    names = _alternatives(beginnings)
+    return Condition(
+        holds=lambda subject: subject.path.startswith(beginnings),
+        words=f"in the folder {names}",
+        met=f"it lies in {names}",
+        unmet=f"it does not lie in {names}",
     )
 
 

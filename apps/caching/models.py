@@ -1,6 +1,8 @@
 from django.conf import settings
 from django.db import models
 
+from apps.caching.rules import Combination, RuleState
+
 
 class CacheRule(models.Model):
     """A named rule on what caches may do with some paths. Its content lies in its versions."""
@@ -36,6 +38,13 @@ class CacheRuleVersion(models.Model):
     examples = models.JSONField(default=list)
     expected_result = models.TextField()
     rollback_note = models.TextField()
+    state = models.CharField(
+        max_length=8,
+        choices=[(state.value, state.value) for state in RuleState],
+        default=RuleState.ACTIVE.value,
+        db_default=RuleState.ACTIVE.value,
+        help_text="Only an active version ships with the releases that are begun from then on.",
+    )
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -52,3 +61,26 @@ class CacheRuleVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} (version {self.number})"
+
+
+class RuleCombination(models.Model):
+    """A decision on what becomes of a file that several rules match; the newest one counts."""
+
+    combination = models.CharField(max_length=5, choices=[(each.value, each.value) for each in Combination])
+    reason = models.TextField()
+    chosen_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    chosen_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-id",)
+        default_permissions = ()
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(combination__in=[each.value for each in Combination]),
+                name="combination_is_known",
+            ),
+            models.CheckConstraint(condition=~models.Q(reason=""), name="combination_has_reason"),
+        )
+
+    def __str__(self) -> str:
+        return self.combination

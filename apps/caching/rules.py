@@ -10,6 +10,21 @@ class Visibility(StrEnum):
     NO_STORE = "no-store"
 
 
+class Combination(StrEnum):
+    """What becomes of a file that several rules match."""
+
+    FIRST = "first"
+    MERGE = "merge"
+
+
+class RuleState(StrEnum):
+    """Whether a version ships: a draft waits beside the version before it, which goes on shipping."""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"
+    DRAFT = "draft"
+
+
 class BypassKind(StrEnum):
     QUERY = "query"
     COOKIE = "cookie"
@@ -22,7 +37,9 @@ class Match:
     """Which paths a rule is about: every condition that is set must hold; an empty one always does.
 
     `paths` are globs over paths without a leading slash, where `*` and `?` stay within a folder and
-    `**` does not. `is_fingerprinted` asks for a content hash in the file's name.
+    `**` does not. `folders` are paths of folders: what lies in them, however deep. `expressions` are
+    RE2 expressions, one of which has to match the whole path. `is_fingerprinted` asks for a content hash
+    in the file's name.
     """
 
     paths: tuple[str, ...] = ()
@@ -31,6 +48,8 @@ class Match:
     is_fingerprinted: bool | None = None
     min_size_bytes: int | None = None
     max_size_bytes: int | None = None
+    folders: tuple[str, ...] = ()
+    expressions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +58,9 @@ class Policy:
 
     Without a TTL of their own, shared caches go by the browsers' TTL; without that one, a copy has to
     be checked with the origin before each use. The other durations leave their directive out if None.
+    `cdn_ttl_seconds` is for caches that read `CDN-Cache-Control` or `Surrogate-Control`; all others go by
+    the rest. `vary` names request headers, `surrogate_keys` labels by which a cache can be purged, and
+    `allowed_origin` the origin (or `*`) whose scripts may read the file.
     """
 
     visibility: Visibility = Visibility.PUBLIC
@@ -50,6 +72,11 @@ class Policy:
     stale_if_error_seconds: int | None = None
     is_trusted_active_content: bool = False
     extra_headers: tuple[tuple[str, str], ...] = ()
+    forbids_transform: bool = False
+    cdn_ttl_seconds: int | None = None
+    vary: tuple[str, ...] = ()
+    surrogate_keys: tuple[str, ...] = ()
+    allowed_origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +124,7 @@ class RuleContent:
     description: str = ""
     bypass_conditions: tuple[Bypass, ...] = ()
     examples: tuple[Example, ...] = ()
+    state: RuleState = RuleState.ACTIVE
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.db.models import Exists, OuterRef, QuerySet, prefetch_related_objects
 
-from apps.caching.models import CacheRuleVersion
-from apps.caching.rules import Rule, RuleContent
+from apps.caching.models import CacheRuleVersion, RuleCombination
+from apps.caching.rules import Combination, Rule, RuleContent, RuleState
 from apps.caching.serialisation import (
     parse_bypass_conditions,
     parse_examples,
@@ -23,8 +23,23 @@ def newest_versions() -> QuerySet[CacheRuleVersion]:
 
 
 def current_versions() -> list[CacheRuleVersion]:
-    """Return the newest version of each rule, in the order in which they are tried: one query."""
-    return list(newest_versions())
+    """Return the version of each active rule that ships now, in the order in which they are tried: one query.
+
+    That is the newest which is no draft; a rule whose newest is disabled has none.
+    """
+    decided = CacheRuleVersion.objects.exclude(state=RuleState.DRAFT)
+    newer = decided.filter(rule=OuterRef("rule"), number__gt=OuterRef("number"))
+    return list(
+        CacheRuleVersion.objects.filter(~Exists(newer), state=RuleState.ACTIVE)
+        .select_related("rule", "owner")
+        .order_by("order", "rule__slug")
+    )
+
+
+def current_combination() -> Combination:
+    """Return what becomes of a file that several rules match, in the releases begun from now on."""
+    newest = RuleCombination.objects.order_by("-pk").first()
+    return Combination(newest.combination) if newest else Combination.FIRST
 
 
 def content_of(version: CacheRuleVersion) -> RuleContent:
@@ -39,6 +54,7 @@ def content_of(version: CacheRuleVersion) -> RuleContent:
         description=version.description,
         bypass_conditions=parse_bypass_conditions(version.bypass_conditions),
         examples=parse_examples(version.examples),
+        state=RuleState(version.state),
     )
 
 
@@ -66,11 +82,16 @@ def as_rules(versions: Iterable[CacheRuleVersion]) -> tuple[Rule, ...]:
 
 def rules_with(slug: str, number: int, content: RuleContent) -> tuple[Rule, ...]:
     """Return the current rules with `content` in the place of the rule `slug`, or added to them."""
-    placed = [
-        (version.order, version.rule.slug, as_rule(version))
-        for version in current_versions()
-        if version.rule.slug != slug
-    ]
+    shipping = current_versions()
+    orders = {version.rule.slug: version.order for version in shipping}
+    return with_content(as_rules(shipping), orders, slug, number, content)
+
+
+def with_content(
+    rules: Iterable[Rule], orders: Mapping[str, int], slug: str, number: int, content: RuleContent
+) -> tuple[Rule, ...]:
+    """Return `rules`, whose `orders` are given by slug, with `content` in place of `slug`, or added."""
     changed = Rule(slug, number, content.match, content.policy, content.bypass_conditions)
+    placed = [(orders[rule.slug], rule.slug, rule) for rule in rules if rule.slug != slug]
     placed.append((content.order, slug, changed))
     return tuple(rule for _, _, rule in sorted(placed, key=lambda place: place[:2]))

@@ -12,6 +12,7 @@ from apps.caching.rules import (
     Match,
     Policy,
     RuleContent,
+    RuleState,
     Visibility,
 )
 
@@ -94,7 +95,9 @@ def _whole_number(value: object, where: str) -> int:
     return value
 
 
-def _choice[Choice: (Visibility, BypassKind)](choices: type[Choice]) -> Callable[[object, str], Choice]:
+def _choice[Choice: (Visibility, BypassKind, RuleState)](
+    choices: type[Choice],
+) -> Callable[[object, str], Choice]:
     def convert(value: object, where: str) -> Choice:
         try:
             return choices(_text(value, where))
@@ -132,6 +135,8 @@ _CONVERTERS: dict[type, dict[str, Convert]] = {
         "is_fingerprinted": _optional(_flag),
         "min_size_bytes": _optional(_whole_number),
         "max_size_bytes": _optional(_whole_number),
+        "folders": _each(_text),
+        "expressions": _each(_text),
     },
     Policy: {
         "visibility": _choice(Visibility),
@@ -143,6 +148,11 @@ _CONVERTERS: dict[type, dict[str, Convert]] = {
         "stale_if_error_seconds": _optional(_whole_number),
         "is_trusted_active_content": _flag,
         "extra_headers": _each(_header),
+        "forbids_transform": _flag,
+        "cdn_ttl_seconds": _optional(_whole_number),
+        "vary": _each(_text),
+        "surrogate_keys": _each(_text),
+        "allowed_origin": _text,
     },
     Bypass: {"kind": _choice(BypassKind), "name": _text, "reason": _text},
     Example: {
@@ -164,5 +174,6 @@ _CONVERTERS: dict[type, dict[str, Convert]] = {
         "description": _text,
         "bypass_conditions": _each(_shape(Bypass)),
         "examples": _each(_shape(Example)),
+        "state": _choice(RuleState),
     },
 }

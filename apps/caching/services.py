@@ -12,9 +12,9 @@ from apps.audit.services import record
 from apps.caching.defaults import DEFAULT_RULES
 from apps.caching.examples import MediaTypeOf, guess_media_type, run_examples
 from apps.caching.exceptions import InvalidRule, UnknownRule
-from apps.caching.models import CacheRule, CacheRuleVersion
-from apps.caching.rules import RuleContent
-from apps.caching.selectors import rules_with
+from apps.caching.models import CacheRule, CacheRuleVersion, RuleCombination
+from apps.caching.rules import Combination, RuleContent, RuleState
+from apps.caching.selectors import current_combination, rules_with
 from apps.caching.serialisation import ShapeFault, as_json, parse_content
 from apps.caching.validation import FieldFault, content_faults
 
@@ -98,6 +98,27 @@ def add_version(
     return version
 
 
+@transaction.atomic
+def choose_combination(*, combination: Combination, reason: str, actor: User) -> RuleCombination:
+    """Say what becomes of a file that several rules match, in the releases begun from now on.
+
+    Raises `Forbidden`, and `InvalidRule` without a reason.
+    """
+    require(actor, "caching.change_cacherule", to="say how cache rules combine")
+    if not reason.strip():
+        fault = FieldFault("reason", "Say why, for whoever wonders about a header later.")
+        raise InvalidRule("combination", [fault])
+    chosen = RuleCombination.objects.create(combination=combination, reason=reason.strip(), chosen_by=actor)
+    record(
+        actor=actor,
+        action="cacherule.choose_combination",
+        target="cache rules",
+        summary=f"Rules that match the same file now combine so: {combination}.",
+        details={"combination": combination, "reason": chosen.reason},
+    )
+    return chosen
+
+
 def _checked(slug: str, number: int, content: object, media_type_of: MediaTypeOf) -> RuleContent:
     """Return `content` parsed. Raises `InvalidRule` with everything that speaks against saving it."""
     try:
@@ -105,7 +126,8 @@ def _checked(slug: str, number: int, content: object, media_type_of: MediaTypeOf
     except ShapeFault as fault:
         raise InvalidRule(slug, [FieldFault(fault.field, f"It {fault.problem}.")]) from fault
     faults = content_faults(slug, parsed)
-    if not faults:  # examples can only be executed against a rule that makes sense
+    # Examples can only be executed against a rule that makes sense, and that takes part.
+    if not faults and parsed.state is not RuleState.DISABLED:
         faults = list(_failing_examples(slug, number, parsed, media_type_of))
     if faults:
         raise InvalidRule(slug, faults)
@@ -120,6 +142,7 @@ def _failing_examples(
         content.examples,
         media_type_of=media_type_of,
         preview_domain=settings.PREVIEW_DOMAIN,
+        combination=current_combination(),
     )
     for place, result in enumerate(results):
         if not result.is_ok:

@@ -1,16 +1,27 @@
 """Why a rule may not be saved: every contradiction and danger in it, each at its field. Pure."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from apps.caching.headers import header_fault
+from apps.caching.matching import expression_fault
 from apps.caching.rules import Bypass, BypassKind, Example, Match, Policy, RuleContent, Visibility
 
 MAX_TTL_SECONDS = 2**31 - 1  # RFC 9111 section 1.2.2: caches take anything above for this
 MAX_GLOBS = 100
 MAX_GLOB_LENGTH = 200
+MAX_EXPRESSIONS = 20
+# Request headers that tell one visitor from another, or that nobody can count.
+UNBOUNDED_HEADERS = frozenset({"cookie", "user-agent", "referer", "date", "x-forwarded-for"})
+STATED_HEADERS: dict[str, Callable[[Policy], bool]] = {
+    "vary": lambda policy: bool(policy.vary),
+    "surrogate-key": lambda policy: bool(policy.surrogate_keys),
+    "cache-tag": lambda policy: bool(policy.surrogate_keys),
+    "access-control-allow-origin": lambda policy: bool(policy.allowed_origin),
+}
+_SURROGATE_KEY = re.compile(r"[A-Za-z0-9._:/-]{1,128}")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/(?:\*|[a-z0-9][a-z0-9!#$&^_.+-]*)")
 _EXTENSION = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
@@ -66,7 +77,31 @@ def _match_faults(match: Match) -> Iterator[FieldFault]:
     for place, extension in enumerate(match.extensions):
         if not _EXTENSION.fullmatch(extension):
             yield FieldFault(f"match.extensions[{place}]", "Write the end of the name without its dot: css.")
+    yield from _folder_faults(match.folders)
+    yield from _expression_faults(match.expressions)
     yield from _size_faults(match)
+
+
+def _folder_faults(folders: tuple[str, ...]) -> Iterator[FieldFault]:
+    if len(folders) > MAX_GLOBS:
+        yield FieldFault("match.folders", f"At most {MAX_GLOBS} folders.")
+    for place, folder in enumerate(folders):
+        if not 0 < len(folder) <= MAX_GLOB_LENGTH or folder.strip("/") != folder or not folder.isprintable():
+            yield FieldFault(
+                f"match.folders[{place}]", "Write a folder without its outer slashes: img/icons."
+            )
+
+
+def _expression_faults(expressions: tuple[str, ...]) -> Iterator[FieldFault]:
+    if len(expressions) > MAX_EXPRESSIONS:
+        yield FieldFault("match.expressions", f"At most {MAX_EXPRESSIONS} expressions.")
+    for place, expression in enumerate(expressions):
+        field = f"match.expressions[{place}]"
+        if not 0 < len(expression) <= MAX_GLOB_LENGTH or not expression.isprintable():
+            yield FieldFault(field, f"Use 1 to {MAX_GLOB_LENGTH} printable characters.")
+        elif fault := expression_fault(expression):
+            # What RE2 lacks is what makes other engines slow: back references and look-around.
+            yield FieldFault(field, f"RE2, which takes linear time, cannot use it: {fault}.")
 
 
 def _size_faults(match: Match) -> Iterator[FieldFault]:
@@ -83,6 +118,7 @@ def _policy_faults(policy: Policy) -> Iterator[FieldFault]:
         "shared_ttl_seconds": policy.shared_ttl_seconds,
         "stale_while_revalidate_seconds": policy.stale_while_revalidate_seconds,
         "stale_if_error_seconds": policy.stale_if_error_seconds,
+        "cdn_ttl_seconds": policy.cdn_ttl_seconds,
     }
     for field, seconds in durations.items():
         if seconds is not None and not 0 <= seconds <= MAX_TTL_SECONDS:
@@ -92,7 +128,8 @@ def _policy_faults(policy: Policy) -> Iterator[FieldFault]:
             if seconds is not None:
                 yield FieldFault(f"policy.{field}", "With no-store nothing is kept, so it can have no time.")
     yield from _contradictions(policy)
-    yield from _extra_header_faults(policy.extra_headers)
+    yield from _name_faults(policy)
+    yield from _extra_header_faults(policy)
 
 
 def _contradictions(policy: Policy) -> Iterator[FieldFault]:
@@ -103,6 +140,8 @@ def _contradictions(policy: Policy) -> Iterator[FieldFault]:
         yield FieldFault("policy.is_immutable", "Immutable says nothing unless browsers may keep it a while.")
     if policy.visibility is Visibility.PRIVATE and policy.shared_ttl_seconds is not None:
         yield FieldFault("policy.shared_ttl_seconds", "Shared caches may keep nothing that is private.")
+    if policy.visibility is Visibility.PRIVATE and policy.cdn_ttl_seconds is not None:
+        yield FieldFault("policy.cdn_ttl_seconds", "A CDN is a shared cache and may keep nothing private.")
     is_stale_allowed = policy.stale_while_revalidate_seconds or policy.stale_if_error_seconds
     if policy.must_revalidate and is_stale_allowed:
         yield FieldFault(
@@ -110,9 +149,45 @@ def _contradictions(policy: Policy) -> Iterator[FieldFault]:
         )
 
 
-def _extra_header_faults(headers: tuple[tuple[str, str], ...]) -> Iterator[FieldFault]:
-    seen = set()
-    for place, (name, value) in enumerate(headers):
+def _name_faults(policy: Policy) -> Iterator[FieldFault]:
+    for place, name in enumerate(policy.vary):
+        field = f"policy.vary[{place}]"
+        if not _TOKEN.fullmatch(name) or name == "*":
+            yield FieldFault(field, "Name a request header, such as Accept-Language.")
+        elif name.lower() in UNBOUNDED_HEADERS:
+            yield FieldFault(
+                field, f"Almost every visitor sends another {name}: caches would keep a copy for each."
+            )
+    for place, key in enumerate(policy.surrogate_keys):
+        if not _SURROGATE_KEY.fullmatch(key):
+            yield FieldFault(
+                f"policy.surrogate_keys[{place}]", "Letters, digits and . _ : / - only, 128 at most."
+            )
+    if policy.allowed_origin and not _is_origin(policy.allowed_origin):
+        yield FieldFault("policy.allowed_origin", "Write * for everybody, or one origin: https://example.com")
+
+
+def _is_origin(origin: str) -> bool:
+    if origin == "*":
+        return True
+    try:
+        parts = urlsplit(origin)
+        found = f"{parts.scheme}://{parts.netloc}"
+        is_host = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+    is_plain = parts.username is None and origin.isascii() and origin.isprintable() and " " not in origin
+    return parts.scheme in {"http", "https"} and is_host and is_plain and found == origin
+
+
+def _extra_header_faults(policy: Policy) -> Iterator[FieldFault]:
+    seen: set[str] = set()
+    stated = {name for name, is_stated in STATED_HEADERS.items() if is_stated(policy)}
+    for place, (name, value) in enumerate(policy.extra_headers):
+        if name.lower() in stated:
+            yield FieldFault(
+                f"policy.extra_headers[{place}]", f"A field of its own says {name} already: leave out one."
+            )
         field = f"policy.extra_headers[{place}]"
         if fault := header_fault(name, value):
             yield FieldFault(field, f"{fault[0].upper()}{fault[1:]}.")

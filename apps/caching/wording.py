@@ -55,6 +55,13 @@ def _sentences(policy: Policy) -> Iterator[str]:
     if policy.stale_if_error_seconds:
         duration = long_duration(policy.stale_if_error_seconds)
         yield f"While the origin fails they may go on with the old copy for up to {duration}."
+    if policy.cdn_ttl_seconds is not None and policy.visibility is Visibility.PUBLIC:
+        yield f"{_kept('CDNs that read CDN-Cache-Control', policy.cdn_ttl_seconds)}."
+    if policy.forbids_transform:
+        yield "Nobody on the way may change the file, not even to make it smaller."
+    if policy.allowed_origin:
+        everybody = policy.allowed_origin == "*"
+        yield f"Scripts of {'every site' if everybody else policy.allowed_origin} may read it."
 
 
 def _keeping(policy: Policy) -> str:

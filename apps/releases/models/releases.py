@@ -3,6 +3,7 @@ from django.db import models
 from django.db.models import Q
 
 from apps.caching.models import CacheRuleVersion
+from apps.caching.rules import Combination
 from apps.releases.models.channels import Channel
 from apps.releases.models.manifests import Manifest
 
@@ -30,6 +31,13 @@ class Release(models.Model):
         Manifest, null=True, blank=True, on_delete=models.PROTECT, related_name="releases"
     )
     rules = models.ManyToManyField(CacheRuleVersion, related_name="releases")
+    rule_combination = models.CharField(
+        max_length=5,
+        choices=[(each.value, each.value) for each in Combination],
+        default=Combination.FIRST.value,
+        db_default=Combination.FIRST.value,
+        help_text="What becomes of a file that several of its rules match.",
+    )
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -8,7 +8,6 @@ from django.db.models import F
 from apps.assets import store
 from apps.assets.selectors import newest_representation, representations_of, representations_since
 from apps.caching.headers import HeaderCompiler
-from apps.caching.selectors import as_rules
 from apps.releases.comparing.tallies import remember_tally
 from apps.releases.files import manifest_file, put_manifest_file
 from apps.releases.manifest import ManifestReader, ManifestWriter, Representation
@@ -21,7 +20,8 @@ from apps.releases.selectors import (
     promoted_releases,
     releases_waiting,
 )
-from apps.releases.services.fingerprinting import derive, named_header_set, refuse_other_manner
+from apps.releases.services.compiling import compiler_of, recompile
+from apps.releases.services.fingerprinting import derive, refuse_other_manner
 
 _BLOBS_AT_ONCE = 2_000
 _NEWS_AT_ONCE = 100_000
@@ -44,9 +44,11 @@ def build(release: Release) -> Manifest:
     newest = release.base_manifest.newest_representation if release.base_manifest else newest_representation()
     with store.refusing_no_room(), store.temporary_file() as file:
         with ManifestWriter(file, base=base) as writer:
-            compiler = HeaderCompiler(as_rules(list(release.rules.all())))
-            if release.base_manifest and open_manifest(release.base_manifest).rules_digest != compiler.digest:
-                _recompile(writer, compiler)
+            compiler = compiler_of(release)
+            if release.base_manifest:
+                recompile(
+                    writer, release, compiler, compiled=open_manifest(release.base_manifest).rules_digest
+                )
             changed = apply_changes(writer, release, compiler)
             apply_redirects(writer, release)
             _add_representations(writer, derive(writer, release, compiler, changed))
@@ -153,13 +155,6 @@ def _add_representations(writer: ManifestWriter, blobs: Iterable[str]) -> None:
         for blob, representations in representations_of(some).items():
             rows = [Representation(r.coding, r.encoded_id, r.encoded.size_bytes) for r in representations]
             writer.add_representations(blob, rows)
-
-
-def _recompile(writer: ManifestWriter, compiler: HeaderCompiler) -> None:
-    """Give every path the headers of other rules; what comes out the same stays untouched."""
-    for entry in writer.entries():
-        header_set = compiler.header_set(entry.path, entry.media_type, entry.size)
-        writer.set_header_set(entry, header_set, named_header_set(compiler, entry))
 
 
 def _store(file: Path, digest: str, *, newest: int) -> Manifest:

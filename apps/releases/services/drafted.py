@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 
 from apps.caching.headers import HeaderCompiler
-from apps.caching.selectors import as_rules
 from apps.releases.exceptions import DraftTooLarge
 from apps.releases.files import manifest_file
 from apps.releases.local_files import keep_file, kept_file
@@ -14,6 +13,7 @@ from apps.releases.models import Release
 from apps.releases.selectors import open_manifest
 from apps.releases.selectors.manifests import open_file
 from apps.releases.services.building import apply_changes, apply_redirects
+from apps.releases.services.compiling import compiler_of
 
 MOST_CHANGES = 20_000
 _AT_ONCE = 2_000
@@ -31,7 +31,7 @@ def drafted_manifest(release: Release) -> ManifestReader:
             f"Release {release.pk} changes more than {MOST_CHANGES:,} paths and was not built yet.",
             next_step="Submit it for review; that builds it, and then it can be compared.",
         )
-    compiler = HeaderCompiler(as_rules(list(release.rules.all())))
+    compiler = compiler_of(release)
     name = f"draft-{_fingerprint(release, compiler)}.sqlite"
     return open_file(kept_file(name) or keep_file(name, lambda file: _write(file, release, compiler)))
 
@@ -40,7 +40,7 @@ def has_other_rules(release: Release) -> bool:
     """Say whether building `release` gives paths other headers that it does not change."""
     if release.base_manifest is None:
         return False
-    compiler = HeaderCompiler(as_rules(list(release.rules.all())))
+    compiler = compiler_of(release)
     return compiler.digest != open_manifest(release.base_manifest).rules_digest
 
 

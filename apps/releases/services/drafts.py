@@ -10,7 +10,7 @@ from apps.assets import rows
 from apps.assets.paths import path_fault
 from apps.assets.services import ensure_assets, ensure_versions
 from apps.audit.services import record
-from apps.caching.selectors import current_versions
+from apps.caching.selectors import current_combination, current_versions
 from apps.releases.contents import ChangeInput, PutChange, RedirectInput, RemoveChange
 from apps.releases.exceptions import InvalidPath, UnknownField
 from apps.releases.manifest import ManifestReader
@@ -67,6 +67,7 @@ def create_release(
         base=live.release if live else None,
         base_manifest=live.manifest if live else None,
         created_by=actor,
+        rule_combination=current_combination(),
         **{"owner": actor, **_checked(brief)},
     )
     release.rules.set(current_versions())

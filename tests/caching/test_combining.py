@@ -1,0 +1,160 @@
+"""Several rules for one file: what each of them says is found in what comes out, or a stricter word."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.caching.choosing import RuleChooser
+from apps.caching.combining import combined
+from apps.caching.evaluation import evaluate
+from apps.caching.headers import HeaderCompiler, cache_control, compile_headers
+from apps.caching.matching import Subject, matches
+from apps.caching.rules import Bypass, BypassKind, Combination, Match, Policy, Rule, RuleContent, Visibility
+from apps.caching.validation import content_faults
+
+MINUTE, DAY, YEAR = 60, 86_400, 31_536_000
+DEBUG = Bypass(BypassKind.HEADER, "X-Debug", "Somebody debugs.")
+
+FONTS = Rule(
+    "fonts",
+    3,
+    Match(extensions=("woff2",)),
+    Policy(allowed_origin="*", surrogate_keys=("fonts",), extra_headers=(("Timing-Allow-Origin", "*"),)),
+    (DEBUG,),
+)
+LONG = Rule("long", 1, Match(is_fingerprinted=True), Policy(browser_ttl_seconds=YEAR, is_immutable=True))
+REST = Rule("rest", 1, Match(), Policy(browser_ttl_seconds=MINUTE, stale_if_error_seconds=DAY))
+
+
+def headers_by(rules: list[Rule], path: str, combination: Combination) -> dict[str, str]:
+    compiled = HeaderCompiler(rules, combination).header_set(path, "font/woff2", 1)
+    return dict(compiled.headers)
+
+
+def test_the_first_rule_alone_decides_unless_rules_are_merged() -> None:
+    path = "fonts/a.3f2a9c41.woff2"
+    first = headers_by([FONTS, LONG, REST], path, Combination.FIRST)
+    assert first["cache-control"] == "no-cache"
+    merged = headers_by([FONTS, LONG, REST], path, Combination.MERGE)
+    assert merged["cache-control"] == "public, max-age=31536000, immutable, stale-if-error=86400"
+    assert merged["access-control-allow-origin"] == "*"
+    assert merged["timing-allow-origin"] == "*"
+    assert (merged["surrogate-key"], merged["cache-tag"]) == ("fonts", "fonts")
+
+
+def test_a_trace_of_merged_rules_says_what_adds_to_what() -> None:
+    outcome = evaluate([FONTS, REST], "/a.woff2", media_type="font/woff2", combination=Combination.MERGE)
+    assert (outcome.rule, outcome.rule_version, outcome.browser_ttl_seconds) == ("fonts", 3, MINUTE)
+    assert outcome.considered[1].because == (
+        "It matches every file. It adds what fonts, which comes before it, leaves open."
+    )
+
+
+def test_a_bypass_condition_of_any_merged_rule_holds() -> None:
+    outcome = evaluate(
+        [REST, FONTS],
+        "/a.woff2",
+        media_type="font/woff2",
+        request_headers=(("x-debug", "1"),),
+        combination=Combination.MERGE,
+    )
+    assert outcome.bypass == DEBUG
+
+
+def test_the_stricter_word_takes_back_what_contradicts_it() -> None:
+    private = Rule("private", 1, Match(), Policy(visibility=Visibility.PRIVATE))
+    shared = Rule(
+        "shared", 1, Match(), Policy(browser_ttl_seconds=60, shared_ttl_seconds=3600, cdn_ttl_seconds=9)
+    )
+    assert cache_control(policy_of(shared, private)) == "private, max-age=60"
+    assert "cdn-cache-control" not in dict(compile_headers(policy_of(shared, private), "text/css"))
+    nothing = Rule("nothing", 1, Match(), Policy(visibility=Visibility.NO_STORE))
+    assert cache_control(policy_of(LONG, nothing)) == "no-store"
+    checked = Rule("checked", 1, Match(), Policy(must_revalidate=True))
+    assert cache_control(policy_of(REST, checked)) == "public, max-age=60, must-revalidate"
+
+
+def policy_of(*rules: Rule) -> Policy:
+    rule = combined(rules)
+    assert rule is not None
+    return rule.policy
+
+
+def test_no_rule_is_no_rule() -> None:
+    assert combined([]) is None
+    assert combined([REST]) is REST
+
+
+optional_seconds = st.none() | st.sampled_from([0, 1, 60, YEAR])
+policies = st.builds(
+    Policy,
+    visibility=st.sampled_from(Visibility),
+    browser_ttl_seconds=optional_seconds,
+    shared_ttl_seconds=optional_seconds,
+    must_revalidate=st.booleans(),
+    is_immutable=st.booleans(),
+    stale_while_revalidate_seconds=optional_seconds,
+    stale_if_error_seconds=optional_seconds,
+    forbids_transform=st.booleans(),
+    cdn_ttl_seconds=optional_seconds,
+    vary=st.lists(st.sampled_from(["Accept-Language", "Save-Data"]), unique=True).map(tuple),
+    surrogate_keys=st.lists(st.sampled_from(["a", "b"]), unique=True).map(tuple),
+    allowed_origin=st.sampled_from(["", "*", "https://example.com"]),
+)
+
+
+@given(st.lists(policies, min_size=2, max_size=4))
+def test_what_is_merged_has_no_contradiction_that_a_form_would_refuse(given_policies: list[Policy]) -> None:
+    rules = [Rule(f"r{place}", 1, Match(), policy) for place, policy in enumerate(given_policies)]
+    policy = policy_of(*rules)
+    content = RuleContent("x", 1, Match(), policy, "better", "go back")
+    assert [fault for fault in content_faults("x", content) if fault.field.startswith("policy")] == []
+
+
+names = st.sampled_from(["css", "js", "a", "b.min", "x.3f2a9c41"])
+paths = st.builds(
+    lambda folders, name, ending: "/".join([*folders, f"{name}.{ending}"]),
+    st.lists(names, max_size=3),
+    names,
+    st.sampled_from(["css", "CSS", "js", "tar.gz", "html"]),
+)
+globs = st.sampled_from(
+    [
+        "**",
+        "*",
+        "css/**",
+        "**/*.css",
+        "css/*.css",
+        "**/a/**",
+        "?s/**",
+        "css*/**",
+        "a.css",
+        "js/**/*.js",
+        "c**",
+    ]
+)
+matching = st.builds(
+    Match,
+    paths=st.lists(globs, max_size=2).map(tuple),
+    media_types=st.lists(st.sampled_from(["text/css", "text/*", "image/*"]), max_size=1).map(tuple),
+    extensions=st.lists(st.sampled_from(["css", "gz", "tar.gz", "min.js"]), max_size=2).map(tuple),
+    folders=st.lists(st.sampled_from(["css", "a", "css/a", "js/b.min"]), max_size=2).map(tuple),
+    is_fingerprinted=st.none() | st.booleans(),
+    min_size_bytes=st.none() | st.sampled_from([0, 10]),
+    expressions=st.lists(st.sampled_from([r"css/[a-z]+\.css", ".*min.*"]), max_size=1).map(tuple),
+)
+
+
+@given(
+    st.lists(matching, max_size=6),
+    paths,
+    st.sampled_from(["text/css", "text/html", "image/png"]),
+    st.integers(0, 20),
+)
+def test_rules_are_chosen_as_if_each_of_them_were_tried(
+    given_matches: list[Match], path: str, media_type: str, size: int
+) -> None:
+    rules = [Rule(f"r{place}", 1, match, Policy()) for place, match in enumerate(given_matches)]
+    every = tuple(rule for rule in rules if matches(rule.match, path, media_type, size))
+    subject = Subject(path, media_type, size)
+    assert RuleChooser(rules, is_first_enough=False).chosen(subject) == every
+    assert RuleChooser(rules, is_first_enough=True).chosen(subject) == every[:1]
