@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     of the table, does not rebuild it.
     """
 
-    dependencies = [("releases", "0016_channel_proposals"), ("caching", "0003_state_and_combination")]
+    dependencies = [("releases", "0017_one_rule"), ("caching", "0003_state_and_combination")]
 
     operations = [
         migrations.SeparateDatabaseAndState(
