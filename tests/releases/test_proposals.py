@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from django.contrib.auth.models import Group
 from django.core.management import call_command
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from pytest_django.asserts import assertContains, assertNotContains
 
@@ -177,20 +177,65 @@ def test_only_administrators_decide(
 # Past the services
 
 
-def test_the_database_lets_a_channel_ask_for_less_only_where_that_is_confirmed(
-    production: Channel, administrator: User, second: User
-) -> None:
+STRICT = {"required_approvals": 2, "is_protected": True}
+LESS = {"required_approvals": 1, "approver_group": None, "is_protected": False}
+
+
+@pytest.fixture
+def strict(production: Channel) -> Channel:
+    """production as it asks for two approvals of a group, and is protected."""
     group = Group.objects.create(name="legal")
-    Channel.objects.filter(pk=production.pk).update(
-        is_protected=True, approver_group=group, required_approvals=3
-    )
-    rows = Channel.objects.filter(pk=production.pk)
-    for change in ({"required_approvals": 2}, {"approver_group": None}, {"is_protected": False}):
-        assert_refused("not_confirmed", partial(rows.update, **change))
-    proposal = propose(channel_named("production"), 1, administrator)
+    Channel.objects.filter(pk=production.pk).update(approver_group=group, **STRICT)
+    return channel_named("production")
+
+
+def test_no_row_is_written_with_which_a_channel_asks_for_less_unless_that_is_confirmed(
+    strict: Channel, administrator: User, second: User
+) -> None:
+    rows = Channel.objects.filter(pk=strict.pk)
+    for name, value in LESS.items():
+        edited = channel_named("production")
+        setattr(edited, name, value)
+        column = "approver_group_id" if name == "approver_group" else name
+        with connection.cursor() as cursor:
+            statement = f"UPDATE releases_channel SET {column} = %s WHERE id = %s"
+            writes = (
+                partial(rows.update, **{name: value}),
+                edited.save,
+                partial(Channel.objects.bulk_update, [edited], [name]),
+                partial(cursor.execute, statement, [value, strict.pk]),
+            )
+            for write in writes:
+                assert_refused("not_confirmed", write)
+    proposal = propose(strict, 1, administrator)
     proposals.confirm(proposal=proposal, actor=second)
     rows.update(required_approvals=3)
     assert_refused("not_confirmed", partial(rows.update, required_approvals=1))  # it was for once
+
+
+def test_by_no_door_does_one_person_let_a_channel_ask_for_less(
+    strict: Channel, administrator: User, second: User, manager: User, capsys: Capture
+) -> None:
+    typed = {"required_approvals": 1, "approver_group": "", "is_protected": False}
+    words = ("--required-approvals", 1, "--approver-group", "", "--protected", "off")
+    doors: tuple[Callable[[], object], ...] = (
+        lambda: channels.set_requirements(
+            channel=strict, approvals=1, actor=administrator, approver_group="", is_protected=False
+        ),
+        lambda: staff_client(administrator).post(page(strict), typed),
+        lambda: run(capsys, "channel", "set", "production", *words, "--as", "ann"),
+    )
+    for door in doors:
+        with transaction.atomic():
+            door()
+            now = channel_named("production")
+            assert (now.required_approvals, str(now.approver_group), now.is_protected) == (2, "legal", True)
+            assert {proposal.field for proposal in open_proposals()} == set(LESS)
+            transaction.set_rollback(True)
+    assert staff_client(manager).post(page(strict), typed).status_code == 403
+    refusal = refused(capsys, "channel", "set", "production", *words, "--as", manager.username)
+    assert refusal["code"] == "forbidden"
+    assert not open_proposals().exists()
 
 
 def test_the_database_asks_for_another_administrator(
