@@ -248,6 +248,13 @@ def one_rule(database: Migrating, known: Known) -> None:
     )
 
 
+def rule_combination(database: Migrating, known: Known) -> None:
+    rows = database.rows("releases.Release")
+    assert set(rows.values_list("rule_combination", flat=True)) == {"first"}
+    rows.filter(pk=known.draft.pk).update(rule_combination="merge")
+    refuse("release_closed", lambda: rows.filter(pk=known.waiting.pk).update(rule_combination="merge"))
+
+
 STEPS: dict[str, Callable[[Migrating, Known], None]] = {
     "0003_channel_options": options,
     "0004_redirects": redirects,
@@ -264,6 +271,7 @@ STEPS: dict[str, Callable[[Migrating, Known], None]] = {
     "0015_drills": drills,
     "0016_channel_proposals": proposals,
     "0017_one_rule": one_rule,
+    "0018_rule_combination": rule_combination,
 }
 
 

@@ -284,6 +284,7 @@ def writes_to(release: Release, live: Release, mona: User) -> dict[str, Callable
         "base": lambda: row.update(base=None),
         "base manifest": lambda: row.update(base_manifest=release.manifest),
         "digest": lambda: row.update(manifest=live.manifest),
+        "how its rules combine": lambda: row.update(rule_combination="merge"),
         "channel": lambda: row.update(channel=Channel.objects.get(name="staging")),
         "back to draft, with its approvals": lambda: row.update(state=State.DRAFT),
         "release by SQL": sql("DELETE FROM releases_release WHERE id = %s", release.pk),
