@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.acceptance.commands import Commands, run_script
+
 PROJECT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct-horse-battery-staple"
 WORKERS = 3
@@ -51,7 +53,9 @@ class Site:
     public_port: int = field(default_factory=free_port)
     staff_port: int = field(default_factory=free_port)
     start_seconds: float = 120
+    is_measured: bool = False  # then each command takes as long as it does for who types it
     process: subprocess.Popen[str] | None = None
+    commands: Commands | None = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -87,6 +91,9 @@ class Site:
                 yield log.read_text()
             finally:
                 self.stop()
+                if self.commands:
+                    self.commands.close()
+                    self.commands = None
 
     def stop(self) -> None:
         """End the site as Ctrl+C does; kill what is left of it after a while."""
@@ -109,13 +116,12 @@ class Site:
 
     def manage(self, *words: object) -> Any:
         """Run `scripts/manage … --json` and return its document. Raises `Refused`."""
-        done = subprocess.run(
-            [PROJECT / "scripts/manage", *map(str, words), "--json"],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        typed = [*map(str, words), "--json"]
+        if self.is_measured:
+            done = run_script(typed, self.environment, PROJECT)
+        else:
+            self.commands = self.commands or Commands(self.environment, PROJECT)
+            done = self.commands.run(typed)
         try:
             document = json.loads(done.stdout)
         except ValueError:
