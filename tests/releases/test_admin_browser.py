@@ -88,6 +88,7 @@ def answers(
             f"{channel}roll-back/1/",
             f"{channel}receipt/1/",
             f"{channel}receipt/2/",
+            f"{channel}changelog/",
         ],
         viewer: [
             f"{release}compare/",
@@ -144,8 +145,13 @@ def faults_of(page: Page, address: str) -> list[str]:
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
     page.goto(f"http://localhost{address}")
-    if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-        said.append("it scrolls sideways")
+    size = page.viewport_size
+    assert size
+    for width in {size["width"], min(size["width"], 768)}:
+        page.set_viewport_size({**size, "width": width})
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            said.append(f"it scrolls sideways at {width}")
+    page.set_viewport_size(size)
     said += [
         f"{found['id']} {found['nodes'][0]['target']}" for found in Axe().run(page).response["violations"]
     ]

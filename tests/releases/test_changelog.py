@@ -7,14 +7,17 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
+from pytest_django.asserts import assertContains, assertNotContains
 
 from apps.accounts.models import User
+from apps.releases.admin import changelog_page
 from apps.releases.exceptions import UnknownPublication, WrongChannel, WrongOrder
 from apps.releases.history.changelog import as_markdown, changelog, tags
 from apps.releases.models import Channel, Publication, Release
 from apps.releases.selectors import next_tag, publication_tagged
 from apps.releases.services import publishing
 from tests.releases.conftest import MakeRelease, Publish, put
+from tests.staff import staff_client
 from tests.tampering import without_guards
 
 BEGIN = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -198,3 +201,32 @@ def test_a_tag_whose_seal_was_removed_says_so(channel: Channel, capsys: pytest.C
     assert "  Seal: it has no seal" in capsys.readouterr().out
     call_command("tag", "show", publication.tag, "--json")
     assert json.loads(capsys.readouterr().out)["seal"] is None
+
+
+def test_the_page_tells_it_between_two_tags_and_gives_it_as_a_file(channel: Channel, viewer: User) -> None:
+    client, page = staff_client(viewer), f"/admin/releases/channel/{channel.pk}/changelog/"
+    first = tag(channel, 1)
+    assertContains(client.get(page), f">{first}</a>")
+    after = client.get(page, {"from": first})
+    assertNotContains(after, f">{first}</a>")
+    assertContains(after, f"2 publications after {first}, the newest first.")
+    markdown = client.get(page, {"from": first, "format": "markdown"})
+    assert markdown["Content-Disposition"] == 'attachment; filename="changelog-production.md"'
+    assert markdown.content.decode() == as_markdown(channel, changelog(channel, since=first))
+    told = client.get(page, {"from": first, "format": "json"}).json()["entries"]
+    assert [entry["tag"] for entry in told] == [tag(channel, 3), tag(channel, 2)]
+    refused = client.get(page, {"from": "nonsense", "format": "json"})
+    assertContains(refused, "nonsense", status_code=409)
+
+
+def test_at_first_the_page_tells_of_the_last_ones(
+    channel: Channel, viewer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changelog_page, "_SHOWN_AT_FIRST", 1)
+    shown = staff_client(viewer).get(f"/admin/releases/channel/{channel.pk}/changelog/")
+    assertContains(shown, f"1 publication after {tag(channel, 2)}, the newest first.")
+
+
+def test_a_tag_leads_to_its_release_in_the_list(channel: Channel, approved: Release, viewer: User) -> None:
+    found = staff_client(viewer).get("/admin/releases/release/", {"q": tag(channel, 2)})
+    assert [release.pk for release in found.context["cl"].result_list] == [approved.pk]

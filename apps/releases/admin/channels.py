@@ -9,6 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.audit.selectors import entries
+from apps.releases.admin.changelog_page import changelog_page
 from apps.releases.admin.channel_page import channel_page, roll_back_page
 from apps.releases.admin.channels_pages import create_page, remove_channel, stop_page
 from apps.releases.admin.pages import ReadByPages, history_page
@@ -82,7 +83,12 @@ class ChannelAdmin(ReadByPages, admin.ModelAdmin[Channel]):
             self.admin_site.admin_view(self.promote_view),
             name="releases_channel_promote",
         )
-        return [roll_back, receipt, urls, promote, *ours, *super().get_urls()]
+        changelog = path(
+            "<int:number>/changelog/",
+            self.admin_site.admin_view(self.changelog_view),
+            name="releases_channel_changelog",
+        )
+        return [roll_back, receipt, urls, promote, changelog, *ours, *super().get_urls()]
 
     def stop_view(self, request: HttpRequest) -> HttpResponse:
         self._require_view(request)
@@ -101,6 +107,9 @@ class ChannelAdmin(ReadByPages, admin.ModelAdmin[Channel]):
 
     def promote_view(self, request: HttpRequest, number: int) -> HttpResponse:
         return promote_page(request, self._channel(request, number))
+
+    def changelog_view(self, request: HttpRequest, number: int) -> HttpResponse:
+        return changelog_page(request, self._channel(request, number))
 
     def roll_back_view(self, request: HttpRequest, number: int, sequence: int) -> HttpResponse:
         return roll_back_page(request, self._channel(request, number), sequence)

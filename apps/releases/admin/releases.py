@@ -22,7 +22,7 @@ from apps.releases.admin.revert_page import revert_page
 from apps.releases.admin.schedule_page import schedule_page
 from apps.releases.admin.split_page import split_page
 from apps.releases.exceptions import UnknownRelease
-from apps.releases.models import Release
+from apps.releases.models import Publication, Release
 from apps.releases.selectors import entries_about, release_numbered, releases_with_counts
 from apps.releases.templatetags.staff_pages import ago, change_counts, person, state
 
@@ -48,6 +48,9 @@ class ReleaseAdmin(ReadByPages, admin.ModelAdmin[Release]):
         found, has_duplicates = super().get_search_results(request, queryset, search_term)
         if search_term.strip().isdecimal():
             found = found | queryset.filter(pk=int(search_term))
+        if search_term:
+            tagged = Publication.objects.filter(tag=search_term.strip()).values("release")
+            found = found | queryset.filter(pk__in=tagged)
         return found, has_duplicates
 
     def changelist_view(

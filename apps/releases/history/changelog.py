@@ -31,6 +31,10 @@ class LogEntry:
         return f"{self.publication.published_at.astimezone(UTC):%Y-%m-%d}"
 
     @property
+    def counts_in_words(self) -> str:
+        return counts_in_words(self.counts) if self.counts else ""
+
+    @property
     def deed(self) -> str:
         """What was done, by whom, without the reason."""
         publication = self.publication
