@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -46,47 +47,80 @@ def test_a_history_is_told_verified_and_handed_to_an_outsider(
         publish_second(site, second_folder)
         site.manage("release", "rollback", "--reason", REASON)
         first, second, back = reversed(site.manage("tag", "list"))
-
-        # 1. In the admin: the channel's history is verified, and the report tells of a release.
         site.add_user("vera", "viewer")
         vera = Staff(browser, site, "vera")
-        vera.page.goto(f"{vera.door}/admin/releases/channel/")
-        vera.follow("production")
-        vera.sees("History verified")
-        vera.sees(back["tag"])
-        vera.open_release(2)
-        vera.follow("Report")
-        expect(vera.page.get_by_role("heading", name="Spring *sale*")).to_be_visible()
-        vera.sees(second["tag"])
-        vera.sees("not measured")
-        assert Axe().run(vera.page).response["violations"] == []
-        with vera.page.expect_download() as markdown:
-            vera.follow("Markdown")
-        assert "Spring \\*sale\\*" in Path(markdown.value.path()).read_text()
 
-        # 2. By commands: the same release as a document, and what lies between two tags.
+        files = read_the_report(vera, second["tag"], back["tag"])
+        told = look_up_tags(vera, first["tag"], second["tag"])
+
+        # By commands: the same report, a tag, and what lies between two of them.
         report = site.manage("release", "report", 2)
+        assert report == json.loads(files["JSON"])
         assert report["publications"][0]["tag"] == second["tag"]
         log = site.manage("changelog", "--from", first["tag"])["entries"]
         assert [entry["reason"] for entry in log] == [REASON, ""]
+        assert log == told
         assert site.manage("tag", "show", back["tag"])["seal"]["fault"] is None
         assert site.manage("release", "verify")["channels"][0]["faults"] == []
 
-        # 3. An outsider, who has the folder and nothing else, computes the digest and the chain.
-        folder = tmp_path / "proof"
-        site.manage("release", "export", second["tag"], "--to", folder)
-        blocks = re.findall(
-            r"^```sh\n(.*?)^```", (folder / "README.md").read_text(), re.MULTILINE | re.DOTALL
-        )
-        said = [
-            subprocess.run(["/bin/sh", "-c", block], cwd=folder, capture_output=True, text=True, check=True)
-            for block in blocks
-        ]
-        whole, named, computed, *_ = (each.stdout.strip() for each in said)
-        assert whole == "whole"
-        assert f"sha256:{named}" == f"sha256:{computed}" == second["digest"]
-        trusted = json.loads(site.get("/-/keys").body)["keys"]
-        assert trusted[0]["pem"] == (folder / f"key-{trusted[0]['key']}.pem").read_text()
+        site.manage("release", "export", second["tag"], "--to", tmp_path / "proof")
+        let_an_outsider_prove(tmp_path / "proof", second["digest"], site)
+
+
+def read_the_report(vera: Staff, tag: str, newest: str) -> dict[str, str]:
+    """The channel's history is verified, and the report tells of a release; return it in each form."""
+    vera.page.goto(f"{vera.door}/admin/releases/channel/")
+    vera.follow("production")
+    vera.sees("History verified")
+    vera.sees(newest)
+    vera.open_release(2)
+    vera.follow("Report")
+    expect(vera.page.get_by_role("heading", name="Spring *sale*")).to_be_visible()
+    vera.sees(tag)
+    vera.sees("not measured")
+    assert Axe().run(vera.page).response["violations"] == []
+    files = {kind: taken_away(vera, kind) for kind in ("Markdown", "JSON", "HTML")}
+    assert "Spring \\*sale\\*" in files["Markdown"]
+    assert "Spring *sale*</h1>" in files["HTML"]
+    return files
+
+
+def look_up_tags(vera: Staff, first: str, second: str) -> list[dict[str, Any]]:
+    """A tag leads to its release; what lies between two of them is compared, told and taken away."""
+    vera.page.goto(f"{vera.door}/admin/releases/release/?q={second}")
+    expect(vera.page.locator("#result_list tbody tr")).to_have_count(1)
+    vera.sees("Spring *sale*")
+    vera.page.goto(f"{vera.door}/admin/releases/release/compare/?old={first}&new={second}")
+    vera.sees("1 added, 2 changed, 1 removed.")
+    vera.page.goto(f"{vera.door}/admin/releases/channel/1/change/")
+    vera.follow("Changelog")
+    vera.page.get_by_label("After the tag").fill(first)
+    vera.press("Tell it")
+    vera.sees(f"2 publications after {first}, the newest first.")
+    vera.sees(REASON)
+    entries: list[dict[str, Any]] = json.loads(taken_away(vera, "JSON"))["entries"]
+    return entries
+
+
+def taken_away(vera: Staff, link: str) -> str:
+    """Return the text of the file that a link gives."""
+    with vera.page.expect_download() as download:
+        vera.follow(link)
+    return Path(download.value.path()).read_text()
+
+
+def let_an_outsider_prove(folder: Path, digest: str, site: Site) -> None:
+    """Who has the folder and nothing else computes the digest and the chain, by the commands in it."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", (folder / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    said = [
+        subprocess.run(["/bin/sh", "-c", block], cwd=folder, capture_output=True, text=True, check=True)
+        for block in blocks
+    ]
+    whole, named, computed, *_ = (each.stdout.strip() for each in said)
+    assert whole == "whole"
+    assert f"sha256:{named}" == f"sha256:{computed}" == digest
+    trusted = json.loads(site.get("/-/keys").body)["keys"]
+    assert trusted[0]["pem"] == (folder / f"key-{trusted[0]['key']}.pem").read_text()
 
 
 def test_a_forged_pointer_is_never_served_and_soon_replaced(

@@ -1,7 +1,6 @@
 """A release before it goes live, told as one story: who has the link sees it, and nobody else."""
 
 import re
-import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.acceptance.conftest import FIRST, SECOND
-from tests.acceptance.site import PROJECT, Answer, Site
+from tests.acceptance.site import Answer, Site
 from tests.acceptance.test_first_light import Staff
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.browser]
@@ -29,17 +28,15 @@ def assert_shows_second(page: Page, address: str) -> None:
     expect(page.get_by_role("heading")).to_have_css("color", "rgb(0, 0, 128)")
 
 
-def preview_by_command(site: Site, *words: str, password: str) -> str:
-    """Make a preview with a password, as a person types it; return its address."""
-    done = subprocess.run(
-        [PROJECT / "scripts/manage", "release", "preview", "2", "--password-from-stdin", *words],
-        env=site.environment,
-        input=f"{password}\n",
-        text=True,
-        capture_output=True,
-        check=True,
-    )
-    return done.stdout.splitlines()[0]
+def make_guarded_preview(person: Staff, site: Site) -> str:
+    """Make a preview with a password and a banner, on the page; return its address, as a command lists it."""
+    person.page.get_by_text("Make a preview").click()
+    person.page.get_by_label("Password").fill(GUEST_PASSWORD)
+    person.page.get_by_label("Say on each page that it is a preview").check()
+    person.press("Make the preview")
+    person.sees("asks for its password")
+    [guarded] = [each for each in site.manage("release", "preview", 2, "--list") if each["password"]]
+    return str(guarded["url"])
 
 
 def test_a_release_is_seen_before_it_goes_live_by_who_has_the_link(
@@ -83,11 +80,10 @@ def test_a_release_is_seen_before_it_goes_live_by_who_has_the_link(
         assert_cannot_reach_the_staff(reviewed, f"{ben.door}/admin/")
 
         # 4. Somebody without an account, and without script, types the password and sees the banner.
-        guarded = preview_by_command(site, "--banner", "--expires", "1d", password=GUEST_PASSWORD)
+        guarded = make_guarded_preview(ben, site)
         assert_guest_gets_in(browser, guarded)
 
         # 5. Revoked, it is gone, though it was open a moment ago.
-        ben.page.reload()
         ben.page.locator(".preview", has_text="asks for its password").get_by_role(
             "button", name="Revoke"
         ).click()

@@ -34,16 +34,13 @@ def smtp(monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServer]:
 
 @pytest.fixture
 def running(site: Site, first_folder: Path, second_folder: Path, smtp: MailServer) -> Iterator[Site]:
-    """A site with release 1 live and release 2 approved, which ben may publish and olga reviewed."""
+    """A site with release 1 live and release 2 a draft of eva's; ben and olga may approve and publish it."""
     with site.running(str(first_folder)):
         site.add_user("eva", "editor")
         site.add_user("ben", "manager")
         site.manage("user", "add", "olga", "--role", "manager", "--email", "olga@example.com")
         site.manage("import", second_folder, "--title", "Spring", "--as", "eva")
         site.manage("release", "edit", 2, *BRIEF, "--as", "eva")
-        site.manage("release", "submit", 2, "--as", "eva")
-        wait_for(lambda: smtp.mails, "the mail that asks for a review")
-        site.manage("release", "approve", 2, "--as", "olga")
         yield site
 
 
@@ -88,24 +85,16 @@ def assert_embargoed(site: Site) -> None:
 def test_a_release_is_embargoed_goes_live_and_ends_at_its_times(
     running: Site, smtp: MailServer, browser: Browser
 ) -> None:
-    ben = Staff(browser, running, "ben")
-    ben.open_release(2)
-    ben.follow("Schedule")
-    ben.page.get_by_label("Publish to production").fill("2035-12-01T09:00")
-    ben.page.get_by_label("Time zone").select_option("Europe/Berlin")
-    ben.press("Schedule release 2")
-    ben.sees("Approved by olga, scheduled for 2035-12-01 09:00 Europe/Berlin")
-    ben.page.goto(f"{ben.door}/admin/")
-    ben.sees("Publish release 2 Spring")
-    assert_embargoed(running)
-    ben.open_release(2)
-    ben.press("Call off: publish")
-    ben.sees("Nothing is scheduled.")
-
     with http_receiver() as receiver, http_receiver() as hanging:
+        secret = add_webhook(Staff(browser, running, "admin"), receiver)
+        submit(Staff(browser, running, "eva"))
+        wait_for(lambda: smtp.mails, "the mail that asks for a review")
+        wait_for(lambda: told_of(receiver, "review_asked"), "the webhook that tells of it")
+        running.manage("release", "approve", 2, "--as", "olga")
+        schedule_and_call_off(running, Staff(browser, running, "ben"))
+
         goes_on = threading.Event()
         hanging.answer = lambda _: wait_quietly(goes_on)
-        secret = running.manage("webhook", "add", "chat", receiver.url)["secret"]
         running.manage("webhook", "add", "hangs", hanging.url)
         made = running.manage("release", "schedule", 2, "--at", soon(), "--as", "ben")
         assert made[0]["state"] == "waiting"
@@ -130,6 +119,37 @@ def test_a_release_is_embargoed_goes_live_and_ends_at_its_times(
     assert subjects[0] == "[Assetsite] Review asked: Spring (release 2)"
     wait_for(lambda: any("Rolled back" in str(mail["Subject"]) for mail in smtp.mails), "the mail of the end")
     assert {mail["To"] for mail in smtp.mails} == {"olga@example.com"}
+
+
+def add_webhook(admin: Staff, receiver: Receiver) -> str:
+    """Add a webhook on its page; return its secret, which is shown once."""
+    admin.page.goto(f"{admin.door}/admin/notifications/webhook/add/")
+    admin.page.get_by_label("Name").fill("chat")
+    admin.page.get_by_label("Address").fill(receiver.url)
+    admin.press("Add the webhook")
+    return admin.page.locator("code.secret").inner_text()
+
+
+def submit(eva: Staff) -> None:
+    eva.open_release(2)
+    eva.press("Submit for review")
+    eva.sees("Waiting for one approval")
+
+
+def schedule_and_call_off(site: Site, ben: Staff) -> None:
+    """A far day is chosen, in a zone, and given up; meanwhile nothing of it is public."""
+    ben.open_release(2)
+    ben.follow("Schedule")
+    ben.page.get_by_label("Publish to production").fill("2035-12-01T09:00")
+    ben.page.get_by_label("Time zone").select_option("Europe/Berlin")
+    ben.press("Schedule release 2")
+    ben.sees("Approved by olga, scheduled for 2035-12-01 09:00 Europe/Berlin")
+    ben.page.goto(f"{ben.door}/admin/")
+    ben.sees("Publish release 2 Spring")
+    assert_embargoed(site)
+    ben.open_release(2)
+    ben.press("Call off: publish")
+    ben.sees("Nothing is scheduled.")
 
 
 def assert_signed(receiver: Receiver, secret: str) -> None:
