@@ -177,6 +177,12 @@ class NothingToReturnTo(ReleaseRefusal):
     code = "nothing_to_return_to"
 
 
+class NowhereToFetch(ReleaseRefusal):
+    """A rehearsal is verified by what visitors get, and its channel has no host for any."""
+
+    code = "nowhere_to_fetch"
+
+
 class DrillRuns(ReleaseRefusal):
     """One release is rehearsed at a time on a channel."""
 

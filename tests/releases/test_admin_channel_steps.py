@@ -65,6 +65,7 @@ def test_a_channel_says_first_that_it_is_held_and_is_let_go_with_a_reason(
     [
         ("hold", {"reason": "x"}),
         ("add_window", {"starts": "Mon 1:00", "ends": "Mon 2:00"}),
+        ("set_zone", {"time_zone": "Europe/Stockholm"}),
         ("add_host", {"host": "a.example"}),
         ("remove_host", {"host": "a.example"}),
     ],
@@ -89,6 +90,11 @@ def test_windows_are_added_and_removed_on_the_page_and_what_was_typed_stays(
     assertContains(answer, 'value="Fryday 16:00"', status_code=409)
     take(production, administrator, "add_window", starts="Friday 16:00", ends="Monday 8:00")
     assertContains(staff_client(viewer).get(page(production)), "Friday 16:00 to Monday 08:00, every week")
+    answer = take(production, administrator, "set_zone", time_zone="Europe/Stockholm")
+    assertContains(answer, "The windows of production are times in Europe/Stockholm. Before: UTC.")
+    assertContains(answer, "As a clock in Europe/Stockholm shows it.")
+    wrong = take(production, administrator, "set_zone", time_zone="Mars/Olympus")
+    assertContains(wrong, "There is no time zone", status_code=409)
     number = FreezeWindow.objects.get().pk
     answer = take(production, administrator, "remove_window", window=str(number))
     assertContains(answer, "no freeze window any more from Friday 16:00 to Monday 08:00")

@@ -12,7 +12,7 @@ from apps.releases.comparing.impact import impact_of
 from apps.releases.manifest import Difference, Entry
 from apps.releases.models import Release
 from apps.releases.services import publishing
-from apps.releases.templatetags.staff_pages import ago, moment, person, size
+from apps.releases.templatetags.staff_pages import ago, commands, moment, person, size
 from tests.staff import staff_client
 
 ENTRY = Entry("a", "00" * 32, 1, "text/plain", 1, 1)
@@ -31,6 +31,11 @@ ENTRY = Entry("a", "00" * 32, 1, "text/plain", 1, 1)
 )
 def test_sizes_are_said_in_thousands(size_bytes: int, words: str) -> None:
     assert size(size_bytes) == words
+
+
+def test_what_a_refusal_says_to_type_is_set_as_code() -> None:
+    said = commands("<b> moved. Type `release rebase 3`, or `x`.")
+    assert said == "&lt;b&gt; moved. Type <code>release rebase 3</code>, or <code>x</code>."
 
 
 def test_times_are_relative_with_the_exact_one_on_hover() -> None:

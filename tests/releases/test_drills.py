@@ -23,6 +23,7 @@ from apps.releases.exceptions import (
     ChannelHeld,
     DrillRuns,
     NothingToReturnTo,
+    NowhereToFetch,
     WrongChannel,
     WrongState,
 )
@@ -41,8 +42,9 @@ from tests.staff import staff_client
 
 
 @pytest.fixture
-def staging(production: Channel, editor: User, manager: User) -> Channel:
+def staging(production: Channel, editor: User, manager: User, settings: Settings) -> Channel:
     """The other channel, which serves a page of its own."""
+    settings.PINNED_HOSTS = {"localhost": "production", "staging.localhost": "staging"}
     channel = channel_named("staging")
     release = drafts.create_release(
         title="Before",
@@ -59,7 +61,6 @@ def staging(production: Channel, editor: User, manager: User) -> Channel:
 
 @pytest.fixture
 def door(settings: Settings, staging: Channel) -> Iterator[Door]:
-    settings.PINNED_HOSTS = {"localhost": "production", "staging.localhost": "staging"}
     settings.PUBLIC_BIND = ""
     with public_door(settings.PINNED_HOSTS) as door:
         yield door
@@ -217,6 +218,14 @@ class TestRefusals:
     def test_not_where_nothing_could_be_returned_to(self, approved: Release, manager: User) -> None:
         with pytest.raises(NothingToReturnTo):
             start_drill(release=approved, channel=channel_named("staging"), actor=manager)
+
+    def test_not_where_nothing_could_be_fetched(
+        self, staging: Channel, approved: Release, manager: User, settings: Settings
+    ) -> None:
+        settings.PINNED_HOSTS = {}
+        with pytest.raises(NowhereToFetch, match=r"channel host staging staging\.localhost"):
+            start_drill(release=approved, channel=staging, actor=manager)
+        assert not Drill.objects.exists()
 
     def test_one_at_a_time(self, staging: Channel, approved: Release, manager: User) -> None:
         drill = start_drill(release=approved, channel=staging, actor=manager)

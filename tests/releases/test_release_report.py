@@ -77,6 +77,12 @@ def test_a_report_of_what_is_live_says_how_to_undo_it(live: Release) -> None:
     assert "Serve it again" not in commands
 
 
+def test_a_release_that_was_live_twice_has_two_seals_that_hold(released: Release, manager: User) -> None:
+    publishing.roll_back(channel=released.channel, reason="It was the network", to=2, actor=manager)
+    lines = report_of(release_numbered(released.pk)).publications
+    assert [(line.tag[-2:], line.fault) for line in lines] == [(".2", ""), (".4", "")]
+
+
 def test_a_report_of_a_draft_says_what_is_missing(production: object, make_release: MakeRelease) -> None:
     draft = make_release(put("a.css", "a"), expected_result="", rollback_note="")
     report = report_of(draft)

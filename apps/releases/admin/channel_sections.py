@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.http import QueryDict
 
+from apps.accounts.local_times import zone_names
 from apps.accounts.models import User
 from apps.accounts.permissions import require
 from apps.refusals import Refusal
@@ -28,6 +29,7 @@ def sections_of(channel: Channel, actor: User, typed: QueryDict | None) -> dict[
         "why_no_hold": why_not(actor, holding.MAY_HOLD, f"put {channel} on hold"),
         "why_no_resume": why_no_lifting(own, actor) if own else "",
         "frozen": f"{freezes.in_words(freeze, channel)}." if freeze else "",
+        "zones": sorted({*zone_names(), channel.time_zone}),
         "windows": channel.freeze_windows.select_related("added_by"),
         "hosts": [(row.host, settings.PINNED_HOSTS.get(row.host)) for row in channel.hosts.all()],
         "pinned": sorted(host for host, name in settings.PINNED_HOSTS.items() if name == channel.name),

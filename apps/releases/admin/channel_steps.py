@@ -7,7 +7,7 @@ from django.http import Http404, QueryDict
 from apps.accounts.models import User
 from apps.releases.exceptions import UnknownWindow
 from apps.releases.models import Channel
-from apps.releases.services import freezes, holding, hosts
+from apps.releases.services import channels, freezes, holding, hosts
 
 
 def take(name: str, channel: Channel, typed: QueryDict, actor: User) -> str:
@@ -46,6 +46,12 @@ def _remove_window(channel: Channel, typed: QueryDict, actor: User) -> str:
     return f"{channel} has no freeze window any more from {words}. Add it again below."
 
 
+def _set_zone(channel: Channel, typed: QueryDict, actor: User) -> str:
+    before = channel.time_zone
+    after = channels.set_options(channel=channel, time_zone=typed.get("time_zone", ""), actor=actor)
+    return f"The windows of {channel} are times in {after.time_zone}. Before: {before}."
+
+
 def _add_host(channel: Channel, typed: QueryDict, actor: User) -> str:
     row = hosts.add_host(
         channel=channel, host=typed.get("host", ""), is_moved=bool(typed.get("move")), actor=actor
@@ -64,6 +70,7 @@ _STEPS: dict[str, Callable[[Channel, QueryDict, User], str]] = {
     "resume": _resume,
     "add_window": _add_window,
     "remove_window": _remove_window,
+    "set_zone": _set_zone,
     "add_host": _add_host,
     "remove_host": _remove_host,
 }

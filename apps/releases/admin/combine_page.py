@@ -10,7 +10,7 @@ from apps.releases.actions import actions_for
 from apps.releases.admin.pages import actor_of, refused, render
 from apps.releases.conflicts.combinations import Contenders, combination_of
 from apps.releases.conflicts.text_merging import Labels
-from apps.releases.conflicts.texts import marked_merge, mergeable, merges_cleanly
+from apps.releases.conflicts.texts import marked_merge, mergeable, merges_cleanly, typed_merge
 from apps.releases.models import Release
 from apps.releases.services.combining import Take, combine, refuse_to_combine
 
@@ -57,11 +57,14 @@ def _others(release: Release) -> Any:
 
 def _takes(request: HttpRequest, releases: Sequence[Release]) -> Iterator[tuple[str, Take]]:
     """Yield what was decided of each conflict: the number of a release, or the merged text."""
-    for label in request.POST.getlist("conflict"):
-        choice = request.POST.get(f"take:{label}", "")
+    choices = {label: request.POST.get(f"take:{label}", "") for label in request.POST.getlist("conflict")}
+    are_merged = "merged" in choices.values()
+    known = {each.label: each for each in combination_of(releases).conflicts} if are_merged else {}
+    for label, choice in choices.items():
         if choice == "merged":
-            text = request.POST.get(f"content:{label}", "").replace("\r\n", "\n")
-            yield label, Take(content=text.encode())
+            typed, conflict = request.POST.get(f"content:{label}", ""), known.get(label)
+            content = typed_merge(conflict.as_conflict, typed) if conflict else typed.encode()
+            yield label, Take(content=content)
         elif number := _number(choice):
             yield label, Take(release=number)
 

@@ -15,7 +15,7 @@ from apps.releases.admin.pages import ROWS_A_PAGE, actor_of, refused, render
 from apps.releases.comparing.texts import compare
 from apps.releases.conflicts.reports import ConflictRow, conflict_rows
 from apps.releases.conflicts.standing import Conflict, Kind, Standing, is_behind, standing_of
-from apps.releases.conflicts.texts import labels_of, marked_merge, texts_of
+from apps.releases.conflicts.texts import labels_of, marked_merge, texts_of, typed_merge
 from apps.releases.models import Release
 from apps.releases.selectors import live_publication
 from apps.releases.services import rebasing
@@ -50,7 +50,7 @@ def conflict_page(request: HttpRequest, release: Release) -> HttpResponse:
         return _show_one(request, release, conflict)
     typed = request.POST.get("content")
     try:
-        decision = _decision(request.POST.get("choice", ""), release, conflict, typed)
+        decision = _decision(request.POST.get("choice", ""), conflict, typed)
         rebasing.resolve(release=release, name=conflict.label, decision=decision, actor=actor_of(request))
     except ValueError:
         return HttpResponseBadRequest("There is no such choice.", content_type="text/plain")
@@ -95,15 +95,11 @@ def _named(standing: Standing | None, name: str) -> Conflict:
     return found
 
 
-def _decision(choice: str, release: Release, conflict: Conflict, typed: str | None) -> Decision:
-    """Return the decision that was typed. Browsers send CR LF: the text gets the line ends of the merge."""
+def _decision(choice: str, conflict: Conflict, typed: str | None) -> Decision:
+    """Return the decision that was typed. Raises `ValueError` where there is no such choice."""
     if Choice(choice) is not Choice.MERGED:
         return Decision(Choice(choice))
-    text = (typed or "").replace("\r\n", "\n")
-    texts = texts_of(conflict)
-    if texts and "\r\n" in texts.ours:
-        text = text.replace("\n", "\r\n")
-    return Decision(Choice.MERGED, text.encode())
+    return Decision(Choice.MERGED, typed_merge(conflict, typed or ""))
 
 
 def _show_all(request: HttpRequest, release: Release, *, status: int = 200) -> HttpResponse:

@@ -71,6 +71,17 @@ def marked_merge(conflict: Conflict, labels: Labels) -> TextMerge | None:
     return merge_texts(*texts.all, labels) if texts else None
 
 
+def typed_merge(conflict: Conflict, typed: str) -> bytes:
+    """Return, in UTF-8, what somebody has typed in place of the merge of a conflict.
+
+    Browsers send CR LF whatever a file has: lines get the end that most lines of the merge have.
+    """
+    text, merged = typed.replace("\r\n", "\n"), marked_merge(conflict, Labels())
+    if merged and merged.text.count("\r\n") * 2 > merged.text.count("\n"):
+        text = text.replace("\n", "\r\n")
+    return text.encode()
+
+
 @lru_cache(maxsize=4_096)
 def _is_clean(conflict: Conflict) -> bool:
     return clean_merge(conflict) is not None

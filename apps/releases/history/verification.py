@@ -58,18 +58,23 @@ def head_of(channel: Channel) -> str:
 
 
 def unverified(publications: Iterable[Publication], marks: Mapping[int, Marks]) -> dict[int, str]:
-    """Return what is wrong with some publications of a channel, by their ids: for the rows of a page.
+    """Return what is wrong with some publications, by their ids: for the rows of a page.
 
-    They come newest first and with their seals and their marks (`marks_of`). Each is compared with its
-    own, and with the one before where that is among them.
+    They come with their seals and their marks (`marks_of`), in any order. Each is compared with its own,
+    and with the one before where that is among them.
     """
     shown, trusted = list(publications), trusted_keys()
     found = {each.pk: "; ".join(_faults_of(each, marks.get(each.pk, Marks()), trusted)) for each in shown}
-    for later, earlier in pairwise(shown):
+    for earlier, later in pairwise(sorted(shown, key=_place)):
         seal, before = seal_of(later), seal_of(earlier)
-        if seal and before and seal.previous_hash != before.hash:
+        is_next = _place(later) == (earlier.channel_id, earlier.sequence + 1)
+        if is_next and seal and before and seal.previous_hash != before.hash:
             found[later.pk] = found[later.pk] or "it does not follow from the one before it"
     return {pk: message for pk, message in found.items() if message}
+
+
+def _place(publication: Publication) -> tuple[int, int]:
+    return publication.channel_id, publication.sequence
 
 
 def _chain_faults(channel: Channel) -> Iterator[HistoryFault]:

@@ -16,11 +16,13 @@ from apps.accounts.models import User
 from apps.accounts.permissions import require
 from apps.audit.services import record
 from apps.refusals import Refusal
+from apps.releases.channels.probing import host_of
 from apps.releases.exceptions import (
     AlreadyLive,
     ApprovalsMissing,
     DrillRuns,
     NothingToReturnTo,
+    NowhereToFetch,
     WrongChannel,
     WrongState,
 )
@@ -121,6 +123,11 @@ def _refuse_channel(release: Release, channel: Channel) -> None:
         raise AlreadyLive(
             f"{channel} serves exactly what release {release.pk} would, so there is no step to rehearse.",
             next_step=f"Roll {channel} back to something else first, or rehearse on another channel.",
+        )
+    if host_of(channel) is None:
+        raise NowhereToFetch(
+            f"{channel} has no host, so nothing of a rehearsal could be fetched.",
+            next_step=f"`scripts/manage channel host {channel} {channel}.localhost` gives it one.",
         )
     if channel.required_approvals:
         raise ApprovalsMissing(

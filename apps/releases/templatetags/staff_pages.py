@@ -7,7 +7,7 @@ from typing import Any
 from django import template
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 
@@ -30,6 +30,17 @@ _ICONS = {
     Release.State.WITHDRAWN: "⊘",
 }
 _STEPS_OF_SIZE = ((1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB"))
+
+
+@register.filter
+def commands(words: str) -> SafeString:
+    """Set what stands between backticks as code: so refusals name what to type."""
+    parts = str(words).split("`")
+    return format_html_join("", "{}", ((_code(part) if at % 2 else part,) for at, part in enumerate(parts)))
+
+
+def _code(part: str) -> SafeString:
+    return format_html("<code>{}</code>", part)
 
 
 @register.simple_tag
