@@ -142,7 +142,7 @@ def test_a_backup_is_a_whole_site_again(running: Checkout, tmp_path: Path) -> No
 def test_every_link_between_documents_leads_somewhere(document: Path) -> None:
     for url in LINK.findall(document.read_text()):
         target = urlsplit(url)
-        if not target.scheme and target.path and not target.path.startswith("docs/images/"):
+        if not target.scheme and target.path:
             assert (document.parent / unquote(target.path)).exists(), f"{document.name} leads to {url}"
 
 
