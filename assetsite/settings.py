@@ -131,6 +131,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 MAILERS = mailers(env.str("EMAIL_URL", default=""))
 SENDS_MAIL = bool(env.str("EMAIL_URL", default=""))
 EMAIL_FROM = env.str("EMAIL_FROM", default=f"assetsite@{urlsplit(STAFF_URL).hostname or 'localhost'}")
+NOTIFICATIONS_KEPT_DAYS = env.int("NOTIFICATIONS_KEPT_DAYS", default=90)
+UNNEEDED_KEPT_DAYS = env.int("UNNEEDED_KEPT_DAYS", default=7)
 WEBHOOK_NETWORKS = parse_networks(env.str("WEBHOOK_NETWORKS", default=""))
 
 STORAGES = {

@@ -61,6 +61,25 @@ class Representation(models.Model):
         return f"{self.blob_id[:12]} as {self.coding}"
 
 
+class Leftover(models.Model):
+    """A name in storage that nothing refers to, `since` then. See `apps.assets.leftovers`.
+
+    The row stays for a day once its bytes were removed, for who has seen them just before.
+    """
+
+    name = models.CharField(primary_key=True, max_length=200)
+    size_bytes = models.PositiveBigIntegerField()
+    since = models.DateTimeField()
+    removed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        default_permissions = ()
+        indexes = (models.Index(fields=("removed_at", "since"), name="leftover_due"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Asset(models.Model):
     """A path that the site has served or is about to serve."""
 

@@ -88,6 +88,13 @@ class Bucket(S3Storage):  # type: ignore[misc]  # django-storages has no types
             folders, files = super().listdir(name)
         return folders, files
 
+    def listed(self, folder: str) -> Iterator[tuple[str, int]]:
+        """Yield name and size of each object below a folder: a request for each 1,000."""
+        root = self._normalize_name("")
+        with self._asking(folder):
+            for found in self.bucket.objects.filter(Prefix=f"{self._normalize_name(clean_name(folder))}/"):
+                yield found.key.removeprefix(root).lstrip("/"), found.size
+
     def _open(self, name: str, mode: str = "rb") -> "_Object":
         if mode != "rb":
             raise ValueError("a bucket's objects are written whole, by `save`")

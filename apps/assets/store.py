@@ -15,7 +15,7 @@ import os
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
@@ -35,6 +35,9 @@ logger = logging.getLogger(__name__)
 CHUNK_BYTES = 1 << 20
 TEMPORARY_PREFIX = "unfinished-"
 _READ_ONLY = 0o444
+
+on_use: list[Callable[[Iterable[str]], Iterable[str]]] = []
+"""Who is told which names are going to be referred to, and says which of them were about to be removed."""
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -69,6 +72,7 @@ class Batch:
 
     def __init__(self) -> None:
         self._files: dict[str, _Finished] = {}
+        self._reused: dict[str, int] = {}
         self.size_bytes = 0
 
     def __len__(self) -> int:
@@ -107,9 +111,14 @@ class Batch:
             finished.file.unlink()
 
     def finish(self) -> None:
-        """Bring what was added to storage. Raises `BlobDamaged` where something else is read back."""
+        """Bring what was added to storage.
+
+        Raises `BlobDamaged` where something else is read back, and where what storage had is gone again.
+        """
+        noted = _say_used(each.name for each in self._files.values()) | _say_used(self._reused)
         _put(list(self._files.values()))
         self._files.clear()
+        _refuse_gone({name: size for name, size in self._reused.items() if name in noted})
 
     def discard(self) -> None:
         """Remove the temporary files that are left."""
@@ -117,7 +126,11 @@ class Batch:
             finished.file.unlink(missing_ok=True)
 
     def _has(self, blob: StoredBlob) -> bool:
-        return blob.digest in self._files or is_stored(blob_name(blob.digest), size_bytes=blob.size_bytes)
+        name = blob_name(blob.digest)
+        is_there = is_stored(name, size_bytes=blob.size_bytes)
+        if is_there:
+            self._reused[name] = blob.size_bytes
+        return is_there or blob.digest in self._files
 
 
 @contextmanager
@@ -149,6 +162,7 @@ def put_file(name: str, file: Path, *, sha256: str) -> None:
 
     Raises as `put_blob` does: `BlobDamaged` if the file does not have the given SHA-256.
     """
+    _say_used([name])
     if not is_stored(name, size_bytes=file.stat().st_size):
         file.chmod(_READ_ONLY)
         _put([_Finished(name, file, sha256)])
@@ -186,7 +200,7 @@ def replace(name: str, content: bytes) -> None:
 
 
 def remove(name: str) -> None:
-    """Take `name` out of storage, if it is there. Not for blobs and manifests: others refer to those."""
+    """Take `name` out of storage, if it is there. Blobs and manifests are for `leftovers` to remove."""
     storage().delete(name)
 
 
@@ -196,6 +210,32 @@ def names_in(folder: str) -> list[str]:
         return sorted(storage().listdir(folder)[1])
     except FileNotFoundError:
         return []
+
+
+def listed(folder: str) -> Iterator[tuple[str, int]]:
+    """Yield the name and the size in bytes of each file in a folder of storage and below, in no order."""
+    place, here = storage(), local_path(folder)
+    if here is not None:
+        yield from _listed_here(here, folder)
+    elif isinstance(place, _Listing):
+        yield from place.listed(folder)
+    else:
+        folders, files = place.listdir(folder)
+        for file in files:
+            yield f"{folder}/{file}", place.size(f"{folder}/{file}")
+        for each in folders:
+            yield from listed(f"{folder}/{each}")
+
+
+def _listed_here(here: Path, folder: str) -> Iterator[tuple[str, int]]:
+    with suppress(FileNotFoundError), os.scandir(here) as entries:
+        for entry in entries:
+            name = f"{folder}/{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                yield from _listed_here(here / entry.name, name)
+            else:
+                with suppress(FileNotFoundError):
+                    yield name, entry.stat(follow_symlinks=False).st_size
 
 
 def read(name: str) -> bytes | None:
@@ -286,6 +326,13 @@ class _Conditional(Protocol):
     def read_unless(self, name: str, tag: str) -> tuple[bytes | None, str]: ...
 
 
+@runtime_checkable
+class _Listing(Protocol):
+    """A storage that lists all below a folder at once."""
+
+    def listed(self, folder: str) -> Iterator[tuple[str, int]]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Finished:
     """A temporary file that has all its bytes, and the name and SHA-256 (hex) that it shall have."""
@@ -293,6 +340,21 @@ class _Finished:
     name: str
     file: Path
     sha256: str
+
+
+def _say_used(names: Iterable[str]) -> set[str]:
+    """Say that these names will be referred to; return those that were to be removed, and may be gone."""
+    used = list(names)
+    return {noted for say in on_use for noted in say(used)}
+
+
+def _refuse_gone(reused: Mapping[str, int]) -> None:
+    for name, size_bytes in reused.items():
+        if not is_stored(name, size_bytes=size_bytes):
+            raise BlobDamaged(
+                f"{name} was removed from storage this moment, since nothing referred to it.",
+                next_step="Do the same again: it is written anew.",
+            )
 
 
 def _is_being_written(file: Path) -> bool:

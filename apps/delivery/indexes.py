@@ -8,7 +8,7 @@ import logging
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -31,6 +31,8 @@ class Indexes:
         self._folder = folder
         self._maker: subprocess.Popen[bytes] | None = None
         self._rest_until = 0.0
+        self._kept: frozenset[str] | None = None
+        self._tidy_at = 0.0
 
     def give(self, served: Iterable[tuple[ManifestReader, str]]) -> None:
         """Give each manifest its index if it has one by now; let what is missing be made.
@@ -41,12 +43,12 @@ class Indexes:
         for sha256, reader in needed.items():
             if reader.index is None:
                 self._give(reader, sha256)
+        self._tidy(frozenset(needed))
 
     def _give(self, reader: ManifestReader, sha256: str) -> None:
         file = self._folder / f"{sha256}.index"
         try:
             reader.index = PathIndex(file, sha256=sha256)
-            self._remove_others(file)
         except FileNotFoundError:
             self._make(reader.file, file, sha256)
         except ManifestFault as fault:
@@ -78,12 +80,27 @@ class Indexes:
             logger.warning("A large manifest is served without its path index: %s.", fault)
             self._rest_until = monotonic() + REST_SECONDS
 
-    def _remove_others(self, file: Path) -> None:
-        """Remove indexes that were made a while ago; who still reads one has it open."""
-        for other in self._others(file):
-            with suppress(FileNotFoundError):
-                if time.time() - other.stat().st_mtime > REST_SECONDS:
-                    other.unlink()
+    def _tidy(self, needed: frozenset[str]) -> None:
+        """Remove the indexes of what is not served any more, and were made a while ago.
 
-    def _others(self, file: Path) -> Iterator[Path]:
-        return (other for other in self._folder.iterdir() if other.stem != file.stem)
+        Who still reads one has it open. What is left is looked at again until all of it is gone.
+        """
+        if monotonic() < self._tidy_at or (needed == self._kept and not self._tidy_at):
+            return
+        others = [file for file in self._files() if file.stem not in needed]
+        left = [file for file in others if not _removed_if_old(file)]
+        self._kept, self._tidy_at = needed, monotonic() + REST_SECONDS if left else 0.0
+
+    def _files(self) -> list[Path]:
+        try:
+            return list(self._folder.iterdir())
+        except FileNotFoundError:
+            return []
+
+
+def _removed_if_old(file: Path) -> bool:
+    with suppress(FileNotFoundError):
+        if time.time() - file.stat().st_mtime <= REST_SECONDS:
+            return False
+        file.unlink()
+    return True

@@ -1,6 +1,7 @@
 """What the background worker does to tell people, again and again."""
 
 from apps.jobs.schedule import every
+from apps.notifications import cleaning  # noqa: F401 - what it registers
 from apps.notifications.lanes import start_lanes
 from apps.notifications.services.handing_out import hand_out
 

@@ -10,7 +10,7 @@ from django.conf import settings
 from apps.assets import store
 from apps.releases.exceptions import ManifestMissing
 from apps.releases.manifest.writer import file_sha256
-from apps.releases.models import ManifestFile
+from apps.releases.models import Manifest, ManifestFile
 from apps.releases.verified_files import note_verified
 
 _KEPT_FILES = 20  # of those that were fetched; a manifest of a million paths has 87 MB
@@ -44,6 +44,11 @@ def manifest_file(manifest: ManifestFile) -> Path:
 
     Raises `ManifestMissing` where storage lacks it, or holds other bytes under its name.
     """
+    if isinstance(manifest, Manifest) and manifest.cleared_at:
+        raise ManifestMissing(
+            f"Manifest {manifest} was removed at {manifest.cleared_at:%Y-%m-%d}, since nobody could need it.",
+            next_step="Make a release of the same changes: that builds it again.",
+        )
     file = store.local_path(manifest.file_name)
     if file is None:
         file = _fetched(manifest)

@@ -5,6 +5,7 @@ from typing import Any
 from apps.jobs.log import JobLog
 from apps.jobs.registry import handler
 from apps.jobs.schedule import every
+from apps.releases.cleaning import blobs, manifests, nodes  # noqa: F401 - what they register
 from apps.releases.models import Receipt
 from apps.releases.services import drills, verifying
 from apps.releases.services.building import refresh_manifests

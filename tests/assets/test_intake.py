@@ -12,6 +12,8 @@ from apps.assets.exceptions import StorageFull
 from apps.assets.intake import Content, take_in, take_in_many
 from apps.refusals import Refusal
 
+pytestmark = pytest.mark.usefixtures("no_collector")
+
 
 class Changed(Refusal):
     code = "changed"

@@ -18,7 +18,7 @@ from assetsite.environment import storage_backend
 from tests.bucket import S3Server
 from tests.proxy import Proxy, cut, reset
 
-pytestmark = pytest.mark.s3
+pytestmark = [pytest.mark.s3, pytest.mark.usefixtures("no_collector")]
 
 _numbers = count(1)
 

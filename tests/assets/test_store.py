@@ -20,6 +20,8 @@ from pytest_django.fixtures import Settings
 from apps.assets import disk, store
 from apps.assets.exceptions import BlobDamaged, StorageFull, StorageNotWritable
 
+pytestmark = pytest.mark.usefixtures("no_collector")
+
 _PROGRAM_WITH_A_LIMIT = """
 import resource, sys
 import django

@@ -79,6 +79,9 @@ def test_a_publication_is_found_by_its_tag(channel: Channel) -> None:
     assert publication_tagged(tag(channel, 2)).sequence == 2
     with pytest.raises(UnknownPublication, match="no publication 'production-1999"):
         publication_tagged("production-1999-01-01.1")
+    with pytest.raises(UnknownPublication) as refusal:
+        publication_tagged(tag(channel, 2).replace("production", "prodution"))
+    assert tag(channel, 2) in str(refusal.value.next_step)
 
 
 def test_tags_are_listed_newest_first(channel: Channel) -> None:
@@ -159,7 +162,7 @@ def test_the_command_prints_a_changelog(channel: Channel, capsys: pytest.Capture
     assert out.startswith("# Changelog of production\n")
     assert f"## {two}" in out
     assert three not in out
-    call_command("changelog", "--from", two, "--json")
+    call_command("changelog", f"{two}..", "--json")
     report = json.loads(capsys.readouterr().out)
     assert report["channel"] == "production"
     (entry,) = report["entries"]

@@ -255,6 +255,12 @@ def rule_combination(database: Migrating, known: Known) -> None:
     refuse("release_closed", lambda: rows.filter(pk=known.waiting.pk).update(rule_combination="merge"))
 
 
+def cleared_manifests(database: Migrating, known: Known) -> None:
+    rows = database.rows("releases.Manifest")
+    assert set(rows.values_list("cleared_at", flat=True)) == {None}
+    rows.update(cleared_at=AT)
+
+
 STEPS: dict[str, Callable[[Migrating, Known], None]] = {
     "0003_channel_options": options,
     "0004_redirects": redirects,
@@ -272,6 +278,7 @@ STEPS: dict[str, Callable[[Migrating, Known], None]] = {
     "0016_channel_proposals": proposals,
     "0017_one_rule": one_rule,
     "0018_rule_combination": rule_combination,
+    "0019_cleared_manifests": cleared_manifests,
 }
 
 

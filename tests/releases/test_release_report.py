@@ -177,6 +177,7 @@ def test_the_command_prints_each_format(released: Release, capsys: pytest.Captur
     assert capsys.readouterr().out.startswith("<!doctype html>")
     call_command("release", "report", number, "--format", "json")
     plain = json.loads(capsys.readouterr().out)
+    assert plain["digest"] == plain["approvals"][0]["digest"] == f"sha256:{released.manifest_id}"
     call_command("release", "report", number, "--json")
     assert (
         json.loads(capsys.readouterr().out) == plain == json.loads(json.dumps(as_json(report_of(released))))

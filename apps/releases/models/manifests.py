@@ -29,6 +29,9 @@ class Manifest(ManifestFile):
 
     digest = models.CharField(primary_key=True, max_length=64)
     built_at = models.DateTimeField(auto_now_add=True)
+    cleared_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its file was removed, since nobody could need it."
+    )
 
     class Meta:
         default_permissions = ("view",)

@@ -14,8 +14,11 @@ _DASH = "\N{EN DASH}"
 
 
 def as_json(report: ReleaseReport) -> dict[str, Any]:
-    """Return a report as what JSON knows."""
-    return asdict(report)
+    """Return a report as what JSON knows; digests as all documents have them, null where there is none."""
+    document = asdict(report)
+    for part in (document, *document["approvals"]):
+        part["digest"] = f"sha256:{part['digest']}" if part["digest"] else None
+    return document
 
 
 def as_markdown(report: ReleaseReport) -> str:

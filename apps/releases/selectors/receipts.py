@@ -8,6 +8,7 @@ from apps.assets import store
 from apps.releases.exceptions import ReceiptIncomplete, UnknownPublication
 from apps.releases.models import Channel, Publication, Receipt
 from apps.releases.selectors.channels import live_publication, publication_before, publication_undone_by
+from apps.releases.selectors.tags import near
 
 
 def publication_named(channel: Channel | None, words: str) -> Publication:
@@ -21,7 +22,8 @@ def publication_named(channel: Channel | None, words: str) -> Publication:
         where = f"{channel} has" if channel else "There is"
         raise UnknownPublication(
             f"{where} no publication {words}.",
-            next_step=f"`scripts/manage channel show {channel or 'CHANNEL'}` lists them by number and tag.",
+            next_step=near(words)
+            or f"`scripts/manage channel show {channel or 'CHANNEL'}` lists them by number and tag.",
         )
     return found
 

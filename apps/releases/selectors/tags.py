@@ -1,7 +1,11 @@
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 
 from apps.releases.exceptions import UnknownPublication
 from apps.releases.models import Channel, Publication
+
+_COMPARED = 200  # of the newest tags
+_ALIKE = 0.75
 
 
 def next_tag(channel: Channel, at: datetime) -> str:
@@ -19,7 +23,6 @@ def next_tag(channel: Channel, at: datetime) -> str:
 
 def publication_tagged(tag: str) -> Publication:
     """Return the publication of this name, on whichever channel. Raises `UnknownPublication`."""
-    publications = Publication.objects.select_related("channel", "release", "manifest", "actor", "returns_to")
     publications = Publication.objects.select_related(
         "channel", "release", "manifest", "actor", "returns_to", "seal"
     )
@@ -27,6 +30,18 @@ def publication_tagged(tag: str) -> Publication:
     if found is None:
         raise UnknownPublication(
             f"There is no publication {tag!r}.",
-            next_step="`scripts/manage tag list` shows those that there are.",
+            next_step=near(tag) or "`scripts/manage tag list` shows those that there are.",
         )
     return found
+
+
+def near(tag: str) -> str:
+    """Return a sentence that names the tags which look most like one that there is not; "" for none."""
+    tags = Publication.objects.order_by("-pk").values_list("tag", flat=True)
+    beside = (
+        tags.filter(tag__lt=tag).order_by("-tag").first(),
+        tags.filter(tag__gt=tag).order_by("tag").first(),
+    )
+    known = dict.fromkeys(filter(None, (*beside, *tags[:_COMPARED])))
+    found = get_close_matches(tag, list(known), n=3, cutoff=_ALIKE)
+    return f"Near it: {', '.join(found)}. `scripts/manage tag list` shows all." if found else ""

@@ -6,6 +6,7 @@ from django.db import transaction
 from django.db.models import F
 
 from apps.assets import store
+from apps.assets.leftovers import keep
 from apps.assets.selectors import newest_representation, representations_of, representations_since
 from apps.caching.headers import HeaderCompiler
 from apps.releases.comparing.tallies import remember_tally
@@ -56,9 +57,7 @@ def build(release: Release) -> Manifest:
                 for number in (release.base.pk, *promoted_releases(release.base)):
                     writer.set_released(number, int(since.timestamp()))
             digest = writer.finish(rules_digest=compiler.digest)
-        known = Manifest.objects.filter(digest=digest).first()
-        if known:
-            manifest_file(known)
+        if known := _known(file, digest, newest=newest):
             return known
         manifest = _store(file, digest, newest=newest)
     remember_tally(release.base_manifest, manifest)
@@ -155,6 +154,27 @@ def _add_representations(writer: ManifestWriter, blobs: Iterable[str]) -> None:
         for blob, representations in representations_of(some).items():
             rows = [Representation(r.coding, r.encoded_id, r.encoded.size_bytes) for r in representations]
             writer.add_representations(blob, rows)
+
+
+def _known(file: Path, digest: str, *, newest: int) -> Manifest | None:
+    """Return the manifest of this digest if there is one, with its file, which may have been cleared away.
+
+    It may be cleared away this moment: so it is said to be needed first, and looked at then.
+    """
+    known = Manifest.objects.filter(digest=digest).first()
+    if known is None:
+        return None
+    keep([known.file_name])
+    known = Manifest.objects.filter(digest=digest).first()
+    if known and known.cleared_at:
+        stored = put_manifest_file(file, digest=digest)
+        Manifest.objects.filter(pk=digest).update(
+            cleared_at=None, revision=F("revision") + 1, newest_representation=newest, **stored
+        )
+        known.refresh_from_db()
+    elif known:
+        manifest_file(known)
+    return known
 
 
 def _store(file: Path, digest: str, *, newest: int) -> Manifest:

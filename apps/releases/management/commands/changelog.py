@@ -1,3 +1,4 @@
+import argparse
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -15,13 +16,22 @@ class Command(ServiceCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
+        parser.add_argument(
+            "range",
+            nargs="?",
+            metavar="TAG..TAG",
+            type=_ends,
+            default=("", ""),
+            help="the same as --from and --to; either side may be left out",
+        )
         parser.add_argument("--channel", help="default: that of the tags, else production")
         parser.add_argument("--from", dest="since", default="", metavar="TAG", help="what came after this")
         parser.add_argument("--to", dest="until", default="", metavar="TAG", help="up to this, and with it")
         parser.add_argument("--markdown", action="store_true", help="print Markdown")
 
     def run(self, **options: Any) -> object:
-        since, until = options["since"], options["until"]
+        first, last = options["range"]
+        since, until = options["since"] or first, options["until"] or last
         channel = _channel(options["channel"], since or until)
         entries = changelog(channel, since=since, until=until)
         if options["markdown"]:
@@ -41,6 +51,13 @@ class Command(ServiceCommand):
                 self.say(f"    Expected: {_in_a_line(release.expected_result)}")
         if not entries:
             self.say("Nothing was published.")
+
+
+def _ends(typed: str) -> tuple[str, str]:
+    since, dots, until = typed.partition("..")
+    if not dots:
+        raise argparse.ArgumentTypeError(f"{typed!r} names no two tags: write FIRST..LAST")
+    return since, until
 
 
 def _channel(name: str | None, tag: str) -> Channel:
