@@ -18,7 +18,7 @@ from tests.acceptance.conftest import FIRST, new_database, write_folder
 from tests.acceptance.site import PROJECT
 from tests.acceptance.test_kill import PREPARE, RECOVER, Desk
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.both_databases]
 
 PROCESSES, THREADS = 4, 5
 PEOPLE = [f"person{number}" for number in range(PROCESSES * THREADS)]

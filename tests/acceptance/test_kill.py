@@ -17,7 +17,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from tests.acceptance.conftest import FIRST, SECOND, new_database, write_folder
 from tests.acceptance.site import PASSWORD, PROJECT
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.both_databases]
 
 # Runs a management command, and kills its own process before or after one function is called.
 KILLING = """

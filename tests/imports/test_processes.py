@@ -17,7 +17,7 @@ import pytest
 from apps.imports.exceptions import NAMED_FAULTS
 from tests.imports.conftest import FIRST, write_files
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.both_databases]
 
 PROJECT = Path(__file__).resolve().parents[2]
 PREPARE = """
