@@ -1,8 +1,9 @@
 """Take releases of a large site through their life, and load its pages; print what each took, as JSON."""
 
 import json
-import statistics
+import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,14 +11,14 @@ from typing import Any
 
 import django
 
-ROUNDS = 5
-
 
 def main() -> None:
     from apps.releases.selectors import channel_named  # noqa: PLC0415 - Django is set up by now
 
     channel = channel_named("production")
-    steps = [*life(channel, 100), *life(channel, 10_000)]
+    from tests.figures.pages import pages  # noqa: PLC0415
+
+    steps = [*life(channel, 100), *life(channel, 10_000), *rebases(channel), *proofs(channel)]
     print(json.dumps({"steps": steps, "pages": list(pages(channel)), "sizes": sizes(channel)}))
 
 
@@ -82,70 +83,65 @@ def until_served(number: int) -> float:
     return Site(Path(), public_port=public, staff_port=staff).wait_for_release(number)
 
 
-def pages(channel) -> Iterator[dict[str, object]]:  # type: ignore[no-untyped-def]  # noqa: ANN001
-    """Load every page of releases and channels as an administrator; yield its time and its queries."""
-    from django.db import connection  # noqa: PLC0415
-    from django.test.utils import CaptureQueriesContext  # noqa: PLC0415
-
+def rebases(channel) -> Iterator[Step]:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    """Let a channel move under three drafts and rebase two of them; one stays behind, with conflicts."""
     from apps.accounts.selectors import acting_user  # noqa: PLC0415
-    from tests.staff import staff_client  # noqa: PLC0415
+    from apps.releases.models import Release  # noqa: PLC0415
+    from apps.releases.services import publishing, rebasing, review  # noqa: PLC0415
 
-    client = staff_client(acting_user(None))
-    for name, address in addresses(channel):
-        first = time.perf_counter()
-        answer = client.get(address)
-        first = time.perf_counter() - first
-        assert answer.status_code == 200, (name, answer.status_code)
-        rounds = [timed(name, lambda: client.get(address)) for _ in range(ROUNDS)]  # noqa: B023
-        with CaptureQueriesContext(connection) as queries:
-            client.get(address)
-        yield {
-            "page": name,
-            "first": first,
-            "median": statistics.median(seconds for _, seconds, _ in rounds),
-            "busy": statistics.median(busy or 0 for _, _, busy in rounds),
-            "queries": len(queries),
-        }
+    actor = acting_user(None)
+    made = [drafted(channel, count, offset) for count, offset in ((100, 3), (10_000, 5))]
+    drafted(channel, 10_000, 7, title="Behind")
+    meanwhile = drafted(channel, 100, 7, title="Meanwhile")
+    review.submit(release=meanwhile, actor=actor)
+    publishing.publish(release=meanwhile, actor=actor)
+    for count, release in zip((100, 10_000), made, strict=False):
+        behind = Release.objects.get(pk=release.pk)
+        yield timed(
+            f"{count:,} changes: rebase",
+            lambda: rebasing.rebase(release=behind, actor=actor),  # noqa: B023
+        )
 
 
-def addresses(channel) -> Iterator[tuple[str, str]]:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def drafted(channel, count: int, offset: int, title: str = "Rebased"):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Return a draft of `count` changes, scattered over the site from path number `offset` on."""
     from apps.accounts.selectors import acting_user  # noqa: PLC0415
     from apps.assets.intake import take_in_many  # noqa: PLC0415
     from apps.releases.contents import PutChange  # noqa: PLC0415
-    from apps.releases.models import Release  # noqa: PLC0415
     from apps.releases.selectors import live_publication  # noqa: PLC0415
     from apps.releases.services import drafts  # noqa: PLC0415
     from tests.figures.seed import path_of  # noqa: PLC0415
 
-    actor = acting_user(None)
-    releases, channels = "/admin/releases/release/", "/admin/releases/channel/"
     live = live_publication(channel)
     assert live
-    wide = Release.objects.get(title="10,000 changes").pk
-    keep_what_is_replaced([n * 7 for n in range(5_000)])
-    sources = ((path_of(n * 7), [b"/* draft %d */" % n]) for n in range(5_000))
+    numbers = [offset + n * (live.manifest.path_count // 10_000) for n in range(count)]
+    keep_what_is_replaced(numbers)
+    sources = ((path_of(number), [b"/* %s %d */" % (title.encode(), number)]) for number in numbers)
     changes = [PutChange(content) for content in take_in_many(sources)]
     brief: dict[str, Any] = {"expected_result": "Figures.", "rollback_note": "Roll back."}
-    draft = drafts.create_release(title="Open", channel=channel, changes=changes, actor=actor, **brief).pk
-    yield "start", "/admin/"
-    yield "list of releases", releases
-    yield "list of releases, by state", f"{releases}?state__exact=draft"
-    yield "list of releases, searched", f"{releases}?q=Small"
-    yield "list of releases, last page", f"{releases}?p={Release.objects.count() // 50}"
-    yield "release that was live", f"{releases}{wide}/change/"
-    yield "release with 5,000 changes, a draft", f"{releases}{draft}/change/"
-    yield "history of a release", f"{releases}{wide}/history/"
-    yield "findings", f"{releases}{wide}/findings/"
-    yield "list of channels", channels
-    yield "channel", f"{channels}{channel.pk}/change/"
-    yield "channel, oldest publications", f"{channels}{channel.pk}/change/?page=1000000"
-    yield "history of a channel", f"{channels}{channel.pk}/history/"
-    yield "roll back by 10,000 changes", f"{channels}{channel.pk}/roll-back/{live.sequence - 1}/"
-    compare = f"{releases}compare/"
-    yield "comparison by 10,000 changes", f"{compare}?old=production/{live.sequence - 1}&new=production"
-    yield "comparison, only added", f"{compare}?old=production/{live.sequence - 1}&new=production&kind=added"
-    yield "comparison of everything with nothing", f"{compare}?old=nothing&new=production"
-    yield "comparison with a draft", f"{compare}?old=production&new={draft}"
+    return drafts.create_release(
+        title=title, channel=channel, changes=changes, actor=acting_user(None), **brief
+    )
+
+
+def proofs(channel) -> Iterator[Step]:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    """Verify all that was published, and export one publication, as the commands do."""
+    from django.core.management import call_command  # noqa: PLC0415
+
+    from apps.releases.selectors import live_publication  # noqa: PLC0415
+
+    def call(*words: str) -> None:
+        with Path(os.devnull).open("w") as nowhere:
+            call_command("release", *words, stdout=nowhere)
+
+    live = live_publication(channel)
+    assert live
+    yield timed("`release verify`, without manifests", lambda: call("verify", "--no-files"))
+    yield timed("`release verify`, each manifest read whole", lambda: call("verify"))
+    with tempfile.TemporaryDirectory() as folder:
+        yield timed(
+            "`release export` of what is live", lambda: call("export", live.tag, "--to", f"{folder}/e")
+        )
 
 
 def sizes(channel) -> dict[str, int]:  # type: ignore[no-untyped-def]  # noqa: ANN001

@@ -41,6 +41,7 @@ class Drill(models.Model):
     class Meta:
         ordering = ("-id",)
         default_permissions = ("view",)
+        indexes = (models.Index(fields=("id",), condition=Q(finished_at=None), name="drill_open"),)
         constraints = (
             models.UniqueConstraint(
                 fields=("channel",), condition=Q(finished_at=None), name="one_drill_at_a_time_on_a_channel"
