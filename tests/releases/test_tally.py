@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
-from apps.releases.manifest import ManifestFault, ManifestReader
+from apps.releases.manifest import ManifestFault, ManifestReader, Wanted, diff
 from apps.releases.manifest.pair import EVERYTHING, KINDS
 from apps.releases.manifest.tally import Counted, Tally, write_tally
 from tests.releases.test_manifest import LONG, SHORT, relaxed
@@ -57,6 +57,29 @@ def test_it_counts_what_a_comparison_of_all_rows_counts(tmp_path: Path, before: 
         both = before.keys() & after.keys()
         moved_sets = [path for path in both if before[path]["header_set"] != after[path]["header_set"]]
         assert there.header_change_count()[1] == len(moved_sets)
+
+
+@relaxed
+@given(before=SITES, after=SITES)
+def test_the_buckets_of_a_kind_hold_all_of_it(tmp_path: Path, before: Site, after: Site) -> None:
+    file = tally(tmp_path, before, after)
+    with ManifestReader(tmp_path / "old") as old, ManifestReader(tmp_path / "new") as new:
+        for sides, is_reversed in (((old, new), False), ((new, old), True)):
+            with Tally(file, is_reversed=is_reversed) as counted:
+                for kind in KINDS:
+                    wanted, within = counted.narrowed(Wanted(kinds=frozenset({kind})))
+                    assert bool(within) == bool(counted.counts()[kind].paths)
+                    whole = list(diff(*sides, Wanted(kinds=frozenset({kind}))))
+                    assert list(diff(*sides, wanted, within=within)) == whole
+
+
+def test_buckets_without_what_is_wanted_are_not_read(tmp_path: Path) -> None:
+    site = {f"{number:04}": FILE for number in range(3_000)}
+    file = tally(tmp_path, site, {**site, "0000": {**FILE, "blob": "b"}, "2999x": FILE})
+    with Tally(file) as counted:
+        (added,) = counted.narrowed(Wanted(kinds=frozenset({"added"})))[1]
+        (changed,) = counted.narrowed(Wanted(kinds=frozenset({"changed"})))[1]
+    assert changed[0] <= "0000" < changed[1] <= added[0] <= "2999x" < added[1]
 
 
 def test_the_way_back_has_added_and_removed_and_their_bytes_changed_round(tmp_path: Path) -> None:

@@ -37,7 +37,9 @@ class RedirectRow:
 
 def redirect_rows_of(release: Release, changes: Iterable[RedirectChange]) -> list[RedirectRow]:
     """Return the rows of changes of redirects of `release`."""
-    before, is_served = base_redirects(release), served_by_draft(release)
+    changes = list(changes)
+    plain = (change.source for change in changes if not is_wildcard(change.source))
+    before, is_served = base_redirects(release), served_by_draft(release, plain)
     rows = []
     for change in changes:
         old, new = before.get(change.source), change.redirect

@@ -1,9 +1,12 @@
 """What a release does with redirects, built or not, and what is served in spite of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import batched, chain
 
 from django.db.models import QuerySet
 
+from apps.assets.selectors import VALUES_AT_ONCE
 from apps.releases.manifest import ManifestReader, Redirect
 from apps.releases.models import Change, Channel, RedirectChange, Release
 from apps.releases.redirects.values import files_behind
@@ -33,12 +36,25 @@ def served_by_manifest(reader: ManifestReader, channel: Channel) -> Callable[[st
     return lambda path: any(map(reader.lookup, files_behind(path, clean_urls=channel.clean_urls)))
 
 
-def served_by_draft(release: Release) -> Callable[[str], bool]:
-    """Return what `served_by_manifest` does, for a release as it is now, built or not."""
+def served_by_draft(release: Release, paths: Iterable[str] = ()) -> Callable[[str], bool]:
+    """Return what `served_by_manifest` does, for a release as it is now, built or not.
+
+    What is asked of some `paths`, a page of them, takes one query; what is asked of others, one for each.
+    """
     base = open_manifest(release.base_manifest) if release.base_manifest else None
+    behind = partial(files_behind, clean_urls=release.channel.clean_urls)
+    kinds = dict.fromkeys(chain.from_iterable(map(behind, paths)), "")
+    for some in batched(list(kinds), VALUES_AT_ONCE):
+        kinds.update(_changes_at(release, some))
 
     def is_file(path: str) -> bool:
-        kind = release.changes.filter(asset__path=path).values_list("kind", flat=True).first()
-        return kind == Change.Kind.PUT if kind else bool(base and base.lookup(path))
+        if path not in kinds:
+            kinds[path] = dict(_changes_at(release, [path])).get(path, "")
+        return kinds[path] == Change.Kind.PUT if kinds[path] else bool(base and base.lookup(path))
 
-    return lambda path: any(map(is_file, files_behind(path, clean_urls=release.channel.clean_urls)))
+    return lambda path: any(map(is_file, behind(path)))
+
+
+def _changes_at(release: Release, paths: Iterable[str]) -> QuerySet[Change, tuple[str, str]]:
+    """Return (path, kind) of the changes that a release makes to some of these paths."""
+    return release.changes.filter(asset__path__in=list(paths)).order_by().values_list("asset__path", "kind")

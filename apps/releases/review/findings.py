@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from heapq import merge
+from heapq import merge, nlargest
 from itertools import groupby, islice
 from typing import overload
 
@@ -190,19 +190,21 @@ class FindingList(Sequence[Judged]):
         self, release: Release, *, kind: str = "", is_new_only: bool = False, prefix: str = ""
     ) -> None:
         self._now = manifest_reader_of(release)
-        self._before = _comparable(self._now, release)
+        self._before = _of_its_manner(self._now, release.base_manifest)
+        self._manifests = release.manifest, release.base_manifest
         self._kind = kind
         self._is_new_only = is_new_only
         self._prefix = prefix
 
     def __iter__(self) -> Iterator[Judged]:
         for each in _judged(self._now, self._before, prefix=self._prefix):
-            is_wanted = each.is_new if self._is_new_only else each.is_there
-            if is_wanted and self._kind in {"", each.finding.kind}:
+            if _is_wanted(each, kind=self._kind, is_new_only=self._is_new_only):
                 yield each
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        manifest, base = self._manifests
+        asked = {"kind": self._kind, "is_new_only": self._is_new_only, "prefix": self._prefix}
+        return _length(manifest, base, **asked) if manifest else 0
 
     @overload
     def __getitem__(self, place: int) -> Judged: ...
@@ -238,23 +240,43 @@ def _counted(manifest: Manifest, base: Manifest | None) -> Lint:
     before = open_manifest(base) if base else None
     is_compared = before is None or before.manner == now.manner
     totals, mended = Counter[str](), 0
-    alike: dict[str, dict[object, list[Judged]]] = {}
+    alike: dict[str, dict[object, _Alike]] = {}
     for each in _judged(now, before if is_compared else None):
         kind = each.finding.kind
         totals[kind] += each.is_there
         mended += not each.is_there
         if each.is_new:
             about = each.finding.detail if each.kind.is_path else each.finding
-            alike.setdefault(kind, {}).setdefault(about, []).append(each)
+            alike.setdefault(kind, {}).setdefault(about, _Alike(each)).count += 1
     kinds = (_of_a_kind(name, totals[name], alike.get(name, {}).values()) for name in _ordered(totals))
     return Lint(State.CHECKED, tuple(each for each in kinds if each.total), mended, is_compared)
 
 
-def _of_a_kind(name: str, total: int, alike: Collection[Sequence[Judged]]) -> OfAKind:
+@dataclass(slots=True)
+class _Alike:
+    """How many new findings are about the same, and the first of them: no more of them is kept."""
+
+    first: Judged
+    count: int = 0
+
+
+def _of_a_kind(name: str, total: int, alike: Collection[_Alike]) -> OfAKind:
     """Count findings of a kind that are grouped by what they are about; most files first."""
-    largest = sorted(alike, key=len, reverse=True)[:SHOWN_OF_A_KIND]
-    samples = tuple(Sample(some[0], len(some) - 1) for some in largest)
-    return OfAKind(name, total, sum(map(len, alike)), samples)
+    largest = nlargest(SHOWN_OF_A_KIND, alike, key=lambda some: some.count)
+    samples = tuple(Sample(some.first, some.count - 1) for some in largest)
+    return OfAKind(name, total, sum(some.count for some in alike), samples)
+
+
+@lru_cache(maxsize=64)
+def _length(manifest: Manifest, base: Manifest | None, *, kind: str, is_new_only: bool, prefix: str) -> int:
+    """Count once how many findings there are of what a page asks for: digests never change."""
+    now = open_manifest(manifest)
+    judged = _judged(now, _of_its_manner(now, base), prefix=prefix)
+    return sum(_is_wanted(each, kind=kind, is_new_only=is_new_only) for each in judged)
+
+
+def _is_wanted(judged: Judged, *, kind: str, is_new_only: bool) -> bool:
+    return (judged.is_new if is_new_only else judged.is_there) and kind in {"", judged.finding.kind}
 
 
 def _ordered(names: Iterable[str]) -> list[str]:
@@ -262,8 +284,8 @@ def _ordered(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: (order.index(name) if name in KINDS else len(order), name))
 
 
-def _comparable(now: ManifestReader, release: Release) -> ManifestReader | None:
-    before = open_manifest(release.base_manifest) if release.base_manifest else None
+def _of_its_manner(now: ManifestReader, base: Manifest | None) -> ManifestReader | None:
+    before = open_manifest(base) if base else None
     return before if before and before.manner == now.manner else None
 
 

@@ -31,6 +31,7 @@ BRIEF_FIELDS = (
     "noticed_at",
 )
 _ROWS_AT_ONCE = 5_000
+_NAMED_FAULTS = 20
 _PUTS = """
     INSERT INTO releases_change
         (release_id, asset_id, kind, version_id, replaced_blob_id, author_id, created_at)
@@ -201,8 +202,10 @@ def _refuse_bad_paths(batch: Sequence[ChangeInput], seen: set[str]) -> None:
             faults.append(f"{change.path!r} is named twice")
         seen.add(change.path)
     if faults:
+        more = f"; and {len(faults) - _NAMED_FAULTS} more" if len(faults) > _NAMED_FAULTS else ""
         raise InvalidPath(
-            "These paths cannot be served: " + "; ".join(faults), next_step="Rename them and try again."
+            "These paths cannot be served: " + "; ".join(faults[:_NAMED_FAULTS]) + more,
+            next_step="Rename them and try again.",
         )
 
 

@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     """Find the rehearsals that go on, which a worker looks for twice a second, without reading all."""
 
-    dependencies = [("releases", "0016_channel_proposals")]
+    dependencies = [("releases", "0019_cleared_manifests")]
 
     operations = [
         migrations.AddIndex(
