@@ -43,11 +43,14 @@ class Migration(migrations.Migration):
             " AND OLD.rule_combination <> NEW.rule_combination",
             message="release_closed: only a draft can be changed",
         ),
-        Guard(
-            "release_combination_is_known",
-            table="releases_release",
-            event="INSERT",
-            condition="NEW.rule_combination NOT IN ('first', 'merge')",
-            message="known_combination: rules combine by first or by merge",
+        *(
+            Guard(
+                f"release_combination_is_known_{event.lower()}",
+                table="releases_release",
+                event=event,
+                condition="NEW.rule_combination NOT IN ('first', 'merge')",
+                message="known_combination: rules combine by first or by merge",
+            )
+            for event in ("INSERT", "UPDATE")
         ),
     ]
