@@ -1,7 +1,7 @@
 """Print how long releases take on a large site, and every page of theirs.
 
     scripts/figures --releases                    # a million paths, ten thousand releases; half an hour
-    scripts/figures --releases --paths 10000      # a smaller one
+    scripts/figures --releases --paths 100000     # a smaller one
     scripts/figures --releases --write            # and put it into docs/performance.md
 
 A site in processes of its own, with 3 workers that serve visitors meanwhile. Steps are timed from the call of
@@ -31,6 +31,7 @@ GOALS |= {f"100 changes: until the last worker serves {what}": 1 for what in ("i
 
 
 PAGE_SECONDS = 0.2
+LEAST_PATHS = 100_000
 
 
 def main() -> None:
@@ -43,6 +44,8 @@ def main() -> None:
     parser.add_argument("--publications", type=int, default=500, help="default: 500")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/performance.md")
     options = parser.parse_args()
+    if options.paths < LEAST_PATHS:
+        parser.error(f"--paths: {LEAST_PATHS:,} at the least, or releases of 10,000 changes meet each other")
     with tempfile.TemporaryDirectory() as name:
         site = Site(data=Path(name) / "data", start_seconds=600)
         run(site, "seed", options.paths, options.drafts, options.publications)
