@@ -107,6 +107,11 @@ class S3Server:
         """Answer nobody any more; what is stored stays."""
         _end(self._door)
 
+    @property
+    def has_stopped(self) -> bool:
+        """Say whether nobody answers."""
+        return self._door.poll() is not None
+
     @contextmanager
     def hanging(self) -> Iterator[None]:
         """Take connections and say nothing."""

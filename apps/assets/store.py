@@ -183,13 +183,16 @@ def is_stored(name: str, *, size_bytes: int) -> bool:
 
 
 def replace(name: str, content: bytes) -> None:
-    """Give `name` this content, durably: a reader sees the old content or the new, never a part."""
+    """Give `name` this content, durably: a reader sees the old content or the new, never a part.
+
+    Raises `StorageFull`, `StorageNotWritable`, or what the storage raises; the old content stays then.
+    """
     target = local_path(name)
     if target is None:
         place = storage()
         place.save(name, ContentFile(content))
         return
-    with temporary_file() as file:
+    with _refusing(target.parent), temporary_file() as file:
         with file.open("wb") as stream:
             stream.write(content)
             stream.flush()

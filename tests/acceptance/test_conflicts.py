@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.acceptance.conftest import FIRST, write_folder
+from tests.acceptance.folders import FIRST, write_folder
 from tests.acceptance.site import Refused, Site
 from tests.acceptance.test_first_light import Staff
 

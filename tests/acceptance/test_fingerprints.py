@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.acceptance.conftest import write_folder
+from tests.acceptance.folders import write_folder
 from tests.acceptance.site import PROJECT, Site
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.browser]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.acceptance.conftest import FIRST, SECOND
+from tests.acceptance.folders import FIRST, SECOND
 from tests.acceptance.site import PASSWORD, Refused, Site
 
 pytestmark = pytest.mark.acceptance

@@ -1,4 +1,4 @@
-"""A disk that fills up while a release is built: the draft stays, and the same command goes on later."""
+"""A disk that fills up, or cannot be written to: what was begun stays, and goes on once there is room."""
 
 import json
 import subprocess
@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
+from tests.acceptance import deeds
+from tests.acceptance.desk import Desk
 from tests.acceptance.site import PROJECT
-from tests.acceptance.test_kill import Desk, desk, prepared  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.acceptance
 
@@ -26,7 +27,7 @@ rm "$DATA_DIR/storage/filler"
 """
 
 
-def run(desk: Desk, *command: object) -> subprocess.CompletedProcess[str]:  # noqa: F811
+def run(desk: Desk, *command: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         list(map(str, command)), env=desk.environment, capture_output=True, text=True, check=False
     )
@@ -34,7 +35,7 @@ def run(desk: Desk, *command: object) -> subprocess.CompletedProcess[str]:  # no
 
 @pytest.mark.parametrize("room_kb", [0, 24, 60])
 def test_a_disk_that_is_full_leaves_the_draft_and_the_same_command_finishes_it(
-    desk: Desk,  # noqa: F811
+    desk: Desk,
     room_kb: int,
 ) -> None:
     command = (sys.executable, PROJECT / "manage.py", "release", "submit", 2, "--json")
@@ -48,3 +49,26 @@ def test_a_disk_that_is_full_leaves_the_draft_and_the_same_command_finishes_it(
     assert "df -h" in error["next"]
     assert left == "0"
     assert json.loads(report)["state"] == "approved"
+
+
+@pytest.mark.parametrize("act", ["publish", "rollback"])
+@pytest.mark.parametrize("kind", ["full", "read-only"])
+def test_what_goes_live_while_storage_takes_nothing_is_served_once_it_does(
+    desk: Desk, kind: str, act: str
+) -> None:
+    """What is decided is decided: people are told that visitors wait for it, and why."""
+    desk.manage("release", "submit", 2)
+    if act == "rollback":
+        desk.manage("release", "publish", 2)
+    words = ["publish", "2"] if act == "publish" else ["rollback", "--reason", "broken"]
+    done = desk.attempt(deeds.on_a_disk_of_its_own, kind, "release", *words)
+    if done.returncode == 77:
+        pytest.skip("no file system of its own can be mounted here")
+    assert done.returncode == 0, done.stderr
+    pointer, lines = json.loads(done.stdout.splitlines()[-1])
+    number = 2 if act == "publish" else 3
+    assert pointer["sequence"] == number - 1
+    assert "Storage has not taken its pointer yet" in done.stdout
+    assert ("There is no room in" if kind == "full" else "cannot be written to") in done.stderr
+    assert "Traceback" not in done.stderr
+    assert any(f"now names publication {number}" in line for line in lines)

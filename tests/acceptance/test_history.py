@@ -12,7 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
-from tests.acceptance.conftest import SECOND
+from tests.acceptance.folders import SECOND
 from tests.acceptance.site import Site
 from tests.acceptance.test_first_light import Staff
 

@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.acceptance.conftest import FIRST, SECOND
+from tests.acceptance.folders import FIRST, SECOND
 from tests.acceptance.site import Answer, Site
 from tests.acceptance.test_first_light import Staff
 

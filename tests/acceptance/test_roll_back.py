@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.acceptance.conftest import FIRST, SECOND, write_folder
+from tests.acceptance.desk import Desk
+from tests.acceptance.folders import FIRST, SECOND, write_folder
 from tests.acceptance.site import Refused, Site
 from tests.acceptance.test_first_light import Staff, assert_serves
-from tests.acceptance.test_kill import Desk
 
 pytestmark = pytest.mark.acceptance
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from tests.acceptance.conftest import SECOND
+from tests.acceptance.folders import SECOND
 from tests.acceptance.site import Site
 from tests.acceptance.test_first_light import Staff
 from tests.notifications.receivers import MailServer, Receiver, http_receiver, mail_server

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from tests.acceptance.conftest import FIRST, SECOND, write_folder
+from tests.acceptance.folders import FIRST, SECOND, write_folder
 from tests.acceptance.site import PASSWORD, PROJECT, Site
 
 pytestmark = pytest.mark.acceptance

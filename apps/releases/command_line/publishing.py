@@ -12,7 +12,7 @@ from apps.releases.reports import publication_report
 from apps.releases.rolling_back.preview import preview_roll_back
 from apps.releases.selectors import channel_named, release_numbered
 from apps.releases.selectors.emergencies import VALID_HOURS
-from apps.releases.selectors.receipts import roll_back_ends
+from apps.releases.selectors.receipts import is_pointed_at, roll_back_ends
 from apps.releases.services import emergencies, publishing
 
 
@@ -100,4 +100,9 @@ class PublishingSubcommands(ReleaseSubcommands):
             f"{publication.channel} serves release {publication.release_id} since {at}, "
             f"as publication {publication.sequence} ({publication.tag})."
         )
+        if not is_pointed_at(publication):
+            self.say(
+                "Storage has not taken its pointer yet, so visitors get what was served before. The running"
+                " site tries again every two seconds: mend storage, and nothing more is to be done."
+            )
         return publication_report(publication)

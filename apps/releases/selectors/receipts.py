@@ -45,6 +45,11 @@ def publication_replaced_by(publication: Publication) -> Publication | None:
     return earlier.filter(sequence=publication.sequence - 1).first()
 
 
+def is_pointed_at(publication: Publication) -> bool:
+    """Say whether storage has had the pointer to a publication."""
+    return Receipt.objects.filter(publication=publication, pointer_at__isnull=False).exists()
+
+
 def listed_urls(receipt: Receipt) -> Iterator[str]:
     """Yield the addresses that answer otherwise since a publication. Raises `ReceiptIncomplete`."""
     if receipt.url_count is None:

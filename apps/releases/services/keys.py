@@ -29,8 +29,8 @@ class Rotation:
 def rotate(*, actor: User) -> Rotation:
     """Sign with another key from now on, and trust the one before still.
 
-    Pointers are signed anew at once. Raises `Forbidden`, `KeyIsSet`, and `OSError` where it cannot be
-    kept.
+    Pointers are signed anew at once, those of previews by the background worker. Raises `Forbidden`,
+    `KeyIsSet`, and `OSError` where it cannot be kept.
     """
     require(actor, "releases.change_channel", to="replace the signing key")
     before = signing.signing_key().public
@@ -42,6 +42,7 @@ def rotate(*, actor: User) -> Rotation:
             f"comma, and {before.text}, and start it again; then set the new SIGNING_KEY.",
         )
     with transaction.atomic():
+        Preview.objects.filter(pointer=Preview.Pointer.STORED).update(pointer=Preview.Pointer.DUE)
         new = signing.replace_key().public
         record(
             actor=actor,
@@ -51,17 +52,7 @@ def rotate(*, actor: User) -> Rotation:
             details={"key": new.id, "public_key": new.text, "before": before.id},
         )
     write_index(is_anew=True)
-    return Rotation(new, before, _sign_anew())
-
-
-def _sign_anew() -> list[str]:
-    """Sign with the new key what nodes follow; return the names of the channels whose pointers were.
-
-    Pointers of previews are written again by the background worker.
-    """
-    Preview.objects.filter(pointer=Preview.Pointer.STORED).update(pointer=Preview.Pointer.DUE)
-    write_index(is_anew=True)
-    return sign_pointers_anew()
+    return Rotation(new, before, sign_pointers_anew())
 
 
 @transaction.atomic

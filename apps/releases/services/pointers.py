@@ -72,6 +72,15 @@ def write_pointer(channel: Channel) -> bool:
     return not is_current(live) and _write(live)
 
 
+def follow_with_pointer(channel: Channel) -> None:
+    """Write the pointer of `channel` after a commit; where storage refuses, say so: it is tried again."""
+    try:
+        write_pointer(channel)
+    except (OSError, AssetRefusal) as error:
+        words = "Visitors of %s get what was published once storage takes it. %s"
+        logger.error(words, channel, error)  # noqa: TRY400 - what storage said is enough
+
+
 def sign_pointers_anew() -> list[str]:
     """Sign every pointer with the key that is used now; return the names of the channels that needed it.
 
@@ -101,7 +110,10 @@ def _write(live: Publication, *, is_anew: bool = False) -> bool:
 def _gather_names(live: Publication) -> None:
     """Gather the names that are kept; where that fails, what is published goes live all the same."""
     try:
-        gather_names(live)
+        with store.refusing_no_room():
+            gather_names(live)
+    except (OSError, AssetRefusal) as error:
+        logger.warning("%s keeps the names that it kept before; it is tried again. %s", live.channel, error)
     except Exception:  # a storage raises its client library's own, and no roll back may wait for this
         logger.exception("%s keeps the names that it kept before; it is tried again.", live.channel)
 

@@ -53,7 +53,14 @@ def pointer_document(preview: Preview) -> dict[str, Any]:
 
 def settle_on_commit(preview: Preview) -> None:
     """Bring storage up to date with a preview once the transaction is committed; else it is tried again."""
-    transaction.on_commit(partial(settle, preview.pk), robust=True)
+    transaction.on_commit(partial(_settle_if_possible, preview.pk), robust=True)
+
+
+def _settle_if_possible(number: int) -> None:
+    try:
+        settle(number)
+    except (OSError, AssetRefusal) as error:
+        logger.warning("The pointer of preview %d is not settled yet; it is tried again. %s", number, error)
 
 
 def end_with(release: Release) -> None:

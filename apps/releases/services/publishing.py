@@ -33,7 +33,7 @@ from apps.releases.selectors import (
 )
 from apps.releases.services.freezes import note_override, refuse_if_frozen
 from apps.releases.services.holding import hold_after, refuse_if_held
-from apps.releases.services.pointers import write_pointer
+from apps.releases.services.pointers import follow_with_pointer
 from apps.releases.services.preview_pointers import end_with
 from apps.releases.services.receipts import open_receipt
 from apps.releases.services.sealing import seal
@@ -268,7 +268,7 @@ def _append(
     note_override(publication, freeze, reason=reason)  # first: its seal says so
     seal(publication)
     open_receipt(publication)
-    transaction.on_commit(partial(write_pointer, channel), robust=True)
+    transaction.on_commit(partial(follow_with_pointer, channel), robust=True)
     return publication
 
 
