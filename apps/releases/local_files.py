@@ -1,6 +1,7 @@
 """Files that this machine keeps because they were made once and never change: bounded, made again at need."""
 
 import os
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from django.conf import settings
 from apps.assets import store
 
 # By what their names begin with: one of a draft may have 87 MB, one of counts has 2 MB at the most.
-_KEPT_FILES = {"draft": 20, "tally": 200, "verified": 2_000}
+# What a process that was killed had begun is of no use; of those that others are writing there are few.
+_KEPT_FILES = {"draft": 20, "tally": 200, "verified": 2_000, "unfinished": 20}
 
 
 def kept_file(name: str) -> Path | None:
@@ -30,10 +32,16 @@ def keep_file(name: str, write: Callable[[Path], object]) -> Path:
     """
     file = kept_folder() / name
     file.parent.mkdir(parents=True, exist_ok=True)
-    with store.refusing_no_room(), store.temporary_file() as unfinished:
-        write(unfinished)
-        unfinished.replace(file)
+    # Beside it, not where storage writes its files: that may be another file system.
+    unfinished = file.parent / f"unfinished-{secrets.token_hex(8)}"
+    try:
+        with store.refusing_no_room():
+            write(unfinished)
+            unfinished.replace(file)
+    finally:
+        unfinished.unlink(missing_ok=True)
     _remove_oldest(file.parent, _sort_of(name))
+    _remove_oldest(file.parent, _sort_of(unfinished.name))
     return file
 
 

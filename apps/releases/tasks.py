@@ -11,7 +11,11 @@ from apps.releases.services import drills, verifying
 from apps.releases.services.building import refresh_manifests
 from apps.releases.services.channel_index import reconcile_index
 from apps.releases.services.pointers import reconcile
-from apps.releases.services.preview_pointers import reconcile_previews, sweep_previews
+from apps.releases.services.preview_pointers import (
+    reconcile_previews,
+    reconcile_signatures,
+    sweep_previews,
+)
 from apps.releases.services.previews import BUILD_JOB, build_preview
 from apps.releases.services.scheduled_runs import run_due
 
@@ -66,8 +70,8 @@ def settle_previews() -> list[str]:
 
 @every(3600, "releases.sweep_previews")
 def remove_unknown_previews() -> list[str]:
-    """Remove what storage has of previews that the database does not know."""
-    return sweep_previews()
+    """Remove what storage has of previews that the database does not know; write again what it lost."""
+    return sweep_previews() + reconcile_signatures()
 
 
 @handler(BUILD_JOB, priority=10)

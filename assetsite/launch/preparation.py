@@ -24,7 +24,9 @@ from apps.jobs.services import requeue_abandoned
 from apps.releases.services.channel_index import reconcile_index
 from apps.releases.services.channels import ensure_channels
 from apps.releases.services.hosts import ensure_hosts
+from apps.releases.services.keys import resume_rotation
 from apps.releases.services.pointers import reconcile
+from apps.releases.services.preview_pointers import reconcile_signatures
 from assetsite.launch.exceptions import CannotStart
 
 FIRST_USER = "admin"
@@ -71,7 +73,7 @@ def recover() -> list[str]:
     """Put right what a crash has left; return a line for each thing."""
     removed = store.remove_unfinished()
     lines = [f"removed {len(removed)} unfinished file{'s' if len(removed) > 1 else ''}."] if removed else []
-    lines += reconcile()
+    lines += resume_rotation() + reconcile() + reconcile_signatures()
     lines += [f"job {job} was interrupted and runs again." for job in requeue_abandoned()]
     return lines
 

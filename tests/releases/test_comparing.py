@@ -1,6 +1,7 @@
 """Any two of release, channel, publication and draft, named as people type them, and compared by command."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from django.core.management import call_command
 
 from apps.accounts.models import User
 from apps.assets import store
+from apps.assets.exceptions import StorageFull
 from apps.caching.defaults import DEFAULT_RULES
 from apps.caching.serialisation import as_json
 from apps.caching.services import add_version
@@ -265,3 +267,22 @@ def test_a_manifest_that_went_is_missed_with_a_next_step(spring: Release) -> Non
     new.reader.file.unlink()
     with differences.Comparison(old, new, None) as comparison, pytest.raises(ManifestMissing):
         list(comparison.rows(differences.Filter()))
+
+
+def test_a_kept_file_is_written_beside_its_place_and_an_unfinished_one_goes(tmp_path: Path) -> None:
+    """Where storage writes its own files may be another file system, from which nothing can be renamed."""
+    written: list[Path] = []
+
+    def fail(file: Path) -> None:
+        written.append(file)
+        file.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(StorageFull):
+        local_files.keep_file("tally-x.json", fail)
+    assert written[0].parent == local_files.kept_folder()
+    assert list(local_files.kept_folder().iterdir()) == []
+    for number in range(25):  # killed meanwhile
+        (local_files.kept_folder() / f"unfinished-{number}").touch()
+    local_files.keep_file("tally-x.json", lambda file: file.write_bytes(b"whole"))
+    assert len(list(local_files.kept_folder().iterdir())) == 21

@@ -15,10 +15,10 @@ from apps.audit.models import AuditEntry
 from apps.delivery.node import Node
 from apps.releases.exceptions import KeyInUse, KeyIsSet, UnknownKey
 from apps.releases.history import signing
-from apps.releases.history.signatures import signer_of
+from apps.releases.history.signatures import SigningKey, signer_of
 from apps.releases.history.verification import history_faults
 from apps.releases.models import Release
-from apps.releases.services import channel_index, hosts, keys, pointers
+from apps.releases.services import channel_index, hosts, keys, pointers, preview_pointers, previews
 
 POINTER = "channels/production.json"
 
@@ -62,6 +62,47 @@ def test_a_rotation_signs_the_index_of_hosts_and_previews_anew(
     content = store.read("hosts.json")
     assert content
     assert signer_of(content) == rotation.new.id
+
+
+def test_a_rotation_that_was_interrupted_is_finished_by_the_next_start_and_once(
+    live: Release, administrator: User
+) -> None:
+    pointers.reconcile()
+    first = signing.signing_key().public
+    signing.note_trusted([SigningKey(b"n" * 32).public, first])  # and no more: the process was killed
+    assert keys.resume_rotation() == []
+    new = signing.replace_key().public  # and no more: another one was
+    assert signer() != new.id
+    [line] = keys.resume_rotation()
+    assert new.id in line
+    assert signer() == new.id
+    assert keys.resume_rotation() == []
+    entry = AuditEntry.objects.get(action="signing.rotate")
+    assert (entry.details["key"], entry.actor) == (new.id, None)
+    signing.replace_key()
+    again = keys.rotate(actor=administrator)
+    assert keys.resume_rotation() == []
+    assert signer() == again.new.id
+    assert AuditEntry.objects.filter(action="signing.rotate").count() == 3
+
+
+def test_previews_whose_key_is_trusted_no_more_are_signed_again(
+    spring: Release, editor: User, settings: Settings
+) -> None:
+    settings.SIGNING_KEY = b"a" * 32
+    preview = previews.open_preview(release=spring, actor=editor)
+    name = preview_pointers.pointer_name(preview.key)
+    preview_pointers.reconcile_previews()
+    assert preview_pointers.reconcile_signatures() == []
+    settings.SIGNING_KEY = b"b" * 32
+    [line] = preview_pointers.reconcile_signatures()
+    assert line.startswith("1 ")
+    preview_pointers.reconcile_previews()
+    content = store.read(name)
+    assert content
+    assert signer_of(content) == signing.signing_key().public.id
+    store.remove(name)
+    assert len(preview_pointers.reconcile_signatures()) == 1
 
 
 def test_what_another_trusted_key_has_signed_is_not_written_again(live: Release) -> None:

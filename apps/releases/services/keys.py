@@ -6,6 +6,7 @@ from django.db import transaction
 
 from apps.accounts.models import User
 from apps.accounts.permissions import require
+from apps.audit.selectors import entries
 from apps.audit.services import record
 from apps.releases.exceptions import KeyInUse, KeyIsSet, UnknownKey
 from apps.releases.history import signing
@@ -15,6 +16,7 @@ from apps.releases.services.channel_index import write_index
 from apps.releases.services.pointers import sign_pointers_anew
 
 _TARGET = "signing key"
+_ROTATE = "signing.rotate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +43,39 @@ def rotate(*, actor: User) -> Rotation:
             "public key, with SIGNING_KEY set to it. On each machine set SIGNING_TRUSTED_KEYS to that, a "
             f"comma, and {before.text}, and start it again; then set the new SIGNING_KEY.",
         )
-    with transaction.atomic():
-        Preview.objects.filter(pointer=Preview.Pointer.STORED).update(pointer=Preview.Pointer.DUE)
-        new = signing.replace_key().public
-        record(
-            actor=actor,
-            action="signing.rotate",
-            target=_TARGET,
-            summary=f"Signs with key {new.id} from now on, and trusts {before.id} still.",
-            details={"key": new.id, "public_key": new.text, "before": before.id},
-        )
+    resume_rotation()
+    new = signing.replace_key().public
+    _note(new, actor=actor, summary=f"Signs with key {new.id} from now on, and trusts {before.id} still.")
+    return Rotation(new, before, _sign_anew())
+
+
+def resume_rotation() -> list[str]:
+    """Finish a rotation that was interrupted between its key and its entry in the log; say so in a line."""
+    noted = signing.noted_keys()
+    if signing.is_key_set() or not noted:
+        return []
+    new = signing.signing_key().public
+    if noted[0] != new:  # it was interrupted before there was another key
+        return []
+    known = entries(target=_TARGET).filter(action=_ROTATE).first()
+    if known and known.details["key"] == new.id:
+        return []
+    _note(new, actor=None, summary=f"Signs with key {new.id}, which an interrupted rotation has made.")
+    _sign_anew()
+    return [f"a rotation of the signing key was interrupted; {new.id} signs from now on."]
+
+
+@transaction.atomic
+def _note(new: PublicKey, *, actor: User | None, summary: str) -> None:
+    """Write the key down; the background worker signs the pointers of previews with it."""
+    Preview.objects.filter(pointer=Preview.Pointer.STORED).update(pointer=Preview.Pointer.DUE)
+    details = {"key": new.id, "public_key": new.text}
+    record(actor=actor, action=_ROTATE, target=_TARGET, summary=summary, details=details)
+
+
+def _sign_anew() -> list[str]:
     write_index(is_anew=True)
-    return Rotation(new, before, sign_pointers_anew())
+    return sign_pointers_anew()
 
 
 @transaction.atomic

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from apps.assets import store
 from apps.assets.exceptions import AssetRefusal
-from apps.releases.history.signing import signed
+from apps.releases.history.signing import signed, verified
 from apps.releases.models import Preview, Release
 from apps.releases.selectors.previews import is_open, previews_to_settle
 
@@ -100,6 +100,28 @@ def reconcile_previews() -> list[str]:
         except (OSError, AssetRefusal):
             logger.exception("The pointer of preview %d could not be settled; it is tried again.", number)
     return list(filter(None, lines))
+
+
+def reconcile_signatures() -> list[str]:
+    """Let the pointers of previews be written again that nobody follows: their key is trusted no more."""
+    stored = Preview.objects.filter(is_open(), pointer=Preview.Pointer.STORED)
+    lost = [number for number, key in stored.values_list("pk", "key") if not _is_followed(pointer_name(key))]
+    again = Preview.objects.filter(pk__in=lost, pointer=Preview.Pointer.STORED)
+    count = again.update(pointer=Preview.Pointer.DUE)
+    return (
+        [f"{count} pointers of previews are signed again: they were lost, or their key was."] if count else []
+    )
+
+
+def _is_followed(name: str) -> bool:
+    content = store.read(name)
+    if content is None:
+        return False
+    try:
+        verified(content, name=name)
+    except ValueError:  # no JSON; a signature at fault is one as well
+        return False
+    return True
 
 
 def sweep_previews() -> list[str]:
