@@ -39,6 +39,11 @@ def cut(exchange: Exchange) -> None:
     exchange.client.close()
 
 
+def gone(exchange: Exchange) -> None:
+    """Close the connection without a word, as a server that has just died."""
+    exchange.client.shutdown(socket.SHUT_RDWR)
+
+
 def reset(exchange: Exchange) -> None:
     """Break the connection in the midst of the body."""
     exchange.begin()
@@ -121,7 +126,7 @@ class Proxy:
             head = _head(answering)
             fields = head.lower().split(b"\r\ncontent-length: ")
             length = int(fields[1].split(b"\r\n")[0]) if len(fields) > 1 else 0
-            has_body = b" 304 " not in head.split(b"\r\n")[0]
+            has_body = b" 304 " not in head.split(b"\r\n")[0] and not request.startswith(b"HEAD ")
             return head, answering.read(length) if has_body else b""
 
 

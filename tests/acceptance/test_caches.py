@@ -1,0 +1,381 @@
+"""nginx and Varnish, configured by the export, in front of a real site: do the rules hold in them?"""
+
+import gzip
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from apps.caching.defaults import DEFAULT_RULES
+from apps.caching.rules import Example
+from tests.acceptance.caches import Cache, outcome
+from tests.acceptance.folders import write_folder
+from tests.acceptance.site import PROJECT, Answer, Site
+from tests.proxy import Proxy, gone
+
+pytestmark = pytest.mark.acceptance
+
+EXAMPLES = [example for content in DEFAULT_RULES.values() for example in content.examples]
+TEXT = b"/* one */\n" * 200
+FILES = {
+    **{
+        f"{'index.html' if url == '/' else url[1:]}": TEXT
+        for url in (urlsplit(one.url).path for one in EXAMPLES)
+    },
+    "docs/index.html": b"<!doctype html><title>Docs</title>",
+    "account.html": b"<!doctype html><title>Account</title>",
+    "brief/a.css": TEXT,
+    "brief/b.css": TEXT,
+    "lasting/a.css": TEXT,
+    "names/a b&c;d.css": TEXT,
+    "names/\u00fc.css": TEXT,
+}
+del FILES["docs/"]
+RULES = {
+    "brief": {
+        "name": 'Brief "} \n */ {% evil %}',
+        "order": 10,
+        "match": {"folders": ["brief"]},
+        "policy": {
+            "browser_ttl_seconds": 1,
+            "stale_if_error_seconds": 3600,
+            "surrogate_keys": ["brief"],
+        },
+        "bypass_conditions": [
+            {"kind": "query", "name": "fresh", "reason": 'Who "asks" so */ wants\nthe origin.'},
+            {"kind": "cookie", "name": "team", "reason": "The team sees what is."},
+            {"kind": "header", "name": "X-Debug", "reason": "For debugging."},
+        ],
+        "examples": [{"url": "/brief/a.css", "rule": "brief", "is_cached": True}],
+        "expected_result": "Few requests.",
+        "rollback_note": "Go back.",
+    },
+    "lasting": {
+        "name": "Lasting",
+        "order": 20,
+        "match": {"folders": ["lasting"]},
+        "policy": {"browser_ttl_seconds": 1, "stale_while_revalidate_seconds": 3600},
+        "examples": [{"url": "/lasting/a.css", "rule": "lasting", "is_cached": True}],
+        "expected_result": "Nobody waits.",
+        "rollback_note": "Go back.",
+    },
+}
+ADD_RULES = """
+import json, sys
+from apps.accounts.selectors import acting_user
+from apps.caching.services import add_rule
+for slug, content in json.load(sys.stdin).items():
+    add_rule(slug=slug, content=content, actor=acting_user(None))
+"""
+
+
+@dataclass
+class Fronts:
+    """A running site, what passes its answers on and counts them, and the caches in front of that."""
+
+    site: Site
+    origin: Proxy
+    caches: dict[str, Cache]
+    folder: Path
+
+
+def publish(site: Site, number: int, folder: Path) -> None:
+    """Import a folder as the release of this number, and wait until every worker serves it."""
+    site.manage("import", folder, "--title", f"Release {number}", "--mirror")
+    site.manage("release", "edit", number, "--expected-result", "It is there.", "--rollback-note", "None.")
+    site.manage("release", "submit", number)
+    site.manage("release", "publish", number)
+    site.wait_for_release(number)
+
+
+@pytest.fixture(scope="module")
+def fronts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fronts]:
+    """One site for all: it takes seconds to start."""
+    folder = tmp_path_factory.mktemp("caches")
+    site = Site(data=folder / "data")
+    with site.running():
+        subprocess.run(
+            [PROJECT / "scripts/manage", "shell", "-v", "0", "-c", ADD_RULES],
+            env=site.environment,
+            input=json.dumps(RULES),
+            text=True,
+            check=True,
+        )
+        site.manage("channel", "set", "production", "--required-approvals", 0)
+        publish(site, 2, write_folder(folder / "first", FILES))
+        with Proxy(site.public_port) as origin:
+            kinds = ("nginx", "varnish")
+            with (
+                Cache("nginx", site, origin.port, folder / kinds[0]) as nginx,
+                Cache("varnish", site, origin.port, folder / kinds[1]) as varnish,
+            ):
+                yield Fronts(site, origin, {"nginx": nginx, "varnish": varnish}, folder)
+
+
+@pytest.fixture(
+    params=[pytest.param(kind, marks=getattr(pytest.mark, kind)) for kind in ("nginx", "varnish")]
+)
+def cache(request: pytest.FixtureRequest, fronts: Fronts) -> Cache:
+    return fronts.caches[request.param]
+
+
+@pytest.fixture
+def asked(fronts: Fronts) -> Callable[[], int]:
+    """Return a function that says how many requests have come to the origin since it was last asked."""
+    seen = len(fronts.origin.asked)
+
+    def count() -> int:
+        nonlocal seen
+        before, seen = seen, len(fronts.origin.asked)
+        return seen - before
+
+    return count
+
+
+def until(cache: Cache, target: str, wanted: Callable[[Answer], bool]) -> Answer:
+    """Ask until the answer is as wanted; return it."""
+    deadline = time.monotonic() + 20
+    while True:
+        answer = cache.ask(target)
+        if wanted(answer):
+            return answer
+        assert time.monotonic() < deadline, answer.headers
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda one: one.url)
+def test_each_example_of_a_shipped_rule_holds(
+    fronts: Fronts, cache: Cache, asked: Callable[[], int], example: Example
+) -> None:
+    parts = urlsplit(example.url)
+    host = "localhost" if not parts.netloc else "r1-forged.preview.localhost"
+    for _ in range(2):
+        answer = cache.ask(parts.path, host=host)
+    asked()
+    again = cache.ask(parts.path, host=host)
+    if parts.netloc:
+        assert (outcome(again), asked()) == ("bypass", 1)
+        return
+    assert (again.status, again.body) == (
+        200,
+        FILES[f"{parts.path[1:]}index.html" if parts.path.endswith("/") else parts.path[1:]],
+    )
+    assert again.headers["assetsite-rule"] == example.rule == answer.headers["assetsite-rule"]
+    assert (outcome(again) == "hit") is example.is_cached
+    assert asked() == (not example.is_cached)
+
+
+@pytest.mark.parametrize(
+    ("target", "headers"),
+    [
+        ("/brief/b.css?fresh", {}),
+        ("/brief/b.css?a=1&%66resh=1", {}),
+        ("/brief/b.css", {"Cookie": "a=1; team=1"}),
+        ("/brief/b.css", {"X_Debug": "1"}),
+    ],
+)
+def test_a_bypass_condition_lets_the_origin_answer_and_leaves_what_is_kept(
+    cache: Cache, asked: Callable[[], int], target: str, headers: dict[str, str]
+) -> None:
+    cache.ask("/brief/b.css")
+    asked()
+    for _ in range(2):
+        assert outcome(cache.ask(target, **headers)) == "bypass"
+    assert asked() == 2
+
+
+@pytest.mark.parametrize("headers", [{"Cookie": "steam=1; a=team"}, {"X_Debugger": "1"}])
+def test_what_only_looks_like_a_bypass_condition_is_none(cache: Cache, headers: dict[str, str]) -> None:
+    until(cache, "/lasting/a.css?fresh", lambda answer: outcome(answer) == "hit")
+    until(cache, "/css/app.css", lambda answer: outcome(answer) == "hit")
+    assert outcome(cache.ask("/css/app.css", **headers)) == "hit"
+
+
+def test_an_old_copy_is_checked_and_found_right(cache: Cache, fronts: Fronts) -> None:
+    cache.ask("/brief/a.css")
+    checked = until(cache, "/brief/a.css", lambda answer: outcome(answer) == "stale")
+    assert "fwd-status=304" in checked.headers["cache-status"]
+    assert (checked.status, checked.body) == (200, TEXT)
+
+
+def test_an_old_copy_bridges_an_origin_that_fails(cache: Cache, fronts: Fronts) -> None:
+    cache.ask("/brief/a.css")
+    fronts.origin.faults[""] = gone
+    try:
+        answer = until(cache, "/brief/a.css", lambda one: "detail=stale" in one.headers["cache-status"])
+        assert (answer.status, answer.body) == (200, TEXT)
+        assert cache.ask("/brief/never-asked-for.css").status in (502, 503)
+        assert cache.ask("/").status in (502, 503)  # a page that nobody could check is not shown
+    finally:
+        fronts.origin.faults.clear()
+    assert cache.ask("/").status == 200
+    assert cache.ask("/brief/never-asked-for.css").status == 404
+
+
+def test_an_old_copy_is_shown_while_the_new_one_is_fetched(cache: Cache, fronts: Fronts) -> None:
+    cache.ask("/lasting/a.css")
+    old = until(cache, "/lasting/a.css", lambda one: "detail=stale" in one.headers["cache-status"])
+    assert (old.status, old.body) == (200, TEXT)
+    until(cache, "/lasting/a.css", lambda one: "detail" not in one.headers["cache-status"])
+
+
+def test_browsers_check_by_what_the_cache_keeps(cache: Cache, asked: Callable[[], int]) -> None:
+    etag = until(cache, "/css/app.css", lambda one: outcome(one) == "hit").headers["etag"]
+    asked()
+    checked = cache.ask("/css/app.css", If_None_Match=etag)
+    assert (checked.status, outcome(checked), asked()) == (304, "hit", 0)
+
+
+def test_a_range_and_a_head_come_from_the_whole(cache: Cache, asked: Callable[[], int]) -> None:
+    part = cache.ask("/img/logo.svg", Range="bytes=2-5")
+    assert (part.status, part.body) == (206, TEXT[2:6])
+    head = cache.ask("/img/logo.svg", method="HEAD")
+    assert (head.status, head.body, head.headers["content-length"]) == (200, b"", str(len(TEXT)))
+    whole = until(cache, "/img/logo.svg", lambda one: outcome(one) == "hit")
+    assert (whole.status, whole.body) == (200, TEXT)
+    asked()
+    assert cache.ask("/img/logo.svg", Range="bytes=0-0").body == TEXT[:1]
+    assert asked() == 0
+
+
+def test_content_codings_are_kept_apart(fronts: Fronts, cache: Cache) -> None:
+    deadline = time.monotonic() + 30
+    while "content-encoding" not in fronts.site.get("/css/site.css", accept_encoding="gzip").headers:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    for _ in range(2):
+        for asked_for in ("identity", "gzip", "br;q=0, gzip"):
+            answer = cache.ask("/css/site.css", accept_encoding=asked_for)
+            coded = answer.headers.get("content-encoding", "identity")
+            assert coded in asked_for.removeprefix("br;q=0, ")
+            assert (gzip.decompress(answer.body) if coded == "gzip" else answer.body) == TEXT
+    assert (coded, outcome(answer)) == ("gzip", "hit")
+
+
+# ── What must not poison or deceive a cache ─────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("query", ["?utm_source=<script>", "?a=1&a=2", "?", "?%0d%0aX-Evil:1", "?;x"])
+def test_a_query_makes_neither_another_copy_of_a_file_nor_another_request(
+    cache: Cache, fronts: Fronts, asked: Callable[[], int], query: str
+) -> None:
+    until(cache, "/css/app.css", lambda one: outcome(one) == "hit")
+    asked()
+    answer = cache.ask(f"/css/app.css{query}")
+    assert (answer.status, answer.body, outcome(answer), asked()) == (200, TEXT, "hit", 0)
+
+
+def test_a_query_does_not_stay_in_a_redirect(cache: Cache) -> None:
+    poisoned = cache.ask("/docs?next=//evil.example")
+    assert poisoned.headers["location"] == "/docs/?next=//evil.example"
+    assert cache.ask("/docs").headers["location"] == "/docs/"
+    assert cache.ask("/docs?b").headers["location"] == "/docs/?b"
+
+
+@pytest.mark.parametrize(
+    "suffix", ["/x.css", "%2fx.css", ";x.css", "%3bx.css", "%00.css", "%0a.css", "%23.css", "%3f.css"]
+)
+def test_a_page_is_not_kept_under_a_files_name(cache: Cache, suffix: str) -> None:
+    for _ in range(2):
+        answer = cache.ask(f"/account.html{suffix}")
+        assert answer.status in (400, 404)
+        assert b"Account" not in answer.body
+        assert outcome(answer) != "hit"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/css%2fapp.css",
+        "/css/app%2ecss",
+        "/%63ss/app.css",
+        "/css/../css/app.css",
+        "//css/app.css",
+        "/css/./app.css",
+        "/css\\app.css",
+        "/names/%c3%bc.css",
+        "/names/\u00fc.css".encode().decode("latin-1"),
+        "/css/app.css%0d%0aX-Evil:%201",
+    ],
+)
+def test_only_one_spelling_of_an_address_is_kept(cache: Cache, asked: Callable[[], int], target: str) -> None:
+    cache.ask("/css/app.css")
+    asked()
+    for _ in range(2):
+        answer = cache.ask(target)
+        assert "x-evil" not in answer.headers
+    assert outcome(answer) in ("bypass", "refused")
+    assert asked() == (2 if outcome(answer) == "bypass" else 0)
+    assert cache.ask("/css/app.css").body == TEXT
+
+
+@pytest.mark.parametrize("target", ["/names/a%20b&c;d.css", "/names/%C3%BC.css"])
+def test_the_one_spelling_is_kept(cache: Cache, target: str) -> None:
+    assert until(cache, target, lambda one: outcome(one) == "hit").body == TEXT
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"X-Forwarded-Host": "evil.example"},
+        {"X-Original-URL": "/account.html"},
+        {"X-Rewrite-URL": "/account.html"},
+        {"X-HTTP-Method-Override": "DELETE"},
+        {"X-Assetsite-Path": "/account.html", "X-Assetsite-Status": "hit", "X-Assetsite-Again": "failed"},
+        {"Authorization": "Basic YTpi"},
+        {"Forwarded": "host=evil.example;proto=http"},
+        {"X-Forwarded-Proto": "ftp", "X-Forwarded-Port": "1"},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_a_header_outside_the_key_changes_nothing(
+    cache: Cache, fronts: Fronts, fields: dict[str, str], request: pytest.FixtureRequest
+) -> None:
+    """Each case asks first for an address that nothing is kept of: 404 is kept for seconds."""
+    name = f"/unkeyed-{abs(hash(request.node.name))}"
+    first = cache.ask_with(name, {"Host": "localhost", **fields})
+    second = cache.ask(name)
+    assert (first.status, first.body) == (second.status, second.body) == (404, b"There is no such page.\n")
+    assert b"evil" not in b"".join(f"{pair}".encode() for pair in second.headers.items())
+
+
+def test_hosts_are_one_whatever_their_spelling(cache: Cache, asked: Callable[[], int]) -> None:
+    until(cache, "/css/app.css", lambda one: outcome(one) == "hit")
+    asked()
+    for host in ("LOCALHOST", "localhost:8080", "localhost.", "localhost:"):
+        answer = cache.ask("/css/app.css", host=host)
+        assert (answer.status, outcome(answer)) == (200, "hit"), host
+    assert asked() == 0
+
+
+def test_a_target_with_a_host_does_not_answer_for_another(cache: Cache) -> None:
+    """The host in the target counts, for the key as for the origin (RFC 9112 section 3.2.2)."""
+    for _ in range(2):
+        answer = cache.ask("http://evil.example/img/logo.svg")
+        assert answer.status != 200
+    assert cache.ask("/img/logo.svg", host="evil.example").status != 200
+    assert cache.ask("http://localhost/img/logo.svg", host="evil.example").body == TEXT
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+def test_another_method_is_not_answered_from_what_is_kept(cache: Cache, method: str) -> None:
+    kept = until(cache, "/css/app.css", lambda one: outcome(one) == "hit")
+    other = cache.ask_with("/css/app.css", {"Host": "localhost", "Content-Length": "0"}, method=method)
+    assert other.status in (204, 405)
+    assert (cache.ask("/css/app.css").body, kept.status) == (TEXT, 200)
+
+
+def test_what_is_too_large_for_one_hop_is_an_answer_for_one_visitor(cache: Cache) -> None:
+    refused = cache.ask("/css/app.css", Cookie="a=" + "x" * 7000)
+    assert (refused.status, refused.body) == (200, TEXT)  # a cookie does not go to the origin
+    with suppress(OSError):  # Varnish hangs up
+        assert cache.ask("/names/a%20b&c;d.css", Cookie="a=" + "x" * 100_000).status >= 400
+    assert cache.ask("/names/a%20b&c;d.css").body == TEXT
+    assert cache.ask("/css/app.css", X_Large="x" * 7000).status in (200, 400, 431)
+    assert cache.ask("/css/app.css").status == 200

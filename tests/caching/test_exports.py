@@ -1,0 +1,177 @@
+"""The rules as configuration: never less than a rule says, and nothing but what it says."""
+
+import re
+from dataclasses import replace
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.caching.defaults import DEFAULT_RULES
+from apps.caching.exports.addresses import CANONICAL, FILE, cookie, host_below, parameter, scope_of
+from apps.caching.exports.placement import Placement
+from apps.caching.exports.source import NamedRule, RuleSet, Unsayable
+from apps.caching.exports.targets import TARGETS
+from apps.caching.matching import matches
+from apps.caching.rules import Bypass, BypassKind, Combination, Match, Policy, Rule
+from assetsite.settings import BASE_DIR
+
+EVIL = "x\n}\r\u2028*/ \"'; {% include 1 %} {{ y }} ${z} %{w} \x1b[0m # \\"
+SHIPPED = RuleSet(
+    tuple(
+        NamedRule(
+            Rule(slug, 1, content.match, content.policy, content.bypass_conditions), content.name, "admin"
+        )
+        for slug, content in DEFAULT_RULES.items()
+    ),
+    Combination.FIRST,
+    "preview.localhost",
+    "a new site",
+)
+segments = st.text(st.sampled_from("ab.%-é *?#"), min_size=1, max_size=4).filter(
+    lambda one: one not in (".", "..")
+)
+paths = st.lists(segments, min_size=1, max_size=3).map("/".join)
+globs = st.lists(st.sampled_from(["a", "b", ".", "/", "*", "**", "**/", "?", "é", "%"]), max_size=7).map(
+    "".join
+)
+
+
+def with_rule(match: Match, *bypass: Bypass, name: str = "Name", owner: str = "ann") -> RuleSet:
+    named = NamedRule(Rule("odd", 3, match, Policy(browser_ttl_seconds=60), bypass), name, owner)
+    return replace(SHIPPED, rules=(named, *SHIPPED.rules))
+
+
+def sent(path: str) -> str:
+    """Return a path as this origin writes it."""
+    return "/" + quote(path, safe="/:@!$&'()*+,;=~")
+
+
+@given(glob=globs, folder=segments, path=paths)
+def test_no_address_that_a_rule_matches_is_outside_its_scope(glob: str, folder: str, path: str) -> None:
+    for match in (
+        Match(paths=(glob, f"{folder}/*")),
+        Match(folders=(folder,)),
+        Match(extensions=("a", "B-.a")),
+        Match(paths=("**/*",), folders=(folder,), extensions=("b",), media_types=("text/css",)),
+    ):
+        if matches(match, path, "text/css", 1):
+            assert re.search(scope_of(match).expression, sent(path)), (match, path)
+
+
+@given(path=paths)
+def test_every_path_has_a_spelling_that_is_kept(path: str) -> None:
+    assert re.fullmatch(CANONICAL, sent(path))
+
+
+@pytest.mark.parametrize(
+    ("match", "outside"),
+    [
+        (Match(paths=("css/*.css",)), "/css/a/b.css"),
+        (Match(paths=("a?c",)), "/a/c"),
+        (Match(folders=("img",)), "/img2/a.png"),
+        (Match(extensions=("css",)), "/css"),
+        (Match(paths=("a.b",)), "/aXb"),
+    ],
+)
+def test_a_scope_ends_where_the_address_shows_it(match: Match, outside: str) -> None:
+    assert not re.search(scope_of(match).expression, outside)
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        Match(expressions=("(a+)+b",)),
+        Match(paths=("*a*a*a*a*",)),
+        Match(media_types=("text/css",)),
+        Match(min_size_bytes=1),
+        Match(is_fingerprinted=True),
+    ],
+)
+def test_what_an_address_does_not_show_widens_the_scope_and_is_said(match: Match) -> None:
+    scope = scope_of(match)
+    assert scope.is_everything
+    [reason] = scope.left_out
+    bypass = Bypass(BypassKind.QUERY, "fresh", "Because.")
+    for name in ("nginx", "varnish"):
+        assert f"(For more addresses than the rule matches: {reason}.)" in text(
+            name, with_rule(match, bypass)
+        )
+
+
+def text(target: str, rules: RuleSet) -> str:
+    return TARGETS[target].write(rules, Placement())
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_same_rules_give_the_same_bytes_and_every_rule_is_named(target: str) -> None:
+    written = text(target, SHIPPED)
+    assert written == text(target, SHIPPED)
+    for named in SHIPPED.rules:
+        assert f"{named.name} ({named.rule.slug}, version 1), owned by admin" in written
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_words_of_people_stay_words(target: str) -> None:
+    """What people write does not add a line, a template's mark or the end of a comment."""
+    bypasses = [
+        Bypass(kind, "n'o!", EVIL) for kind in (BypassKind.QUERY, BypassKind.COOKIE, BypassKind.HEADER)
+    ]
+    evil = text(target, with_rule(Match(paths=("a'*",)), *bypasses, name=EVIL, owner=EVIL))
+    tame = text(target, with_rule(Match(paths=("a'*",)), *(replace(one, reason="r") for one in bypasses)))
+    for mark in ("{%", "{{", "${z}", "%{", "*/", "\x1b", "\u2028", "\r"):
+        assert mark not in evil
+    assert len(evil.split("\n")) == len(tame.split("\n"))
+
+
+@pytest.mark.parametrize("target", ["nginx", "varnish"])
+def test_a_header_that_a_cache_has_no_word_for_is_told(target: str) -> None:
+    bypass = Bypass(BypassKind.HEADER, "X!Debug", "For debugging.")
+    written = text(target, with_rule(Match(), bypass))
+    assert "header x!debug, for odd: For debugging." in written
+    assert "does not step aside" in written
+
+
+def test_conditions_are_found_in_requests_however_they_are_encoded() -> None:
+    asks = re.compile(parameter("a-b"))
+    assert all(map(asks.search, ("a-b", "a-b=1", "x&a-b", "%61-b=", "x=1;%61%2db&y", "a%2D%62")))
+    assert not any(map(asks.search, ("", "xa-b", "a-bc", "x=a-b", "A-b")))
+    carries = re.compile(cookie("team"))
+    assert all(map(carries.search, ("team", "team=1", "a=1; team=1", "a=1;team")))
+    assert not any(map(carries.search, ("steam=1", "a=team", "teams=1")))
+    preview = re.compile(host_below("preview.localhost"))
+    assert all(
+        map(preview.search, ("r1-a.preview.localhost", "a.preview.localhost:80", "a.preview.localhost."))
+    )
+    assert not any(
+        map(preview.search, ("preview.localhost", "a.preview.localhost.evil", "a-preview.localhost"))
+    )
+
+
+def test_files_and_pages_are_told_apart() -> None:
+    assert all(re.search(FILE, path) for path in ("/a.css", "/a/b.min.js", "/a.b/c.PNG"))
+    assert not any(
+        re.search(FILE, path) for path in ("/", "/a", "/a.html", "/a.b/c", "/a.HTM", "/a.b/", "/a.")
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"origin": "localhost; evil:80"},
+        {"origin": "localhost"},
+        {"listen": "80;\n}"},
+        {"folder": "/tmp/a b"},
+        {"folder": "relative"},
+        {"purge_from": ("0.0.0.0/0; }",)},
+    ],
+)
+def test_a_place_that_would_be_more_than_a_place_is_refused(options: dict[str, str]) -> None:
+    with pytest.raises(Unsayable):
+        Placement(**options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("target", ["nginx", "varnish"])
+def test_what_deploy_has_is_the_export_of_the_rules_that_ship(target: str) -> None:
+    assert (BASE_DIR / "deploy" / target / TARGETS[target].file).read_text() == text(target, SHIPPED)
