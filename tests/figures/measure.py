@@ -18,11 +18,19 @@ def main() -> None:
     channel = channel_named("production")
     from tests.figures.pages import pages  # noqa: PLC0415
 
+    wait_for_index()
     steps = [*life(channel, 100), *life(channel, 10_000), *rebases(channel), *proofs(channel)]
     print(json.dumps({"steps": steps, "pages": list(pages(channel)), "sizes": sizes(channel)}))
 
 
 type Step = tuple[str, float, float | None]
+
+
+def wait_for_index() -> None:
+    """Wait until the site has the path index of what it serves: a new one is busy making it."""
+    until = time.monotonic() + 120
+    while not any(Path(os.environ["DATA_DIR"]).rglob("*.index")) and time.monotonic() < until:
+        time.sleep(0.2)
 
 
 def timed(name: str, step: Callable[[], object]) -> Step:

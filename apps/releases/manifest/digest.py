@@ -105,6 +105,30 @@ def bucket_rows(
     yield from db.execute(sql, (first, following))
 
 
+# The canonical row as one text: of a million rows, SQLite writes it in a third of the time that Python takes.
+_ROW_TEXT = (
+    "entry.path || char(10) || lower(hex(entry.blob)) || char(10)"
+    " || lower(hex(header_set.digest)) || char(10)"
+    " || CASE WHEN entry.fingerprint <> '' THEN entry.fingerprint || ' '"
+    " || coalesce(lower(hex(named.digest)), '') || char(10) ELSE '' END"
+)
+_ORIGINAL_TEXT = (
+    " || CASE WHEN original.blob <> x'' THEN 'original ' || lower(hex(original.blob)) || char(10) ELSE '' END"
+)
+_LINK_TEXT = " || CASE WHEN page_link.value <> '' THEN 'link ' || page_link.value || char(10) ELSE '' END"
+
+
+def _bucket_query(db: sqlite3.Connection) -> str:
+    """Return the query for the canonical rows of a bucket; tables that are empty are not looked into."""
+    text, joins = _ROW_TEXT, "JOIN header_set ON header_set.id = entry.header_set"
+    joins += " LEFT JOIN header_set AS named ON named.id = entry.named_header_set"
+    for table, part in (("original", _ORIGINAL_TEXT), ("page_link", _LINK_TEXT)):
+        if db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone():  # noqa: S608 - ours
+            text += part
+            joins += f" LEFT JOIN {table} ON {table}.path = entry.path"
+    return f"SELECT {text} FROM entry {joins} {_RANGE}"  # noqa: S608 - ours
+
+
 def refresh_buckets(db: sqlite3.Connection, touched: Collection[str] | None) -> None:
     """Compute the digests of the buckets whose rows may have changed: of the paths `touched`, or all."""
     if touched is None:
@@ -115,9 +139,14 @@ def refresh_buckets(db: sqlite3.Connection, touched: Collection[str] | None) -> 
         firsts = _moved_boundaries(db, touched)
         stale = _stale_buckets(firsts, touched)
     following = dict(pairwise(firsts))
+    query = _bucket_query(db)
+
+    def digest_of(first: str) -> bytes:
+        rows = db.execute(query, (first, following.get(first, LAST)))
+        return hashlib.sha256("".join(text for (text,) in rows).encode()).digest()
+
     db.executemany(
-        "INSERT OR REPLACE INTO bucket VALUES (?, ?)",
-        [(first, row_digest(bucket_rows(db, first, following.get(first, LAST)))) for first in sorted(stale)],
+        "INSERT OR REPLACE INTO bucket VALUES (?, ?)", [(first, digest_of(first)) for first in sorted(stale)]
     )
 
 
