@@ -12,6 +12,16 @@ class UnknownRule(CachingRefusal):
     code = "unknown_rule"
 
 
+class VersionMoved(CachingRefusal):
+    """Somebody else has saved a version since the one that this change began with."""
+
+    code = "version_moved"
+
+    def __init__(self, slug: str, message: str, *, next_step: str) -> None:
+        super().__init__(message, next_step=next_step)
+        self.slug = slug
+
+
 class InvalidRule(CachingRefusal):
     """A rule that would do harm or contradicts itself; `faults` says where and how."""
 

@@ -82,8 +82,12 @@ def glob_expression(glob: str) -> str:
     `*` and `?` stay within a folder, `**` does not, and `**/` may also stand for no folder at all.
     Every other character, brackets included, stands for itself.
     """
-    pieces = _WILDCARD.split(glob)
-    return "".join(_AS_EXPRESSION.get(piece) or re2.escape(piece) for piece in pieces)
+    return "".join(_AS_EXPRESSION.get(piece) or re2.escape(piece) for piece in glob_pieces(glob))
+
+
+def glob_pieces(glob: str) -> list[str]:
+    """Return the wildcards of a glob, and the text between them, which may be empty."""
+    return _WILDCARD.split(glob)
 
 
 def longest_literal(glob: str) -> str:

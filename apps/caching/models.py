@@ -45,6 +45,9 @@ class CacheRuleVersion(models.Model):
         db_default=RuleState.ACTIVE.value,
         help_text="Only an active version ships with the releases that are begun from then on.",
     )
+    reason = models.TextField(
+        blank=True, default="", db_default="", help_text="Why this version was made after the one before it."
+    )
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 

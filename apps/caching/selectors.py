@@ -2,6 +2,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from django.db.models import Exists, OuterRef, QuerySet, prefetch_related_objects
 
+from apps.caching.exceptions import UnknownRule
 from apps.caching.models import CacheRuleVersion, RuleCombination
 from apps.caching.rules import Combination, Rule, RuleContent, RuleState
 from apps.caching.serialisation import (
@@ -22,6 +23,17 @@ def newest_versions() -> QuerySet[CacheRuleVersion]:
     )
 
 
+def version_numbered(slug: str, number: int) -> CacheRuleVersion:
+    """Return one version of a rule, with its people. Raises `UnknownRule`."""
+    found = CacheRuleVersion.objects.select_related("rule", "owner", "created_by")
+    version = found.filter(rule__slug=slug, number=number).first()
+    if version is None:
+        raise UnknownRule(
+            f"The cache rule {slug!r} has no version {number}.", next_step="Choose one of its history."
+        )
+    return version
+
+
 def current_versions() -> list[CacheRuleVersion]:
     """Return the version of each active rule that ships now, in the order in which they are tried: one query.
 
@@ -38,8 +50,13 @@ def current_versions() -> list[CacheRuleVersion]:
 
 def current_combination() -> Combination:
     """Return what becomes of a file that several rules match, in the releases begun from now on."""
-    newest = RuleCombination.objects.order_by("-pk").first()
+    newest = chosen_combination()
     return Combination(newest.combination) if newest else Combination.FIRST
+
+
+def chosen_combination() -> RuleCombination | None:
+    """Return the decision that counts now, with who took it; None where nobody has: the first decides."""
+    return RuleCombination.objects.select_related("chosen_by").order_by("-pk").first()
 
 
 def content_of(version: CacheRuleVersion) -> RuleContent:
@@ -78,13 +95,6 @@ def as_rules(versions: Iterable[CacheRuleVersion]) -> tuple[Rule, ...]:
     prefetch_related_objects(listed, "rule")
     in_order = sorted(listed, key=lambda version: (version.order, version.rule.slug))
     return tuple(as_rule(version) for version in in_order)
-
-
-def rules_with(slug: str, number: int, content: RuleContent) -> tuple[Rule, ...]:
-    """Return the current rules with `content` in the place of the rule `slug`, or added to them."""
-    shipping = current_versions()
-    orders = {version.rule.slug: version.order for version in shipping}
-    return with_content(as_rules(shipping), orders, slug, number, content)
 
 
 def with_content(

@@ -1,7 +1,6 @@
-from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_slug
 from django.db import transaction
@@ -9,14 +8,16 @@ from django.db import transaction
 from apps.accounts.models import User
 from apps.accounts.permissions import require
 from apps.audit.services import record
+from apps.caching.checking import broken_by, check_content, owner_faults
 from apps.caching.defaults import DEFAULT_RULES
-from apps.caching.examples import MediaTypeOf, guess_media_type, run_examples
-from apps.caching.exceptions import InvalidRule, UnknownRule
+from apps.caching.examples import MediaTypeOf, guess_media_type
+from apps.caching.exceptions import InvalidRule, UnknownRule, VersionMoved
 from apps.caching.models import CacheRule, CacheRuleVersion, RuleCombination
+from apps.caching.ordering import moved
 from apps.caching.rules import Combination, RuleContent, RuleState
-from apps.caching.selectors import current_combination, rules_with
+from apps.caching.selectors import as_rules, content_of, current_versions, newest_versions, version_numbered
 from apps.caching.serialisation import ShapeFault, as_json, parse_content
-from apps.caching.validation import FieldFault, content_faults
+from apps.caching.validation import FieldFault
 
 
 @transaction.atomic
@@ -50,6 +51,7 @@ def add_rule(
     actor: User,
     content: object,
     owner: User | None = None,
+    reason: str = "",
     media_type_of: MediaTypeOf = guess_media_type,
 ) -> CacheRuleVersion:
     """Make a new rule, and `content` its version 1; see `add_version`."""
@@ -59,12 +61,11 @@ def add_rule(
     except ValidationError as error:
         fault = FieldFault("slug", "Letters, digits, dashes and underscores only.")
         raise InvalidRule(slug, [fault]) from error
-    if len(slug) > 60 or CacheRule.objects.filter(slug=slug).exists():
+    if len(slug) > 60 or slug in _locked_rules():
         raise InvalidRule(slug, [FieldFault("slug", "At most 60 characters, and no rule's name yet.")])
-    checked = _checked(slug, 1, content, media_type_of)
-    version = _write(
-        CacheRule.objects.create(slug=slug), checked, number=1, owner=owner or actor, actor=actor
-    )
+    checked = _checked(slug, 1, content, owner or actor, media_type_of)
+    rule = CacheRule.objects.create(slug=slug)
+    version = _write(rule, checked, number=1, owner=owner or actor, actor=actor, reason=reason)
     _record_version(version, actor)
     return version
 
@@ -76,26 +77,122 @@ def add_version(
     actor: User,
     content: object,
     owner: User | None = None,
+    based_on: int | None = None,
+    reason: str = "",
     media_type_of: MediaTypeOf = guess_media_type,
 ) -> CacheRuleVersion:
     """Give a rule a new wording; releases made from now on ship with it. Return the new version.
 
     `content` is a mapping in the shape of `RuleContent` (see `serialisation`). The examples are
     executed against all current rules with this one in its new wording. The owner stays unless named.
-    Raises `Forbidden`, `UnknownRule`, `InvalidRule`, which lists every fault at its field.
+    `based_on` is the number of the version that the change began with. Raises `Forbidden`, `UnknownRule`,
+    `VersionMoved` where that is not the newest any more, and `InvalidRule`, which lists every fault at its
+    field.
     """
     require(actor, "caching.change_cacherule", to="change a cache rule")
-    rule = CacheRule.objects.select_for_update().filter(slug=rule_slug).first()
-    newest = rule.versions.select_related("owner").order_by("-number").first() if rule else None
-    if rule is None or newest is None:
-        raise UnknownRule(
-            f"There is no cache rule {rule_slug!r}.", next_step="Choose one of the list, or make a new rule."
-        )
-    number = newest.number + 1
-    checked = _checked(rule_slug, number, content, media_type_of)
-    version = _write(rule, checked, number=number, owner=owner or newest.owner, actor=actor)
+    rule, newest = _locked_newest(rule_slug, based_on)
+    number, whose = newest.number + 1, owner or newest.owner
+    checked = _checked(rule_slug, number, content, whose, media_type_of)
+    version = _write(rule, checked, number=number, owner=whose, actor=actor, reason=reason)
     _record_version(version, actor)
     return version
+
+
+@transaction.atomic
+def restore_version(
+    *,
+    rule_slug: str,
+    number: int,
+    reason: str,
+    actor: User,
+    based_on: int | None = None,
+    media_type_of: MediaTypeOf = guess_media_type,
+) -> CacheRuleVersion:
+    """Give a rule the wording again that its version `number` had, as a new active version.
+
+    It belongs to its owner of now, or to `actor` where that one has left. Its place among the rules stays
+    what it is now. Raises what `add_version` does.
+    """
+    require(actor, "caching.change_cacherule", to="bring back a version of a cache rule")
+    _refuse_without_reason(rule_slug, reason)
+    rule, newest = _locked_newest(rule_slug, based_on)
+    earlier = version_numbered(rule_slug, number)
+    content = replace(content_of(earlier), state=RuleState.ACTIVE, order=newest.order)
+    owner = newest.owner if newest.owner.is_active else actor
+    checked = _checked(rule_slug, newest.number + 1, as_json(content), owner, media_type_of)
+    version = _write(
+        rule, checked, number=newest.number + 1, owner=owner, actor=actor, reason=reason, again=number
+    )
+    _record_version(version, actor, f" It says what version {number} said: {version.reason}")
+    return version
+
+
+@transaction.atomic
+def set_state(
+    *, rule_slug: str, state: RuleState, reason: str, actor: User, based_on: int | None = None
+) -> CacheRuleVersion:
+    """Disable a rule, or enable it again, as a new version that says what the newest said.
+
+    Disabling looks at nothing else, so that it is always possible. Raises what `add_version` does.
+    """
+    require(actor, "caching.change_cacherule", to="switch a cache rule on or off")
+    _refuse_without_reason(rule_slug, reason)
+    rule, newest = _locked_newest(rule_slug, based_on)
+    content, number = replace(content_of(newest), state=state), newest.number + 1
+    if state is not RuleState.DISABLED:
+        content = _checked(rule_slug, number, as_json(content), newest.owner, guess_media_type)
+    version = _write(rule, content, number=number, owner=newest.owner, actor=actor, reason=reason)
+    _record_version(version, actor, f" It is {state} now: {version.reason}")
+    return version
+
+
+@transaction.atomic
+def move_rule(*, rule_slug: str, before: str, actor: User) -> list[CacheRuleVersion]:
+    """Let a rule be tried right before the rule `before`, or last where that is ""; return what was written.
+
+    Only the rules whose number changes get a new version: most often the one that is moved. Raises
+    `Forbidden`, `UnknownRule`, and `InvalidRule` where an example holds now and would not any more.
+    """
+    require(actor, "caching.change_cacherule", to="change the order of cache rules")
+    rules = _locked_rules()
+    newest = {version.rule.slug: version for version in newest_versions()}
+    for slug in (rule_slug, before):
+        if slug and slug not in newest:
+            raise _unknown(slug)
+    orders = moved({slug: version.order for slug, version in newest.items()}, rule_slug, before)
+    changed = {slug: order for slug, order in orders.items() if order != newest[slug].order}
+    if not changed:
+        return []
+    shipping = current_versions()
+    as_before = as_rules(shipping)
+    reason = f"moved {f'before {before}' if before else 'to the end'}"
+    made = [
+        _write(
+            rules[slug],
+            replace(content_of(newest[slug]), order=order),
+            number=newest[slug].number + 1,
+            owner=newest[slug].owner,
+            actor=actor,
+            reason=reason if slug == rule_slug else f"made room for {rule_slug}",
+        )
+        for slug, order in changed.items()
+    ]
+    if broken := broken_by(as_before, as_rules(current_versions()), shipping):
+        raise InvalidRule(
+            rule_slug,
+            [
+                FieldFault("order", f"{each.name}: {each.result.example.url} {each.result.words}.")
+                for each in broken
+            ],
+        )
+    record(
+        actor=actor,
+        action="cacherule.move",
+        target=f"cache rule {rule_slug}",
+        summary=f"The cache rule {rule_slug} was {reason}.",
+        details={"orders": {version.rule.slug: version.order for version in made}},
+    )
+    return made
 
 
 @transaction.atomic
@@ -119,48 +216,73 @@ def choose_combination(*, combination: Combination, reason: str, actor: User) ->
     return chosen
 
 
-def _checked(slug: str, number: int, content: object, media_type_of: MediaTypeOf) -> RuleContent:
+def _locked_rules() -> dict[str, CacheRule]:
+    """Lock every rule until the transaction ends, so that names and places are decided one after another."""
+    return {rule.slug: rule for rule in CacheRule.objects.select_for_update().order_by("pk")}
+
+
+def _locked_newest(slug: str, based_on: int | None) -> tuple[CacheRule, CacheRuleVersion]:
+    rule = _locked_rules().get(slug)
+    newest = newest_versions().select_related("created_by").filter(rule=rule).first() if rule else None
+    if rule is None or newest is None:
+        raise _unknown(slug)
+    if based_on is not None and newest.number != based_on:
+        raise VersionMoved(
+            slug,
+            f"{newest.created_by} has saved version {newest.number} of {slug} since you began with version"
+            f" {based_on}.",
+            next_step="Compare the two, and save yours again where it is still right.",
+        )
+    return rule, newest
+
+
+def _unknown(slug: str) -> UnknownRule:
+    return UnknownRule(
+        f"There is no cache rule {slug!r}.", next_step="Choose one of the list, or make a new rule."
+    )
+
+
+def _refuse_without_reason(slug: str, reason: str) -> None:
+    if not reason.strip():
+        fault = FieldFault("reason", "Say why, for whoever wonders about a header later.")
+        raise InvalidRule(slug, [fault])
+
+
+def _checked(slug: str, number: int, content: object, owner: User, media_type_of: MediaTypeOf) -> RuleContent:
     """Return `content` parsed. Raises `InvalidRule` with everything that speaks against saving it."""
     try:
         parsed = parse_content(content)
     except ShapeFault as fault:
         raise InvalidRule(slug, [FieldFault(fault.field, f"It {fault.problem}.")]) from fault
-    faults = content_faults(slug, parsed)
-    # Examples can only be executed against a rule that makes sense, and that takes part.
-    if not faults and parsed.state is not RuleState.DISABLED:
-        faults = list(_failing_examples(slug, number, parsed, media_type_of))
+    faults = [*owner_faults(owner), *check_content(slug, number, parsed, media_type_of=media_type_of).faults]
     if faults:
         raise InvalidRule(slug, faults)
     return parsed
 
 
-def _failing_examples(
-    slug: str, number: int, content: RuleContent, media_type_of: MediaTypeOf
-) -> Iterator[FieldFault]:
-    results = run_examples(
-        rules_with(slug, number, content),
-        content.examples,
-        media_type_of=media_type_of,
-        preview_domain=settings.PREVIEW_DOMAIN,
-        combination=current_combination(),
-    )
-    for place, result in enumerate(results):
-        if not result.is_ok:
-            yield FieldFault(f"examples[{place}]", f"{result.example.url} {result.words}.")
-
-
 def _write(
-    rule: CacheRule, content: RuleContent, *, number: int, owner: User, actor: User
+    rule: CacheRule,
+    content: RuleContent,
+    *,
+    number: int,
+    owner: User,
+    actor: User,
+    reason: str = "",
+    again: int | None = None,
 ) -> CacheRuleVersion:
     fields: dict[str, Any] = as_json(content)
-    return CacheRuleVersion.objects.create(rule=rule, number=number, owner=owner, created_by=actor, **fields)
+    words = f"Back to version {again}: {reason.strip()}" if again else reason.strip()
+    return CacheRuleVersion.objects.create(
+        rule=rule, number=number, owner=owner, created_by=actor, reason=words, **fields
+    )
 
 
-def _record_version(version: CacheRuleVersion, actor: User) -> None:
+def _record_version(version: CacheRuleVersion, actor: User, more: str = "") -> None:
     record(
         actor=actor,
         action="cacherule.add_version",
         target=f"cache rule {version.rule.slug}",
-        summary=f"Version {version.number} of the cache rule {version.rule.slug} was saved.",
-        details={"version": version.number, "match": version.match, "policy": version.policy},
+        summary=f"Version {version.number} of the cache rule {version.rule.slug} was saved.{more}",
+        details={"version": version.number, "match": version.match, "policy": version.policy}
+        | ({"reason": version.reason} if version.reason else {}),
     )

@@ -29,6 +29,11 @@ def test_versions_become_active_and_go_back_unharmed(
         assert versions.get().state == "active"
         with pytest.raises(IntegrityError, match="known_state"):
             versions.create(number=2, state="odd", **made)
+        for name in ("0004_reason", "0003_state_and_combination", "0004_reason"):
+            database.to("caching", name)
+            with pytest.raises(IntegrityError, match="append_only"):
+                database.rows("caching.CacheRuleVersion").update(name="y")
+        assert database.rows("caching.CacheRuleVersion").get().reason == ""
         chosen = database.rows("caching.RuleCombination")
         with pytest.raises(IntegrityError):
             chosen.create(combination="merge", reason="", chosen_by_id=eva.pk)

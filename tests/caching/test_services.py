@@ -66,6 +66,7 @@ def test_versions_that_came_without_their_rules_take_one_more_query(shipped: Shi
 def test_rules_of_one_order_are_tried_by_their_slugs(
     shipped: Shipped, manager: User, content: Content
 ) -> None:
+    content["name"] = "Everything, too"
     content["examples"] = [{"url": "/a.css", "is_cached": True, "rule": "also-everything"}]
     add_rule(slug="also-everything", actor=manager, content=content)
     assert [rule.slug for rule in as_rules(current_versions())][-2:] == ["also-everything", "everything"]
@@ -176,7 +177,7 @@ def test_the_examples_media_types_can_come_from_elsewhere(
 
 
 def test_a_new_rule_begins_with_version_1(shipped: Shipped, manager: User, content: Content) -> None:
-    content["order"] = 50
+    content["name"], content["order"] = "Downloads", 50
     content["match"] = {"paths": ["downloads/**"]}
     content["examples"] = [
         {"url": "/downloads/a.zip", "is_cached": True, "rule": "downloads", "browser_ttl_seconds": 300},

@@ -199,6 +199,7 @@ def pages(site: Site) -> dict[str, str]:
         "releases_channel_receipt": reverse(
             "admin:releases_channel_receipt", args=[site.channel.pk, live.sequence]
         ),
+        "releases_release_with_rules": reverse("admin:releases_release_with_rules"),
         "releases_channel_stop": reverse("admin:releases_channel_stop"),
         "releases_channel_create": reverse("admin:releases_channel_create"),
     }  # fmt: skip

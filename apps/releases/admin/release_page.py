@@ -17,6 +17,7 @@ from apps.releases.admin.pages import actor_of, page_of, refused, render
 from apps.releases.admin.preview_section import PreviewForm, open_typed_preview, preview_section
 from apps.releases.admin.redirect_section import put_typed_redirect, redirect_section
 from apps.releases.admin.review_section import review_section
+from apps.releases.admin.rules_page import rules_section
 from apps.releases.admin.schedule_page import schedule_section
 from apps.releases.admin.standing_section import standing_section
 from apps.releases.comparing.change_rows import rows_of
@@ -153,6 +154,7 @@ def _show(
         **standing_section(release),
         **schedule_section(request, release),
         **emergency_section(request, release),
+        **rules_section(release),
         **_history(release),
     }
     return render(

@@ -12,7 +12,16 @@ from apps.releases.models import Preview, Release
 from apps.releases.redirects.selectors import redirect_changes_of
 from apps.releases.redirects.values import typed_source
 from apps.releases.selectors import changes_of
-from apps.releases.services import conversation, drafts, previews, rebasing, redirects, review, scheduling
+from apps.releases.services import (
+    conversation,
+    drafts,
+    pinning,
+    previews,
+    rebasing,
+    redirects,
+    review,
+    scheduling,
+)
 
 _DIGITS = 19  # what the database counts with has no more
 
@@ -113,6 +122,14 @@ def _discard_redirect(release: Release, typed: QueryDict, actor: User) -> str:
     return f"The change of {typed_source(change.source)} is out. To have it back, add it again below."
 
 
+def _take_rules(release: Release, typed: QueryDict, actor: User) -> str:
+    difference = pinning.take_rules(release=release, actor=actor)
+    if not difference:
+        return f"Release {release.pk} has the cache rules of today already."
+    lines = "; ".join(difference.words)
+    return f"Release {release.pk} ships with the cache rules of today: {lines}. New drafts have them too."
+
+
 def _unschedule(release: Release, typed: QueryDict, actor: User) -> str:
     called_off = scheduling.unschedule(release=release, action=typed.get("action", ""), actor=actor)
     return f"Called off: {scheduling.in_words(called_off)}. It can be scheduled again."
@@ -148,6 +165,7 @@ _STEPS: dict[str, Callable[[Release, QueryDict, User], str]] = {
     "discard": _discard,
     "remove_redirect": _remove_redirect,
     "discard_redirect": _discard_redirect,
+    "take_rules": _take_rules,
     "unschedule": _unschedule,
     "refresh_preview": _refresh_preview,
     "revoke_preview": _revoke_preview,

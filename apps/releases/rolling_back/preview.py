@@ -1,6 +1,6 @@
 """What a roll back would change: files, redirects, cache rules, names; or why it would be refused."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from apps.refusals import Refusal
 from apps.releases.comparing.impact import Impact, impact_between
 from apps.releases.comparing.tallies import kept_tally
 from apps.releases.exceptions import ManifestMissing
-from apps.releases.models import Publication, Release
+from apps.releases.models import Publication
 from apps.releases.rolling_back.wholeness import Looked, look, refuse_unless_whole
 from apps.releases.selectors import open_manifest
 
@@ -60,7 +60,7 @@ def preview_roll_back(live: Publication, goal: Publication, *, is_patient: bool 
             looked = look(goal.manifest, instead_of=live.manifest)
     except Refusal as refusal:
         fault = str(refusal)
-    rules = tuple(_rule_changes(live.release, goal.release))
+    rules = tuple(rule_changes(live.release.rules.all(), goal.release.rules.all()))
     return RollBackPreview(live, goal, impact, rules, _kept_names(live, goal), fault, looked)
 
 
@@ -82,7 +82,8 @@ def rule_words(rule: RuleChange) -> str:
     return f"version {rule.after} instead of {rule.before}"
 
 
-def _rule_changes(old: Release, new: Release) -> Iterator[RuleChange]:
+def rule_changes(old: Iterable[CacheRuleVersion], new: Iterable[CacheRuleVersion]) -> Iterator[RuleChange]:
+    """Yield the rules of which `new` has another version than `old`, or which only one of them has."""
     before, after = _versions(old), _versions(new)
     for rule in sorted({*before, *after}):
         was, will_be = before.get(rule), after.get(rule)
@@ -91,7 +92,6 @@ def _rule_changes(old: Release, new: Release) -> Iterator[RuleChange]:
             yield RuleChange(str(name), was and was[1], will_be and will_be[1])
 
 
-def _versions(release: Release) -> dict[int, tuple[str, int]]:
-    """Return the name and number of the version of each rule, by rule, that a release was built with."""
-    versions: list[CacheRuleVersion] = list(release.rules.all())
+def _versions(versions: Iterable[CacheRuleVersion]) -> dict[int, tuple[str, int]]:
+    """Return the name and number of the version of each rule, by rule."""
     return {version.rule_id: (version.name, version.number) for version in versions}

@@ -20,6 +20,7 @@ from apps.releases.selectors import approvals_needed, approvals_of, missing_brie
 from apps.releases.services.building import build
 from apps.releases.services.conversation import say
 from apps.releases.services.involvements import note_involvement
+from apps.releases.services.pinning import pins_other_rules
 from apps.releases.services.preview_pointers import end_with
 from apps.releases.services.previews import open_for_review
 from apps.releases.services.publishing import refuse_if_base_moved
@@ -45,7 +46,7 @@ def submit(*, release: Release, actor: User) -> Release:
     refuse_if_base_moved(release)
     manifest = build(release)
     refuse_bad_redirects(release, manifest)
-    if release.base_manifest_id == manifest.digest:
+    if release.base_manifest_id == manifest.digest and not pins_other_rules(release):
         raise NothingChanges(
             f"Release {release.pk} would serve exactly what {release.channel} serves now.",
             next_step="Add a change to it, or withdraw it.",

@@ -1,0 +1,3 @@
+from apps.caching.admin.rules import CacheRuleAdmin
+
+__all__ = ["CacheRuleAdmin"]

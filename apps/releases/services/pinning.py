@@ -1,0 +1,115 @@
+"""Bringing the cache rules of today into a draft: into one that is there, or into one for that alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import prefetch_related_objects
+
+from apps.accounts.models import User
+from apps.accounts.permissions import require
+from apps.audit.services import record
+from apps.caching.models import CacheRuleVersion
+from apps.caching.rules import Combination
+from apps.caching.selectors import current_combination, current_versions
+from apps.releases.exceptions import NothingChanges
+from apps.releases.models import Channel, Involvement, Release
+from apps.releases.rolling_back.preview import RuleChange, rule_changes, rule_words
+from apps.releases.selectors import live_publication
+from apps.releases.services.drafts import create_release
+from apps.releases.services.involvements import note_involvement
+from apps.releases.transitions import lock_content
+
+
+@dataclass(frozen=True, slots=True)
+class RulesDifference:
+    """What the rules of today would change. The combinations are None where they are the same."""
+
+    rules: tuple[RuleChange, ...]
+    combinations: tuple[Combination, Combination] | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.rules or self.combinations)
+
+    @property
+    def words(self) -> list[str]:
+        """What differs, a line each: "Pages: version 2 instead of 1"."""
+        lines = [f"{rule.name}: {rule_words(rule)}" for rule in self.rules]
+        if self.combinations:
+            lines.append(
+                f"Rules that match the same file: {self.combinations[1]} instead of {self.combinations[0]}"
+            )
+        return lines
+
+
+def rules_to_take(release: Release | None) -> RulesDifference:
+    """Return what today's rules differ in from those of `release`; None has none. Three queries."""
+    return differences_today([release])[0]
+
+
+def differences_today(releases: Sequence[Release | None]) -> list[RulesDifference]:
+    """Return what today's rules differ in from those of each release: three queries for any number."""
+    prefetch_related_objects([release for release in releases if release], "rules")
+    versions, combination = current_versions(), current_combination()
+    return [_difference(release, versions, combination) for release in releases]
+
+
+def _difference(
+    release: Release | None, versions: Sequence[CacheRuleVersion], today: Combination
+) -> RulesDifference:
+    pinned = list(release.rules.all()) if release else []
+    before = Combination(release.rule_combination) if release else Combination.FIRST
+    return RulesDifference(
+        tuple(rule_changes(pinned, versions)), None if before is today else (before, today)
+    )
+
+
+@transaction.atomic
+def take_rules(*, release: Release, actor: User) -> RulesDifference:
+    """Pin the rules of today to a draft, and how they combine; return what that has changed.
+
+    Nothing to change is no entry in the log. Raises `Forbidden`, `ReleaseClosed`, `PromotedContent`.
+    """
+    require(actor, "releases.change_release", to=f"change release {release.pk}")
+    lock_content(release)
+    difference = rules_to_take(release)
+    if not difference:
+        return difference
+    release.rules.set(current_versions())
+    release.rule_combination = current_combination()
+    release.save(update_fields=["rule_combination", "updated_at"])
+    note_involvement(release, actor, Involvement.Kind.CHANGED)
+    record(
+        actor=actor,
+        action="release.take_rules",
+        target=f"release {release.pk}",
+        summary=f"Release {release.pk} ships with the cache rules of today: {'; '.join(difference.words)}.",
+        details={"rules": difference.words},
+    )
+    return difference
+
+
+@transaction.atomic
+def begin_with_rules(*, channel: Channel, title: str, actor: User) -> Release:
+    """Begin a draft that changes no file and ships with the rules of today; return it.
+
+    Raises `Forbidden`, and `NothingChanges` where what is live has these rules.
+    """
+    require(actor, "releases.add_release", to="make a release")
+    live = live_publication(channel)
+    difference = rules_to_take(live.release if live else None)
+    if live is None or not difference:
+        raise NothingChanges(
+            f"{channel} serves {'nothing yet' if live is None else 'with the cache rules of today already'}.",
+            next_step="Publish files on it first." if live is None else "Save a version of a rule first.",
+        )
+    return create_release(title=title.strip() or "Cache rules", channel=channel, changes=(), actor=actor)
+
+
+def pins_other_rules(release: Release) -> bool:
+    """Say whether `release` pins other rules than its base, or combines them otherwise."""
+    base = release.base
+    if base is None:
+        return False
+    pinned, before = (set(each.rules.values_list("pk", flat=True)) for each in (release, base))
+    return pinned != before or release.rule_combination != base.rule_combination

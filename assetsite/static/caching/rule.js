@@ -1,0 +1,50 @@
+// Speed only: the form does the same by its buttons.
+"use strict";
+
+const form = document.getElementById("rule-form");
+const outcome = document.getElementById("outcome");
+let waiting;
+let asked;
+
+// What comes of the form, a moment after the last key: the newest question counts.
+const ask = async () => {
+  asked?.abort();
+  asked = new AbortController();
+  try {
+    const answer = await fetch(form.dataset.outcome, {
+      method: "POST", body: new FormData(form), signal: asked.signal,
+    });
+    if (answer.ok) outcome.innerHTML = await answer.text();
+  } catch (fault) {
+    if (fault.name !== "AbortError") throw fault;
+  }
+};
+form.addEventListener("input", () => {
+  clearTimeout(waiting);
+  waiting = setTimeout(ask, 350);
+});
+
+// Another row without asking the server.
+for (const button of form.querySelectorAll("[data-add]")) {
+  const rows = form.querySelector(`.rule-rows[data-prefix="${button.dataset.add}"]`);
+  const total = form.elements[`${button.dataset.add}-TOTAL_FORMS`];
+  button.addEventListener("click", (event) => {
+    event.preventDefault();
+    const place = total.value;
+    const made = document.createElement("template");
+    made.innerHTML = rows.querySelector("template").innerHTML.replaceAll("__prefix__", place);
+    rows.append(made.content);
+    total.value = Number(place) + 1;
+    rows.lastElementChild.querySelector("input, select").focus();
+  });
+}
+
+// A fault's link leads to its field, also in a folded part.
+outcome.addEventListener("click", (event) => {
+  const link = event.target.closest('a[href^="#"]');
+  const field = link && document.getElementById(link.hash.slice(1));
+  if (!field) return;
+  const folded = field.closest("details");
+  if (folded) folded.open = true;
+  field.focus();
+});
