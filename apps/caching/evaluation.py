@@ -1,12 +1,12 @@
 """What the rules say to one request: which rule decides, why, and what a cache may then do. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from apps.caching.combining import combined
 from apps.caching.headers import NO_RULE, compile_header_set
-from apps.caching.matching import explain
+from apps.caching.matching import explain, near_miss
 from apps.caching.rules import Bypass, BypassKind, Combination, Policy, Rule, Visibility
 
 PREVIEW = Bypass(
@@ -21,11 +21,16 @@ type Headers = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Considered:
-    """One rule, in the order in which they are tried, with a sentence on why it matches or does not."""
+    """One rule, in the order in which they are tried, with a sentence on why it matches or does not.
+
+    `near_miss` is a sentence where all of several conditions but one hold, else "".
+    """
 
     rule: str
     matched: bool
     because: str
+    version: int = 0
+    near_miss: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ def evaluate(
     `media_type` and `size_bytes` are those of the file that lies there. Raises `HeaderFault`.
     """
     path = path_of(url)
-    considered = tuple(_considered(rules, path, media_type, size_bytes, combination))
+    considered = tuple(consider(rules, path, media_type, size_bytes, combination))
     matching = [rule for rule, one in zip(rules, considered, strict=True) if one.matched]
     rule = combined(matching if combination is Combination.MERGE else matching[:1]) or NO_RULE
     bypass = _bypass(rule, url, request_headers, preview_domain)
@@ -96,9 +101,14 @@ def ttls(policy: Policy) -> tuple[int, int]:
     return browser, browser if policy.shared_ttl_seconds is None else policy.shared_ttl_seconds
 
 
-def _considered(
-    rules: Sequence[Rule], path: str, media_type: str, size_bytes: int, combination: Combination
-) -> Iterable[Considered]:
+def consider(
+    rules: Sequence[Rule],
+    path: str,
+    media_type: str,
+    size_bytes: int,
+    combination: Combination = Combination.FIRST,
+) -> Iterator[Considered]:
+    """Yield what each of `rules`, in the order given, says to the file at `path` (no leading slash)."""
     decided_by = ""
     for rule in rules:
         matched, because = explain(rule.match, path, media_type, size_bytes)
@@ -107,7 +117,8 @@ def _considered(
                 because += f" It adds what {decided_by}, which comes before it, leaves open."
             else:
                 because += f" But {decided_by} comes before it and has decided."
-        yield Considered(rule.slug, matched, because)
+        missed = "" if matched else near_miss(rule.match, path, media_type, size_bytes)
+        yield Considered(rule.slug, matched, because, rule.version, missed)
         if matched and not decided_by:
             decided_by = rule.slug
 

@@ -54,6 +54,17 @@ def explain(match: Match, path: str, media_type: str, size_bytes: int) -> tuple[
     return True, _sentence(_listed([condition.met for condition in tests]) or "it matches every file")
 
 
+def near_miss(match: Match, path: str, media_type: str, size_bytes: int) -> str:
+    """Return a sentence on the one condition that keeps a file from a match of several, "" for no such."""
+    subject = Subject(path, media_type, size_bytes)
+    tests = conditions(match)
+    unmet = [condition for condition in tests if not condition.holds(subject)]
+    if len(unmet) != 1 or len(tests) == 1:
+        return ""
+    met = [condition.met for condition in tests if condition is not unmet[0]]
+    return _sentence(f"{_listed(met)}; only {unmet[0].unmet}")
+
+
 def in_words(match: Match) -> str:
     """Say which files `match` is about: "Files of type text/html"."""
     tests = conditions(match)

@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from apps.delivery.files import FileFault
 from apps.delivery.node import current_node
 from apps.delivery.respond import Request, Response, plain, respond
-from apps.delivery.target import authority_fault, host_fault, split_form
 from apps.refusals import Refusal
+from apps.releases.channels.targets import DJANGOS_FOLDERS, authority_fault, host_fault, split_form
 
 logger = logging.getLogger(__name__)
 
-DJANGOS_FOLDERS = ("/-/", "/library/")
 RETRY = {"retry-after": "5"}
 STORAGE_FAULTS = (OSError, sqlite3.Error, Refusal)  # storage does not have something as it should
 

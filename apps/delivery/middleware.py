@@ -13,7 +13,7 @@ from apps.delivery.bodies import PIECE_BYTES, Body, open_body
 from apps.delivery.previews import answering as previews
 from apps.delivery.previews.addresses import ENTER_PATH, MOST_FORM_BYTES
 from apps.delivery.respond import Headers, Request, Response
-from apps.delivery.target import host_fault
+from apps.releases.channels.targets import host_fault
 
 DOOR = "assetsite.door"  # set by assetsite.doors, from the socket
 STAFF = "staff"

@@ -4,25 +4,29 @@ A `Resource` is shared by every request for it, so nothing in it changes after i
 doors differ in what they send it with, never in what it says.
 """
 
-from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import formatdate
-from functools import cached_property, lru_cache
+from functools import cached_property
 from http import HTTPStatus
 
 from apps.caching.rules import HeaderSet
 from apps.delivery.negotiation import IDENTITY, choose
 from apps.delivery.preconditions import Validators
+from apps.releases.channels.answer_headers import (
+    Headers,
+    etag,
+    http_date,
+    names,
+    repr_digest,
+    ruled,
+    spelled,
+)
 from apps.releases.manifest import Representation as Coded
-
-type Headers = tuple[tuple[str, str], ...]
 
 # RFC 9110 section 15.4.5: a 304 says what a cache has to update, and nothing of the body it has.
 _NOT_IN_304 = frozenset(
     {"accept-ranges", "content-encoding", "content-length", "content-type", "last-modified", "repr-digest"}
 )
-_SPELLED = {"etag": "ETag", "x-xss-protection": "X-XSS-Protection", "sourcemap": "SourceMap"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ class Representation:
         self._coding = coding
         self.digest = digest
         self.size = size
-        self.etag = f'"{digest}"'
+        self.etag = etag(digest)
         self.etag_bytes = self.etag.encode()
         self.is_coded = coding != IDENTITY
 
@@ -81,9 +85,9 @@ class Representation:
             **said.by_rule,
             "content-length": str(self.size),
             "etag": self.etag,
-            "last-modified": _http_date(said.last_modified),
+            "last-modified": http_date(said.last_modified),
             "accept-ranges": "bytes",
-            "repr-digest": f"sha-256=:{b64encode(bytes.fromhex(self.digest)).decode()}:",
+            "repr-digest": repr_digest(self.digest),
             **said.names,
             **({"content-encoding": self._coding} if self.is_coded else {}),
         }
@@ -151,15 +155,8 @@ class Resource:
     ) -> None:
         self.rule = header_set.rule
         self.link = link
-        names = {"assetsite-release": str(release), "assetsite-rule": header_set.rule} if release else {}
-        if not header_set.rule:
-            names.pop("assetsite-rule", None)
-        by_rule = dict(header_set.headers)
-        if link:
-            by_rule["link"] = f"{by_rule['link']}, {link}" if "link" in by_rule else link
-        if codings:
-            by_rule["vary"] = _with_accept_encoding(by_rule.get("vary"))
-        said = Said(by_rule, names, last_modified, current_since)
+        by_rule = ruled(header_set.headers, link=link, is_coded=bool(codings))
+        said = Said(by_rule, names(release, header_set.rule), last_modified, current_since)
         self.identity = Representation(said, digest, size)
         self.codings = {
             each.coding: Representation(said, each.encoded, each.size, each.coding) for each in codings
@@ -184,25 +181,3 @@ def head(status: int, headers: Headers) -> bytes:
     """Return the status line and header lines of an HTTP/1.1 answer, without the empty line."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
     return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{lines}".encode("latin-1")
-
-
-def spelled(headers: Mapping[str, str]) -> Headers:
-    """Return headers as they are usually written; `headers` have names in lower case."""
-    return tuple((_spelling(name), value) for name, value in headers.items())
-
-
-@lru_cache(1_024)
-def _spelling(name: str) -> str:
-    return _SPELLED.get(name) or name.title()
-
-
-@lru_cache(1_024)
-def _http_date(seconds: int) -> str:
-    return formatdate(seconds, usegmt=True)
-
-
-def _with_accept_encoding(vary: str | None) -> str:
-    if not vary:
-        return "Accept-Encoding"
-    fields = {field.strip().lower() for field in vary.split(",")}
-    return vary if fields & {"*", "accept-encoding"} else f"{vary}, Accept-Encoding"

@@ -11,18 +11,22 @@ from dataclasses import dataclass
 from apps.delivery.preconditions import Outcome, evaluate, if_range_holds
 from apps.delivery.ranges import Span, Unsatisfiable, parse_range
 from apps.delivery.release import INDEX, PAGE, LiveRelease
-from apps.delivery.resource import BlobPart, Headers, Representation, Resource, spelled
-from apps.delivery.target import BadTarget, Target, parse_target
+from apps.delivery.resource import BlobPart, Representation, Resource
+from apps.releases.channels.answer_headers import (
+    NEVER_KEPT,
+    NOT_OF_A_404,
+    PARTS_OF_PAGES,
+    SHORT_SHARED,
+    Headers,
+    names,
+    spelled,
+)
+from apps.releases.channels.targets import BadTarget, Target, parse_target
 from apps.releases.redirects.values import location_of
 
 __all__ = ["BlobPart", "Headers", "Request", "Response", "plain", "respond"]
 
 ALLOW = "GET, HEAD, OPTIONS"
-NEVER_KEPT = "no-store"
-# A missing page may be there after the next publication, which purges; a cache shields us meanwhile.
-SHORT_SHARED = "public, max-age=0, s-maxage=10"
-# What a page asks for by name. Anything kept in its place would outlive the release that lacks it.
-_PARTS_OF_PAGES = (".css", ".js", ".mjs", ".map", ".json", ".wasm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,18 +207,17 @@ def _not_found(request: Request, release: LiveRelease, target: Target) -> Respon
 
     A page in place of a script would be run as one, and a cache would keep it.
     """
-    if target.path.endswith(_PARTS_OF_PAGES):
+    if target.path.endswith(PARTS_OF_PAGES):
         return plain(404, "There is no such file.", more=_names(release))
     page = release.find(release.options.not_found_page) if release.options.not_found_page else None
     if page is None:
         return plain(404, "There is no such page.", cache_control=SHORT_SHARED, more=_names(release))
     selected = page.choose(request.headers.get("accept-encoding"))
-    dropped = ("etag", "last-modified", "accept-ranges", "link")
-    headers = {name: value for name, value in selected.headers.items() if name not in dropped}
+    headers = {name: value for name, value in selected.headers.items() if name not in NOT_OF_A_404}
     headers["cache-control"] = SHORT_SHARED
     return Response(404, spelled(headers), selected.body)
 
 
 def _names(release: LiveRelease) -> dict[str, str]:
     """Name the release, so that a header seen anywhere can be looked up."""
-    return {"assetsite-release": str(release.number)} if release.options.names_release else {}
+    return names(release.number if release.options.names_release else None)

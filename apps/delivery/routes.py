@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from django.conf import settings
 
-from apps.delivery.previews.addresses import preview_label
 from apps.delivery.recent import Recent
 from apps.releases.channels.hosts import ANY_HOST
+from apps.releases.previews.hosts import preview_label
 
 HOSTS_KEPT = 1_000
 

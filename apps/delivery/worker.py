@@ -16,7 +16,7 @@ from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers.gasgi import ASGIWorker
 
 from apps.delivery.previews.addresses import takes_form
-from apps.delivery.target import split_form
+from apps.releases.channels.targets import split_form
 
 if TYPE_CHECKING:
     from apps.delivery.front import Front

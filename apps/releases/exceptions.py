@@ -375,3 +375,15 @@ class NoEmergency(ReleaseRefusal):
 
 class AlreadyAsked(ReleaseRefusal):
     code = "already_asked"
+
+
+class WrongAddress(ReleaseRefusal):
+    """What was asked about is no address that a channel could answer."""
+
+    code = "wrong_address"
+
+
+class WrongQuestion(ReleaseRefusal):
+    """A trace is asked for things that do not go together, or with headers that are none."""
+
+    code = "wrong_question"

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import pytest
 
-from apps.delivery.respond import SHORT_SHARED
+from apps.releases.channels.answer_headers import SHORT_SHARED
 from tests.delivery.doors import Answered, ServerDoor, read_answers
 from tests.serving import Gunicorn
 

@@ -1,4 +1,4 @@
-"""Which requests are a preview's: by their host, and the paths there that are none of the release's."""
+"""The paths of a preview's host that are none of the release's."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,17 +7,6 @@ ENTER_PATH = "/-/preview"
 STYLE_PATH = "/-/preview.css"
 ROBOTS_PATH = "/robots.txt"
 MOST_FORM_BYTES = 2_048  # a password and a path
-
-
-def preview_label(name: str, domain: str) -> str | None:
-    """Return what stands before the preview domain in a host name, None where the name is not below it.
-
-    `name` has no port and is in lower case. The domain itself gives "".
-    """
-    if name == domain:
-        return ""
-    label, found, rest = name.rpartition(f".{domain}")
-    return label if found and not rest else None
 
 
 def takes_form(scope: Mapping[str, Any]) -> bool:

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 
 from django.conf import settings
 
-from apps.delivery.answers import DJANGOS_FOLDERS
 from apps.delivery.bodies import open_body
 from apps.delivery.node import current_node
 from apps.delivery.previews import pages, passwords
-from apps.delivery.previews.addresses import ENTER_PATH, ROBOTS_PATH, STYLE_PATH, preview_label
+from apps.delivery.previews.addresses import ENTER_PATH, ROBOTS_PATH, STYLE_PATH
 from apps.delivery.previews.banner import takes_banner, with_banner
 from apps.delivery.previews.policy import as_preview, never_kept
 from apps.delivery.previews.shown import FAULTS, Shown, current_previews
 from apps.delivery.respond import Request, Response, plain, respond
 from apps.delivery.routes import without_port
-from apps.delivery.target import split_form
+from apps.releases.channels.targets import DJANGOS_FOLDERS, split_form
+from apps.releases.previews.hosts import preview_label
 
 logger = logging.getLogger(__name__)
 

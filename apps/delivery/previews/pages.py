@@ -5,8 +5,8 @@ from html import escape
 
 from apps.delivery.previews.addresses import ENTER_PATH, STYLE_PATH
 from apps.delivery.previews.policy import never_kept
-from apps.delivery.resource import spelled
 from apps.delivery.respond import Response
+from apps.releases.channels.answer_headers import spelled
 
 _POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 _STYLE = b"""\

@@ -44,6 +44,17 @@ def read_label(label: str, secret: str) -> PreviewHost | None:
     return PreviewHost(release, said[:KEY_BYTES].hex(), int.from_bytes(said[KEY_BYTES:], "big"))
 
 
+def preview_label(name: str, domain: str) -> str | None:
+    """Return what stands before the preview domain in a host name, None where the name is not below it.
+
+    `name` has no port and is in lower case. The domain itself gives "".
+    """
+    if name == domain:
+        return ""
+    label, found, rest = name.rpartition(f".{domain}")
+    return label if found and not rest else None
+
+
 def _mac(release: int, said: bytes, secret: str) -> bytes:
     message = b"assetsite preview host 1\n%d\n%b" % (release, said)
     return hmac.digest(secret.encode(), message, "sha256")[:_MAC_BYTES]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.assets.paths import path_fault
-from apps.delivery.target import BadTarget, authority_fault, parse_target, split_form
+from apps.releases.channels.targets import BadTarget, authority_fault, parse_target, split_form
 
 paths = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40).filter(
     lambda path: path_fault(unicodedata.normalize("NFC", path)) is None

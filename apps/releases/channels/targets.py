@@ -5,6 +5,8 @@ import unicodedata
 from dataclasses import dataclass
 from urllib.parse import quote, unquote_to_bytes
 
+DJANGOS_FOLDERS = ("/-/", "/library/")  # pages of the program at the public door, in no release
+
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\\]")
 _ABSOLUTE = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
