@@ -93,6 +93,9 @@ def answers(
         viewer: [
             f"{release}compare/",
             f"{release}compare/?old=1&new=production",
+            f"{release}trace/",
+            f"{release}trace/?url=/css/site.css&headers=Cookie:+a&drafts=1&since=",
+            f"{release}trace/?url=/{'long/' * 40}&channel=production",
             f"{release}compare/?old=production&new={draft.pk}",
             f"{release}compare/file/?old=1&new=2&path=css/site.css",
         ],

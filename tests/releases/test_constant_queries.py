@@ -188,6 +188,8 @@ def pages(site: Site) -> dict[str, str]:
             "admin:releases_release_comparison", args=[site.draft.pk, change.pk]
         ),
         "releases_release_compare": f"{reverse('admin:releases_release_compare')}?{urlencode(compared)}",
+        "releases_release_trace": reverse("admin:releases_release_trace")
+        + "?url=/0/both.css&drafts=1&since=",
         "releases_release_compare of a draft": reverse("admin:releases_release_compare")
         + f"?old={site.channel}&new={site.draft.pk}",
         "releases_release_compare_file": reverse("admin:releases_release_compare_file")

@@ -22,6 +22,7 @@ from apps.releases.admin.revert_page import revert_page
 from apps.releases.admin.rules_page import with_rules_page
 from apps.releases.admin.schedule_page import schedule_page
 from apps.releases.admin.split_page import split_page
+from apps.releases.admin.trace_page import trace_page
 from apps.releases.exceptions import UnknownRelease
 from apps.releases.models import Publication, Release
 from apps.releases.selectors import entries_about, release_numbered, releases_with_counts
@@ -83,6 +84,7 @@ class ReleaseAdmin(ReadByPages, admin.ModelAdmin[Release]):
                 "compare/picture/", self._open_view(compared_picture), name="releases_release_compare_picture"
             ),
             path("with-rules/", self._open_view(with_rules_page), name="releases_release_with_rules"),
+            path("trace/", self._open_view(trace_page), name="releases_release_trace"),
             path("<int:number>/publish/", self._view(publish_page), name="releases_release_publish"),
             path("<int:number>/conflicts/", self._view(conflicts_page), name="releases_release_conflicts"),
             path("<int:number>/conflicts/one/", self._view(conflict_page), name="releases_release_conflict"),

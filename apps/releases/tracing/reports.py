@@ -6,7 +6,9 @@ from apps.caching.evaluation import Considered
 from apps.caching.rules import Bypass
 from apps.releases.reports import prefixed
 from apps.releases.tracing.answering import Answered
+from apps.releases.tracing.explaining import Explanation
 from apps.releases.tracing.keeping import Keeping
+from apps.releases.tracing.since import Since, Turn
 from apps.releases.tracing.traces import Trace, Tried
 
 
@@ -69,6 +71,50 @@ class TraceReport(TypedDict):
     differs: str | None
     if_all_shipped: dict[str, object] | None
     notes: list[str]
+
+
+class TurnReport(TypedDict):
+    publication: str
+    at: str
+    kind: str
+    by: str
+    reason: str
+    release: int
+    title: str
+    approved_by: list[str]
+    answers: str
+    rule: str | None
+    rule_version: int | None
+    rule_saved_by: str | None
+    rule_saved_at: str | None
+    headers_changed: list[str]
+    content_changed: bool
+
+
+class SinceReport(TypedDict):
+    turns: list[TurnReport]
+    further_back: int | None
+
+
+class DifferenceReport(TypedDict):
+    header: str
+    seen: str
+    expected: str
+
+
+class ExplanationReport(TypedDict):
+    verdict: str
+    headline: str
+    release: int | None
+    publication: str | None
+    publications: list[str]
+    rule: str | None
+    rule_version: int | None
+    age_seconds: int | None
+    left: dict[str, int]
+    differences: list[DifferenceReport]
+    hops: list[str]
+    advice: list[str]
 
 
 def trace_report(trace: Trace) -> TraceReport:
@@ -143,4 +189,53 @@ def keeping_report(kept: Keeping) -> KeepingReport:
         "stale_while_revalidate": kept.stale_while_revalidate,
         "stale_if_error": kept.stale_if_error,
         "words": kept.words,
+    }
+
+
+def since_report(since: Since) -> SinceReport:
+    """Describe since when an address answers so."""
+    return {"turns": list(map(turn_report, since.turns)), "further_back": since.further_back}
+
+
+def turn_report(turn: Turn) -> TurnReport:
+    """Describe one publication since which an address answers otherwise."""
+    publication, version = turn.publication, turn.version
+    served = turn.answer.served if turn.answer else None
+    return {
+        "publication": publication.tag,
+        "at": publication.published_at.isoformat(),
+        "kind": publication.kind,
+        "by": publication.actor.get_username(),
+        "reason": publication.reason,
+        "release": publication.release_id,
+        "title": publication.release.title,
+        "approved_by": list(turn.approvers),
+        "answers": turn.shown,
+        "rule": (served.header_set.rule or None) if served else None,
+        "rule_version": (served.header_set.rule_version or None) if served else None,
+        "rule_saved_by": version.created_by.get_username() if version else None,
+        "rule_saved_at": version.created_at.isoformat() if version else None,
+        "headers_changed": list(turn.headers),
+        "content_changed": turn.is_new_content,
+    }
+
+
+def explanation_report(found: Explanation) -> ExplanationReport:
+    """Describe what headers say that were seen in the wild; `left` counts seconds for each kind of cache."""
+    return {
+        "verdict": found.verdict,
+        "headline": found.headline,
+        "release": found.source.release_id if found.source else None,
+        "publication": found.source.tag if found.source else None,
+        "publications": [publication.tag for publication in found.publications],
+        "rule": found.rule or None,
+        "rule_version": found.rule_version or None,
+        "age_seconds": found.age_seconds,
+        "left": {each.kept.cache: each.seconds for each in found.left},
+        "differences": [
+            {"header": each.header, "seen": each.seen, "expected": each.expected}
+            for each in found.differences
+        ],
+        "hops": [f"{hop.header}: {hop.words}" for hop in found.seen.hops],
+        "advice": list(found.advice),
     }

@@ -1,4 +1,6 @@
+import sys
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -7,7 +9,11 @@ from django.utils import timezone
 from apps.accounts.command_line import ServiceCommand
 from apps.accounts.local_times import moment_of, zone_named
 from apps.releases.comparing.texts import visible
-from apps.releases.tracing.reports import trace_report
+from apps.releases.exceptions import WrongQuestion
+from apps.releases.tracing.explaining import Explanation, explained
+from apps.releases.tracing.headlines import headline, who_and_why
+from apps.releases.tracing.reports import explanation_report, since_report, trace_report
+from apps.releases.tracing.since import Since, since_when
 from apps.releases.tracing.traces import Question, Trace, Tried, request_headers_of, trace
 
 
@@ -34,6 +40,18 @@ class Command(ServiceCommand):
         parser.add_argument(
             "--with-drafts", action="store_true", help="show drafts, disabled rules and newer versions too"
         )
+        parser.add_argument(
+            "--since", action="store_true", help="say since when it answers so, through whom, and why"
+        )
+        parser.add_argument(
+            "--before", type=int, metavar="NUMBER", help="with --since: go on from this publication"
+        )
+        parser.add_argument(
+            "--seen",
+            type=Path,
+            metavar="FILE",
+            help="explain headers of an answer seen elsewhere; - reads them",
+        )
 
     def run(self, **options: Any) -> object:
         question = Question(
@@ -46,10 +64,21 @@ class Command(ServiceCommand):
         )
         found = trace(question)
         self._say(found)
-        return trace_report(found)
+        report: dict[str, object] = {**trace_report(found)}
+        if options["since"]:
+            place = found.place
+            newest = place.publication.sequence if place.publication else None
+            since = since_when(place.channel, found.asked.target, up_to=options["before"] or newest)
+            self._say_since(since)
+            report["since"] = since_report(since)
+        if options["seen"]:
+            explanation = explained(found, _pasted(options["seen"]), now=timezone.now())
+            self._say_explained(explanation)
+            report["seen"] = explanation_report(explanation)
+        return report
 
     def _say(self, found: Trace) -> None:
-        self.say(headline(found))
+        self.say(f"{found.asked.shown}: {headline(found)}")
         for note in (*found.asked.notes, found.differs):
             if note:
                 self.say(f"! {note}")
@@ -67,23 +96,34 @@ class Command(ServiceCommand):
             if one.considered.near_miss:
                 self.say(f"      near miss: {visible(one.considered.near_miss)}")
 
+    def _say_since(self, since: Since) -> None:
+        self.say("\nSince when:")
+        for turn in since.turns:
+            publication = turn.publication
+            self.say(f"  {publication.tag}: {visible(turn.shown)} ({turn.rule or 'no rule'})")
+            self.say(f"      {visible(who_and_why(turn))}")
+        if since.further_back:
+            self.say(f"  Further back: --since --before {since.further_back}")
 
-def headline(found: Trace) -> str:
-    """Say in a sentence what answers, and by which rule."""
-    place, answer = found.place, found.answer
-    where = f"release {place.release.pk}"
-    if place.preview:
-        where = f"the preview of {where}"
-    elif place.publication:
-        where += f", {'live' if place.is_live else 'live then'} as {place.publication.tag}"
-    else:
-        where += ", not live"
-    if answer.served is None:
-        return f"{found.asked.shown}: {answer.status} from {where}. {visible(answer.because)}"
-    by = f"by the rule {found.rule} (version {found.rule_version})" if found.rule else "by no rule"
-    entry = answer.served.entry
-    file = f"It is {visible(entry.path)} of release {entry.release}."
-    return f"{found.asked.shown}: {answer.status} from {where}, {by}. {file}"
+    def _say_explained(self, explanation: Explanation) -> None:
+        self.say(f"\nWhat was seen: {explanation.headline}")
+        if explanation.age_words:
+            self.say(f"  {explanation.age_words}")
+        for each in explanation.differences:
+            self.say(f"  {each.header}: seen {visible(each.seen) or 'not'}, sent {each.expected or 'not'}")
+        for words in explanation.advice:
+            self.say(f"  → {words}")
+
+
+def _pasted(file: Path) -> str:
+    try:
+        content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise WrongQuestion(
+            f"{file} cannot be read: {error.strerror}.",
+            next_step="Name a file, or - for what is piped in.",
+        ) from error
+    return content.decode(errors="replace")
 
 
 def _moment(typed: str) -> datetime | None:
