@@ -168,7 +168,7 @@ def pages(site: Site) -> dict[str, str]:
     }  # fmt: skip
     channel = {
         f"releases_channel_{name}": reverse(f"admin:releases_channel_{name}", args=[site.channel.pk])
-        for name in ("change", "history", "promote")
+        for name in ("change", "history", "promote", "changelog")
     }
     change = changes_of(site.draft)[0]
     return {
