@@ -48,7 +48,7 @@ def rule(slug: str, *, url: str = "/css/a.css", **changes: Any) -> dict[str, Any
     usual["examples"] = [{"url": url, "rule": slug, "is_cached": True}]
     usual["match"] |= {"paths": ["css/*"], "media_types": ["text/css"]}
     usual["policy"] |= {"browser_ttl_seconds": 3600}
-    return usual | {"name": "Styles", "order": 500} | changes
+    return usual | {"name": f"Rule {slug}", "order": 500} | changes
 
 
 def test_the_command_prints_what_the_contract_says(live: Release) -> None:
