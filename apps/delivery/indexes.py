@@ -94,7 +94,7 @@ class Indexes:
     def _files(self) -> list[Path]:
         try:
             return list(self._folder.iterdir())
-        except FileNotFoundError:
+        except OSError:  # it is not there, or no folder: who writes into it says so
             return []
 
 
