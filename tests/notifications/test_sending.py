@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from unittest import mock
 
@@ -318,12 +318,13 @@ def test_a_lane_ends_where_the_database_does(webhook: Webhook, caplog: pytest.Lo
 
 def test_the_database_keeps_what_was_sent_and_what_was_said(webhook: Webhook, delivery: Delivery) -> None:
     send(webhook, delivery)
-    for write in (
+    writes: tuple[Callable[[], object], ...] = (
         lambda: Delivery.objects.update(state=State.WAITING, settled_at=None),
         lambda: Event.objects.update(summary="Another."),
         lambda: Event.objects.update(handed_out_at=None),
         lambda: Attempt.objects.update(error="x"),
         lambda: Delivery.objects.filter(pk=delivery.pk).update(person=webhook.created_by),
-    ):
+    )
+    for write in writes:
         with pytest.raises(IntegrityError), transaction.atomic():
             write()
