@@ -134,6 +134,7 @@ EMAIL_FROM = env.str("EMAIL_FROM", default=f"assetsite@{urlsplit(STAFF_URL).host
 NOTIFICATIONS_KEPT_DAYS = env.int("NOTIFICATIONS_KEPT_DAYS", default=90)
 UNNEEDED_KEPT_DAYS = env.int("UNNEEDED_KEPT_DAYS", default=7)
 WEBHOOK_NETWORKS = parse_networks(env.str("WEBHOOK_NETWORKS", default=""))
+PURGE_URLS = env.str("PURGE_URLS", default="")  # read by apps.caching.purging: it may hold secrets
 
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -387,3 +387,7 @@ class WrongQuestion(ReleaseRefusal):
     """A trace is asked for things that do not go together, or with headers that are none."""
 
     code = "wrong_question"
+
+
+class CannotPurge(ReleaseRefusal):
+    code = "cannot_purge"

@@ -7,6 +7,7 @@ from apps.jobs.registry import handler
 from apps.jobs.schedule import every
 from apps.releases.cleaning import blobs, manifests, nodes  # noqa: F401 - what they register
 from apps.releases.models import Receipt
+from apps.releases.purging import services as purging
 from apps.releases.services import drills, verifying
 from apps.releases.services.building import refresh_manifests
 from apps.releases.services.channel_index import reconcile_index
@@ -60,6 +61,18 @@ def complete_receipt(payload: dict[str, Any], log: JobLog) -> None:
     )
     if receipt.finished_at is None:
         log.write(verifying.complete_receipt(receipt))
+
+
+@handler(purging.KIND, priority=10)
+def purge(payload: dict[str, Any], log: JobLog) -> None:
+    """Tell a cache in front what to forget; run again, it goes on where it was."""
+    log.write(purging.run(payload["purge"]))
+
+
+@every(2, "releases.purge_due")
+def purge_due() -> list[str]:
+    """Try again what a cache in front refused for a while."""
+    return purging.hand_over_due()
 
 
 @every(2, "releases.reconcile_previews")

@@ -63,7 +63,7 @@ sub vcl_recv {
             if (req.http.Surrogate-Key !~ "^[A-Za-z0-9._:/-]+( +[A-Za-z0-9._:/-]+)*$") {
                 return (synth(400, "Bad Surrogate-Key"));
             }
-            ban({"obj.http.Surrogate-Key ~ "(^| )("} + regsuball(req.http.Surrogate-Key, " +", "|") + {")( |$)""});
+            ban("obj.http.Surrogate-Key ~ (^|\s)(" + regsuball(req.http.Surrogate-Key, " +", "|") + ")(\s|$)");
             return (synth(200, "Purged"));
         }
         set req.http.Host = regsub(req.http.Host, "\.?(:[0-9]*)?$", "");

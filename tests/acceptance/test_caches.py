@@ -8,16 +8,19 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+import brotli  # type: ignore[import-untyped]
 import pytest
 
 from apps.caching.defaults import DEFAULT_RULES
 from apps.caching.rules import Example
 from tests.acceptance.caches import Cache, outcome
 from tests.acceptance.folders import write_folder
-from tests.acceptance.site import PROJECT, Answer, Site
+from tests.acceptance.site import PROJECT, Answer, Site, free_port
 from tests.proxy import Proxy, gone
+from tests.scripts.test_documents import commands_of
 
 pytestmark = pytest.mark.acceptance
 
@@ -34,6 +37,9 @@ FILES = {
     "brief/b.css": TEXT,
     "lasting/a.css": TEXT,
     "names/a b&c;d.css": TEXT,
+    "told/a.css": TEXT,
+    "told/b c;d.css": TEXT,
+    "told/same.css": TEXT,
     "names/\u00fc.css": TEXT,
 }
 del FILES["docs/"]
@@ -94,11 +100,29 @@ def publish(site: Site, number: int, folder: Path) -> None:
     site.wait_for_release(number)
 
 
+def wait_for_purges(site: Site, publication: int) -> list[dict[str, Any]]:
+    """Wait until nothing is purged any more after a publication; return what became of it."""
+    deadline = time.monotonic() + 90
+    while True:
+        purges: list[dict[str, Any]] = site.manage("release", "receipt", publication)["purges"]
+        if purges and all(purge["state"] != "waiting" for purge in purges):
+            return purges
+        assert time.monotonic() < deadline, purges
+        time.sleep(0.1)
+
+
 @pytest.fixture(scope="module")
 def fronts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fronts]:
     """One site for all: it takes seconds to start."""
     folder = tmp_path_factory.mktemp("caches")
-    site = Site(data=folder / "data")
+    site, ports = Site(data=folder / "data"), {"nginx": free_port(), "varnish": free_port()}
+    told = f"varnish://127.0.0.1:{ports['varnish']},nginx://{folder}/nginx/copies"
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PURGE_URLS", told)
+        yield from started(site, folder, ports)
+
+
+def started(site: Site, folder: Path, ports: dict[str, int]) -> Iterator[Fronts]:
     with site.running():
         subprocess.run(
             [PROJECT / "scripts/manage", "shell", "-v", "0", "-c", ADD_RULES],
@@ -108,14 +132,15 @@ def fronts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fronts]:
             check=True,
         )
         site.manage("channel", "set", "production", "--required-approvals", 0)
-        publish(site, 2, write_folder(folder / "first", FILES))
-        with Proxy(site.public_port) as origin:
-            kinds = ("nginx", "varnish")
-            with (
-                Cache("nginx", site, origin.port, folder / kinds[0]) as nginx,
-                Cache("varnish", site, origin.port, folder / kinds[1]) as varnish,
-            ):
-                yield Fronts(site, origin, {"nginx": nginx, "varnish": varnish}, folder)
+        with (
+            Proxy(site.public_port) as origin,
+            Cache("nginx", site, origin.port, folder / "nginx", ports["nginx"]) as nginx,
+            Cache("varnish", site, origin.port, folder / "varnish", ports["varnish"]) as varnish,
+        ):
+            publish(site, 2, write_folder(folder / "first", FILES))
+            for publication in (1, 2):
+                wait_for_purges(site, publication)
+            yield Fronts(site, origin, {"nginx": nginx, "varnish": varnish}, folder)
 
 
 @pytest.fixture(
@@ -379,3 +404,86 @@ def test_what_is_too_large_for_one_hop_is_an_answer_for_one_visitor(cache: Cache
     assert cache.ask("/names/a%20b&c;d.css").body == TEXT
     assert cache.ask("/css/app.css", X_Large="x" * 7000).status in (200, 400, 431)
     assert cache.ask("/css/app.css").status == 200
+
+
+# ── Publishing ──────────────────────────────────────────────────────────────────────────────────────
+
+
+DECODERS = {"identity": bytes, "gzip": gzip.decompress, "br": brotli.decompress}
+CODINGS = ["identity", "gzip", "br, gzip", "deflate"]
+
+
+@pytest.fixture(scope="module")
+def told(fronts: Fronts) -> None:
+    """Publish other content of files of which both caches have every coding, and wait for the purge."""
+    site, new = fronts.site, b"/* two */\n" * 200
+    for cache in fronts.caches.values():
+        for target in ("/told/a.css", "/told/b%20c;d.css", "/told/same.css", "/told/c.css"):
+            for coding in CODINGS:
+                cache.ask(target, Accept_Encoding=coding)
+                again = cache.ask(target, Accept_Encoding=coding)
+                assert outcome(again) == "hit" or again.status == 404
+    second = {**FILES, "told/a.css": new, "told/b c;d.css": new, "told/c.css": new}
+    publish(site, 3, write_folder(fronts.folder / "second", second))
+    purges = wait_for_purges(site, 3)
+    assert [purge["state"] for purge in purges] == ["done", "done"]
+    assert [purge["total"] for purge in purges] == [3 * 3, 3 * 3]  # on localhost, 127.0.0.1 and [::1]
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+def test_a_publication_purges_every_copy_of_what_changed_and_nothing_else(
+    told: None, cache: Cache, coding: str
+) -> None:
+    for target in ("/told/a.css", "/told/b%20c;d.css", "/told/c.css"):
+        answer = cache.ask(target, Accept_Encoding=coding)
+        decode = DECODERS[answer.headers.get("content-encoding", "identity")]
+        assert decode(answer.body) == b"/* two */\n" * 200
+    assert outcome(cache.ask("/told/same.css", Accept_Encoding=coding)) == "hit"
+
+
+@pytest.mark.varnish
+def test_only_who_may_purges(fronts: Fronts) -> None:
+    cache = fronts.caches["varnish"]
+    until(cache, "/css/site.css", lambda one: outcome(one) == "hit")
+    assert cache.ask("/css/site.css", method="PURGE", X_Forwarded_For="127.0.0.1").status == 405
+    assert outcome(cache.ask("/css/site.css")) == "hit"
+    assert fronts.caches["nginx"].ask("/css/site.css", method="PURGE").status == 405
+    assert cache.ask("/css/site.css", method="PURGE").status == 200
+    assert outcome(cache.ask("/css/site.css")) != "hit"
+
+
+@pytest.mark.varnish
+@pytest.mark.parametrize(
+    ("path", "fields", "gone", "kept"),
+    [
+        ("/", {"Surrogate_Key": "other brief"}, "/brief/b.css", "/names/%C3%BC.css"),
+        ("/names/*", {}, "/names/%C3%BC.css", "/docs/manual.pdf"),
+    ],
+)
+def test_a_surrogate_key_and_a_folder_purge_all_that_has_them(
+    fronts: Fronts, path: str, fields: dict[str, str], gone: str, kept: str
+) -> None:
+    cache = fronts.caches["varnish"]
+    for target in (kept, gone):
+        until(cache, target, lambda one: outcome(one) == "hit")
+    assert cache.ask(path, method="PURGE", **fields).status == 200
+    assert outcome(cache.ask(gone)) == "uri-miss"
+    assert outcome(cache.ask(kept)) == "hit"
+    assert cache.ask("/", method="PURGE", Surrogate_Key='a" && obj.ttl > 0s').status == 400
+
+
+def test_what_the_document_tells_people_to_type_works(fronts: Fronts) -> None:
+    blocks = commands_of("docs/caches.md")
+    assert len(blocks) == 3
+    for block in blocks:
+        done = subprocess.run(
+            ["bash", "-euc", block.replace("scripts/manage", f"'{PROJECT}/scripts/manage'")],  # noqa: S607
+            cwd=fronts.folder,
+            env=fronts.site.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    assert (fronts.folder / "assetsite-nginx.conf").stat().st_size > 1000
+    assert '"10.0.0.0"/8;' in (fronts.folder / "assetsite.vcl").read_text()

@@ -266,6 +266,18 @@ def open_drills(database: Migrating, known: Known) -> None:
     assert database.rows("releases.Drill").filter(channel=known.channel).exists()
 
 
+def purges(database: Migrating, known: Known) -> None:
+    rows = database.rows("releases.Purge")
+    rows.create(publication=known.publication, cache="PURGE 127.0.0.1:6081", total=2)
+    refuse(
+        "purge",
+        lambda: rows.create(publication=known.publication, cache="PURGE 127.0.0.1:6081", total=1),
+    )
+    refuse("purge_tells_what_there_is", lambda: rows.update(done=3))
+    refuse("purge_is_finished_or_waits", lambda: rows.update(state="done", finished_at=AT))
+    rows.update(state="done", done=2, finished_at=AT)
+
+
 STEPS: dict[str, Callable[[Migrating, Known], None]] = {
     "0003_channel_options": options,
     "0004_redirects": redirects,
@@ -285,6 +297,7 @@ STEPS: dict[str, Callable[[Migrating, Known], None]] = {
     "0018_rule_combination": rule_combination,
     "0019_cleared_manifests": cleared_manifests,
     "0020_open_drills": open_drills,
+    "0021_purges": purges,
 }
 
 

@@ -79,7 +79,7 @@ def _purge(placement: Placement) -> str:
     if placement.has_xkey:
         return "set req.http.X-Assetsite-Purged = xkey.purge(req.http.Surrogate-Key);"
     keys = 'regsuball(req.http.Surrogate-Key, " +", "|")'
-    return f'ban({{"obj.http.Surrogate-Key ~ "(^| )("}} + {keys} + {{")( |$)""}});'
+    return f'ban("obj.http.Surrogate-Key ~ (^|\\s)(" + {keys} + ")(\\s|$)");'
 
 
 def _steps_aside(found: list[Condition]) -> Iterator[str]:

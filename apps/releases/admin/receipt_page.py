@@ -2,7 +2,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, Stream
 
 from apps.releases.admin.pages import render
 from apps.releases.exceptions import ReceiptIncomplete
-from apps.releases.models import Channel, Publication, Receipt
+from apps.releases.models import Channel, Publication, Purge, Receipt
 from apps.releases.rolling_back.receipt_reports import receipt_view, seconds_after
 from apps.releases.selectors import history_of, publication_undone_by
 from apps.releases.selectors.receipts import listed_urls, receipt_of
@@ -27,6 +27,7 @@ def receipt_page(request: HttpRequest, channel: Channel, sequence: int) -> HttpR
         first_urls=_first_urls(receipt),
         shown_urls=_SHOWN_URLS,
         undone=publication_undone_by(publication),
+        purges=list(Purge.objects.filter(publication=publication)),
     )
 
 

@@ -12,6 +12,7 @@ from apps.releases.models.origins import Contributor, Origin, Resolution
 from apps.releases.models.previews import Preview
 from apps.releases.models.proposals import ChannelProposal
 from apps.releases.models.publications import Publication
+from apps.releases.models.purges import Purge
 from apps.releases.models.receipts import Receipt, ReceiptStep
 from apps.releases.models.releases import Release
 from apps.releases.models.reviews import Approval, Comment, Involvement, Settlement
@@ -39,6 +40,7 @@ __all__ = [
     "Preview",
     "Publication",
     "PublicationSeal",
+    "Purge",
     "Receipt",
     "ReceiptStep",
     "RedirectChange",

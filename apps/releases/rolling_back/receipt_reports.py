@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TypedDict
 
 from apps.releases.models import Publication, Receipt, ReceiptStep
+from apps.releases.purging.reports import PurgeReport, purges_of
 from apps.releases.reports import HistoryReport, history_report
 from apps.releases.selectors.receipts import receipt_of
 
@@ -32,6 +33,7 @@ class ReceiptReport(HistoryReport):
     elapsed_seconds: float | None
     nodes: list[StepReport]
     changed_urls: UrlsReport | None
+    purges: list[PurgeReport]
     fetched: list[StepReport]
 
 
@@ -102,6 +104,7 @@ def receipt_report(view: ReceiptView) -> ReceiptReport:
         "elapsed_seconds": view.elapsed_seconds,
         "nodes": [_step_report(step) for step in view.nodes],
         "changed_urls": _urls_report(receipt) if receipt else None,
+        "purges": purges_of(view.publication),
         "fetched": [_step_report(step) for step in view.fetched],
     }
 

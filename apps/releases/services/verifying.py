@@ -23,9 +23,10 @@ from apps.releases.channels.changed_urls import changed_urls
 from apps.releases.channels.expected_answers import Addresses, answer_at
 from apps.releases.channels.node_status import Following, NodeFollowing
 from apps.releases.channels.probing import NoAnswer, Probe, host_of, look
-from apps.releases.exceptions import ManifestMissing
+from apps.releases.exceptions import CannotPurge, ManifestMissing
 from apps.releases.manifest.writer import file_sha256
 from apps.releases.models import Channel, Receipt, ReceiptStep
+from apps.releases.purging.services import begin as begin_purges
 from apps.releases.selectors import live_publication, open_manifest
 from apps.releases.selectors.nodes import nodes_following
 from apps.releases.selectors.receipts import listed_urls, open_receipts, publication_replaced_by
@@ -74,11 +75,20 @@ def complete_receipt(receipt: Receipt) -> str:
     try:
         if receipt.url_count is None:
             _list_urls(receipt)
+        _begin_purges(receipt)
         verdict, words = _verify(receipt)
     except ManifestMissing as missing:
         verdict, words = Verdict.UNKNOWN, str(missing)
     _finish(receipt, verdict, words)
     return f"{publication.tag}: {verdict.label}{f', {words}' if words else ''}"
+
+
+def _begin_purges(receipt: Receipt) -> None:
+    """Tell the caches in front; a fault in their configuration is no fault of the publication."""
+    try:
+        begin_purges(receipt)
+    except CannotPurge as fault:
+        logger.warning("Nothing in front is purged after %s: %s", receipt.publication, fault)
 
 
 def _follow(receipt: Receipt) -> str:

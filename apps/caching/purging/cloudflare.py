@@ -1,0 +1,42 @@
+"""Cloudflare: `POST /client/v4/zones/{zone}/purge_cache` (developers.cloudflare.com/api, cache, purge)."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from apps.caching.purging.asking import Conversation, Server
+from apps.caching.purging.contract import Address, PurgeFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Cloudflare:
+    """A zone. Every plan takes 30 URLs a request; what is below a folder goes by prefix."""
+
+    server: Server
+    zone: str
+    token: str = field(repr=False)
+    scheme: str = "https"
+    batch_size: int = 30
+
+    @property
+    def name(self) -> str:
+        return f"Cloudflare zone {self.zone}"
+
+    def purge(self, addresses: Sequence[Address], *, reference: str) -> None:
+        files = [f"{self.scheme}://{one.host}{one.path}" for one in addresses if not one.is_wildcard]
+        prefixes = [f"{one.host}{one.path[:-1]}" for one in addresses if one.is_wildcard]
+        with Conversation(self.server) as conversation:
+            for kind, listed in (("files", files), ("prefixes", prefixes)):
+                if listed:
+                    self._ask(conversation, {kind: listed})
+
+    def _ask(self, conversation: Conversation, body: dict[str, list[str]]) -> None:
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        target = f"/client/v4/zones/{self.zone}/purge_cache"
+        answer = conversation.ask("POST", target, headers, json.dumps(body).encode(), fine=(200,))
+        try:
+            said = json.loads(answer)
+        except ValueError:
+            said = {}
+        if not (isinstance(said, dict) and said.get("success") is True):
+            raise PurgeFailed(f"{self.name} did not say that it has purged.")

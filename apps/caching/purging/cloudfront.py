@@ -1,0 +1,56 @@
+"""CloudFront: CreateInvalidation by boto3 (docs.aws.amazon.com/cloudfront, API, CreateInvalidation)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from apps.caching.purging.contract import Address, PurgeFailed, TryLater
+
+_LATER = frozenset(
+    {"TooManyInvalidationsInProgress", "Throttling", "ThrottlingException", "ServiceUnavailable"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CloudFront:
+    """A distribution, which knows paths and no hosts. 3000 paths may be in progress at once.
+
+    Without a key of its own it takes the credentials that boto3 finds.
+    """
+
+    distribution: str
+    endpoint: str | None = None
+    key: str | None = field(default=None, repr=False)
+    secret: str | None = field(default=None, repr=False)
+    batch_size: int = 3_000
+
+    @property
+    def name(self) -> str:
+        return f"CloudFront {self.distribution}"
+
+    def purge(self, addresses: Sequence[Address], *, reference: str) -> None:
+        paths = list(dict.fromkeys(address.path for address in addresses))
+        batch = {"Paths": {"Quantity": len(paths), "Items": paths}, "CallerReference": reference}
+        try:
+            self._client().create_invalidation(DistributionId=self.distribution, InvalidationBatch=batch)
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "")
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            words = f"{self.name} answered with {status} {code}"
+            raise (TryLater if code in _LATER or status >= 500 else PurgeFailed)(words) from error
+        except BotoCoreError as error:
+            raise TryLater(f"{self.name} was not reached: {type(error).__name__}") from error
+
+    def _client(self) -> Any:
+        return boto3.client(
+            "cloudfront",
+            region_name="us-east-1",
+            endpoint_url=self.endpoint,
+            aws_access_key_id=self.key,
+            aws_secret_access_key=self.secret,
+            config=Config(retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=30),
+        )

@@ -1,0 +1,71 @@
+"""The caches that `PURGE_URLS` names, each by an address."""
+
+from importlib import import_module
+from pathlib import Path
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+
+from apps.caching.purging.asking import Server
+from apps.caching.purging.by_method import MethodPurger
+from apps.caching.purging.cloudflare import Cloudflare
+from apps.caching.purging.contract import Purger
+from apps.caching.purging.fastly import Fastly
+from apps.caching.purging.nginx_files import NginxFiles
+
+KINDS = ("varnish", "http", "https", "nginx", "cloudflare", "fastly", "cloudfront")
+
+
+class UnknownCache(ValueError):
+    """An address of a cache that cannot be read; its words do not repeat it, since it may hold a secret."""
+
+
+def purgers(text: str) -> list[Purger]:
+    """Read `varnish://127.0.0.1:6081,cloudflare://TOKEN@api.cloudflare.com/ZONE`. Raises `UnknownCache`."""
+    found = [_purger(part.strip(), place) for place, part in enumerate(text.split(","), 1) if part.strip()]
+    if len({one.name for one in found}) < len(found):
+        raise UnknownCache("names the same cache twice")
+    return found
+
+
+def _purger(text: str, place: int) -> Purger:
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError as error:
+        raise UnknownCache(f"has a port that is none, at place {place}") from error
+    kind = parts.scheme
+    if kind == "nginx" and parts.path.strip("/") and not parts.netloc:
+        return NginxFiles(Path(parts.path))
+    if kind == "cloudfront" and parts.hostname:
+        return _cloudfront(parts)
+    if kind in ("varnish", "http", "https") and parts.hostname:
+        [method] = parse_qs(parts.query).get("method", ["PURGE"])
+        port = 6081 if kind == "varnish" else None
+        return MethodPurger(_server(parts, is_tls=kind == "https", port=port), method)
+    if kind in ("cloudflare", "fastly") and parts.hostname and parts.username:
+        return _vendor(parts)
+    raise UnknownCache(f"has something at place {place} that is no address of one of {', '.join(KINDS)}")
+
+
+def _vendor(parts: SplitResult) -> Purger:
+    token, is_plain = unquote(parts.username or ""), parse_qs(parts.query).get("tls") == ["0"]
+    server = _server(parts, is_tls=not is_plain)
+    if parts.scheme == "fastly":
+        return Fastly(server, token)
+    zone = parts.path.strip("/")
+    if not zone.isalnum():
+        raise UnknownCache("has no zone for Cloudflare: cloudflare://TOKEN@api.cloudflare.com/ZONE")
+    return Cloudflare(server, zone, token)
+
+
+def _cloudfront(parts: SplitResult) -> Purger:
+    endpoint = parse_qs(parts.query).get("endpoint", [None])[0]
+    name = parts.netloc.rpartition("@")[2]  # in the case in which it was written
+    key = unquote(parts.username) if parts.username else None
+    secret = unquote(parts.password) if parts.password else None
+    # boto3 takes long to import, and every process reads the configuration.
+    made: Purger = import_module("apps.caching.purging.cloudfront").CloudFront(name, endpoint, key, secret)
+    return made
+
+
+def _server(parts: SplitResult, *, is_tls: bool, port: int | None = None) -> Server:
+    return Server(parts.hostname or "", parts.port or port or (443 if is_tls else 80), is_tls)

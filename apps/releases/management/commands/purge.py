@@ -1,0 +1,65 @@
+from itertools import islice
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from apps.accounts.command_line import ServiceCommand
+from apps.releases.exceptions import CannotPurge
+from apps.releases.models import Publication, Purge
+from apps.releases.purging.addresses import addresses, caches, hosts_of
+from apps.releases.purging.reports import PurgeReport, purge_report
+from apps.releases.purging.services import purge_again
+from apps.releases.selectors import channel_named
+from apps.releases.selectors.receipts import publication_named, receipt_of
+
+_SHOWN = 20
+
+
+class Command(ServiceCommand):
+    help = "Let the caches in front forget what a publication changed; the site does so by itself, once."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "publication", metavar="PUBLICATION", help="its number on the channel, or its tag"
+        )
+        parser.add_argument("--channel", default="production", help="(default: %(default)s)")
+        parser.add_argument("--dry-run", action="store_true", help="only say what would be told whom")
+
+    def run(self, **options: Any) -> object:
+        words = options["publication"]
+        channel = channel_named(options["channel"]) if words.isdecimal() else None
+        found = publication_named(channel, words)
+        if options["dry_run"]:
+            return self._would_be(found)
+        purges = purge_again(publication=found, actor=self.actor(options))
+        return [self._said(purge) for purge in purges]
+
+    def _said(self, purge: Purge) -> PurgeReport:
+        report = purge_report(purge)
+        self.say(f"{purge.cache}: {report['in_words']}")
+        return report
+
+    def _would_be(self, publication: Publication) -> dict[str, object]:
+        receipt = receipt_of(publication)
+        if receipt is None or receipt.url_count is None:
+            raise CannotPurge(
+                f"Which addresses {publication} changed is not listed.",
+                next_step=f"`scripts/manage release receipt {publication.tag}` says why.",
+            )
+        hosts = hosts_of(publication.channel)
+        total = receipt.url_count * len(hosts)
+        self.say(f"{publication.tag}: {receipt.url_count} paths on {', '.join(hosts) or 'no named host'}")
+        plans = []
+        for purger in caches():
+            batches = -(-total // purger.batch_size)
+            self.say(f"  {purger.name}: {total} addresses, in batches of {purger.batch_size}: {batches}")
+            plans.append({"cache": purger.name, "addresses": total, "batches": batches})
+        if not plans:
+            self.say("  PURGE_URLS names no cache: nobody is told.")
+        listed = [f"{one.host}{one.path}" for one in islice(addresses(receipt), _SHOWN)]
+        for address in listed:
+            self.say(f"  {address}")
+        if total > _SHOWN:
+            self.say(f"  and {total - _SHOWN} more")
+        return {"publication": publication.tag, "hosts": hosts, "caches": plans, "first": listed}

@@ -1,0 +1,204 @@
+"""What caches and vendors are asked to forget, over real HTTP, and what becomes of their refusals."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+
+from apps.caching.purging.configured import UnknownCache, purgers
+from apps.caching.purging.contract import Address, PurgeFailed, Purger, TryLater
+from tests.vendors import Answer, Vendor
+
+ADDRESSES = [
+    Address("www.example.com", "/css/app.css"),
+    Address("www.example.com", "/a%20b/"),
+    Address("www.example.com", "/old/*"),
+]
+TOKEN = "s3cret-t0ken"
+PURGED = (
+    b'{"success": true, "errors": [], "messages": [], "result": {"id": "023e105f4ecef8ad9ca31a8372d0c353"}}'
+)
+INVALIDATED = b"""<?xml version="1.0" encoding="UTF-8"?>
+<Invalidation xmlns="http://cloudfront.amazonaws.com/doc/2020-05-31/"><Id>I2J0I21PCUYOIK</Id>
+<Status>InProgress</Status><CreateTime>2026-11-23T10:00:00Z</CreateTime><InvalidationBatch><Paths>
+<Quantity>1</Quantity><Items><Path>/</Path></Items></Paths><CallerReference>r</CallerReference>
+</InvalidationBatch></Invalidation>"""
+
+
+@pytest.fixture
+def vendor() -> Iterator[Vendor]:
+    with Vendor() as vendor:
+        yield vendor
+
+
+def one(text: str) -> Purger:
+    [purger] = purgers(text)
+    return purger
+
+
+def fastly(vendor: Vendor) -> Purger:
+    return one(f"fastly://{TOKEN}@{vendor.place}?tls=0")
+
+
+def cloudflare(vendor: Vendor) -> Purger:
+    return one(f"cloudflare://{TOKEN}@{vendor.place}/023e105f?tls=0")
+
+
+def cloudfront(vendor: Vendor) -> Purger:
+    return one(f"cloudfront://AKIA:{TOKEN}@E2QWRUHEXAMPLE?endpoint=http://{vendor.place}")
+
+
+def varnish(vendor: Vendor) -> Purger:
+    return one(f"varnish://{vendor.place}")
+
+
+def test_varnish_and_others_get_a_request_for_each_address(vendor: Vendor) -> None:
+    vendor.answers = [Answer(200), Answer(404)]
+    varnish(vendor).purge(ADDRESSES, reference="r")
+    assert [(one.method, one.target, one.headers["host"]) for one in vendor.asked] == [
+        ("PURGE", path, "www.example.com") for path in ("/css/app.css", "/a%20b/", "/old/*")
+    ]
+    one(f"http://{vendor.place}?method=BAN").purge(ADDRESSES[:1], reference="r")
+    assert vendor.asked[-1].method == "BAN"
+
+
+def test_cloudflare_gets_urls_and_prefixes(vendor: Vendor) -> None:
+    vendor.usual = Answer(200, PURGED)
+    purger = cloudflare(vendor)
+    purger.purge(ADDRESSES, reference="r")
+    assert purger.batch_size == 30
+    assert {(asked.method, asked.target) for asked in vendor.asked} == {
+        ("POST", "/client/v4/zones/023e105f/purge_cache")
+    }
+    assert {asked.headers["authorization"] for asked in vendor.asked} == {f"Bearer {TOKEN}"}
+    assert {asked.headers["content-type"] for asked in vendor.asked} == {"application/json"}
+    assert [json.loads(asked.body) for asked in vendor.asked] == [
+        {"files": ["https://www.example.com/css/app.css", "https://www.example.com/a%20b/"]},
+        {"prefixes": ["www.example.com/old/"]},
+    ]
+
+
+@pytest.mark.parametrize("body", [b'{"success": false, "errors": [{"code": 1}]}', b"<html>", b"[]"])
+def test_cloudflare_has_to_say_that_it_did_it(vendor: Vendor, body: bytes) -> None:
+    vendor.answers = [Answer(200, body)]
+    with pytest.raises(PurgeFailed, match="did not say"):
+        cloudflare(vendor).purge(ADDRESSES, reference="r")
+
+
+def test_fastly_gets_urls_and_says_what_it_cannot(vendor: Vendor) -> None:
+    vendor.usual = Answer(200, b'{"status": "ok", "id": "108-1391560174-974124"}')
+    with pytest.raises(PurgeFailed, match=re.escape("cannot purge /old/*")):
+        fastly(vendor).purge(ADDRESSES, reference="r")
+    assert [(one.method, one.target, one.headers["fastly-key"]) for one in vendor.asked] == [
+        ("POST", "/purge/www.example.com/css/app.css", TOKEN),
+        ("POST", "/purge/www.example.com/a%20b/", TOKEN),
+    ]
+
+
+def test_cloudfront_gets_paths_once_however_many_hosts_there_are(vendor: Vendor) -> None:
+    vendor.usual = Answer(201, INVALIDATED)
+    purger = cloudfront(vendor)
+    purger.purge([*ADDRESSES, Address("example.com", "/old/*")], reference="assetsite-production-1-0")
+    assert purger.batch_size == 3000
+    [asked] = vendor.asked
+    assert (asked.method, asked.target) == (
+        "POST",
+        "/2020-05-31/distribution/E2QWRUHEXAMPLE/invalidation",
+    )
+    assert asked.headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIA/")
+    assert re.findall(rb"<Path>(.*?)</Path>", asked.body) == [b"/css/app.css", b"/a%20b/", b"/old/*"]
+    assert b"<Quantity>3</Quantity>" in asked.body
+    assert b"<CallerReference>assetsite-production-1-0</CallerReference>" in asked.body
+
+
+MAKERS = [varnish, cloudflare, fastly, cloudfront]
+THROTTLED = b"<ErrorResponse><Error><Code>Throttling</Code><Message>m</Message></Error></ErrorResponse>"
+DENIED = b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>m</Message></Error></ErrorResponse>"
+
+
+@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (Answer(429, THROTTLED, {"Retry-After": "7"}), TryLater),
+        (Answer(503, THROTTLED), TryLater),
+        (Answer(403, DENIED), PurgeFailed),
+    ],
+    ids=["429", "503", "403"],
+)
+def test_a_refusal_says_whether_to_try_again_and_tells_no_secret(
+    vendor: Vendor, make: Callable[[Vendor], Purger], answer: Answer, kind: type[PurgeFailed]
+) -> None:
+    vendor.answers = [answer]
+    purger = make(vendor)
+    with pytest.raises(PurgeFailed) as refusal:
+        purger.purge(ADDRESSES, reference="r")
+    assert type(refusal.value) is kind
+    assert len(vendor.asked) == 1
+    assert str(answer.status) in str(refusal.value)
+    assert TOKEN not in f"{refusal.value} {purger!r} {purger.name}"
+    if isinstance(refusal.value, TryLater) and answer.headers and make is not cloudfront:
+        assert refusal.value.after_seconds == 7
+
+
+def test_a_date_to_come_again_is_understood(vendor: Vendor) -> None:
+    at = datetime.now(UTC) + timedelta(minutes=10)
+    vendor.answers = [Answer(429, headers={"Retry-After": format_datetime(at, usegmt=True)})]
+    vendor.answers.append(Answer(429, headers={"Retry-After": "soon"}))
+    with pytest.raises(TryLater) as later:
+        varnish(vendor).purge(ADDRESSES, reference="r")
+    assert 500 < (later.value.after_seconds or 0) <= 600
+    with pytest.raises(TryLater) as later:
+        varnish(vendor).purge(ADDRESSES, reference="r")
+    assert later.value.after_seconds is None
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_a_cache_that_is_not_there_is_tried_later(make: Callable[[Vendor], Purger]) -> None:
+    with Vendor() as gone:
+        purger = make(gone)
+    with pytest.raises(TryLater, match="not reached"):
+        purger.purge(ADDRESSES, reference="r")
+
+
+def test_nginx_loses_the_files_of_what_changed_and_no_others(tmp_path: Path) -> None:
+    kept = {"www.example.com/css/app.css2", "www.example.com/old", "other.example.com/css/app.css"}
+    lost = {"www.example.com/css/app.css", "www.example.com/old/a/b", "www.example.com/a%20b/"}
+    for place, key in enumerate([*kept, *lost, *lost]):  # two variants of each
+        file = tmp_path / f"{place % 7}" / f"{place:032x}"
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b"\5\0binary\n\0\nKEY: " + key.encode() + b"\nHTTP/1.1 200 OK\r\n\r\nKEY: x\n")
+    (tmp_path / "1" / "no-copy").write_bytes(b"something else")
+    purger = one(f"nginx://{tmp_path}")
+    purger.purge(ADDRESSES, reference="r")
+    left = {file.read_bytes().split(b"\nKEY: ")[1].split(b"\n")[0].decode() for file in tmp_path.glob("*/0*")}
+    assert left == kept
+    with pytest.raises(PurgeFailed, match="no folder"):
+        one(f"nginx://{tmp_path}/elsewhere").purge(ADDRESSES, reference="r")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ftp://a",
+        "varnish://",
+        f"cloudflare://{TOKEN}@api.cloudflare.com",
+        "cloudflare://api.cloudflare.com/zone",
+        "fastly://api.fastly.com",
+        "nginx://",
+        f"https://{TOKEN}@a:port",
+        "varnish://a,varnish://a:6081",
+    ],
+)
+def test_an_address_of_no_cache_is_refused_without_being_repeated(text: str) -> None:
+    with pytest.raises(UnknownCache) as fault:
+        purgers(text)
+    assert TOKEN not in str(fault.value)
+
+
+def test_nothing_named_is_no_cache() -> None:
+    assert purgers("") == purgers(" , ") == []
