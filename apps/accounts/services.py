@@ -222,7 +222,7 @@ def _require_other(user: User, actor: User, what: str) -> None:
 
 def _require_not_last(user: User) -> None:
     # Two administrators who deactivate each other at the same moment wait here for one another.
-    Group.objects.select_for_update().get(name=Role.ADMINISTRATOR)
+    Group.objects.select_for_update(no_key=True).get(name=Role.ADMINISTRATOR)
     if user.is_active and not administrators().exclude(pk=user.pk).exists():
         raise LastAdministrator(
             f"{user} is the only administrator.", next_step="Make somebody else an administrator first."

@@ -90,7 +90,7 @@ def remove_due(folder: str, forget: Callable[[list[str]], set[str]]) -> Iterator
 
 @transaction.atomic
 def _remove(names: list[str], forget: Callable[[list[str]], set[str]]) -> list[Removed]:
-    rows = Leftover.objects.select_for_update(skip_locked=True).filter(
+    rows = Leftover.objects.select_for_update(skip_locked=True, no_key=True).filter(
         name__in=names, removed_at=None, since__lte=_noted_until()
     )
     locked = {row.name: row.size_bytes for row in rows}

@@ -25,7 +25,7 @@ def record(
     The head row is locked until that transaction ends, so entries have one order, without gaps.
     """
     AuditHead.objects.get_or_create(id=1, defaults={"sequence": 0, "hash": GENESIS})
-    head = AuditHead.objects.select_for_update().get(id=1)
+    head = AuditHead.objects.select_for_update(no_key=True).get(id=1)
     entry = AuditEntry(
         sequence=head.sequence + 1,
         at=timezone.now(),

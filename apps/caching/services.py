@@ -218,7 +218,7 @@ def choose_combination(*, combination: Combination, reason: str, actor: User) ->
 
 def _locked_rules() -> dict[str, CacheRule]:
     """Lock every rule until the transaction ends, so that names and places are decided one after another."""
-    return {rule.slug: rule for rule in CacheRule.objects.select_for_update().order_by("pk")}
+    return {rule.slug: rule for rule in CacheRule.objects.select_for_update(no_key=True).order_by("pk")}
 
 
 def _locked_newest(slug: str, based_on: int | None) -> tuple[CacheRule, CacheRuleVersion]:

@@ -36,7 +36,7 @@ def _some(rows: QuerySet[Delivery] | QuerySet[Event]) -> list[int]:
 @transaction.atomic
 def _forget(numbers: list[int]) -> int:
     """Delete deliveries with their attempts; return how many deliveries. Those sent again meanwhile stay."""
-    settled = Delivery.objects.select_for_update().exclude(state=Delivery.State.WAITING)
+    settled = Delivery.objects.select_for_update(no_key=True).exclude(state=Delivery.State.WAITING)
     still = list(settled.filter(pk__in=numbers).values_list("pk", flat=True))
     Attempt.objects.filter(delivery__in=still).delete()
     return Delivery.objects.filter(pk__in=still).delete()[0]

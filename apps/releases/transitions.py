@@ -62,7 +62,7 @@ def move(release: Release, to: State, *, step: str, **fields: object) -> None:
 
 def lock_draft(release: Release) -> None:
     """Lock `release` for the rest of the transaction. Raises `ReleaseClosed` unless it is a draft."""
-    locked = Release.objects.select_for_update().only("state").get(pk=release.pk)
+    locked = Release.objects.select_for_update(no_key=True).only("state").get(pk=release.pk)
     if not locked.is_editable:
         raise ReleaseClosed(
             f"Release {release.pk} is {locked.get_state_display()} and cannot be changed.",
@@ -85,5 +85,5 @@ def lock_content(release: Release) -> None:
 
 def lock_with_channel(release: Release) -> Release:
     """Lock channel and release, in this order everywhere, and return the release as it is now."""
-    Channel.objects.select_for_update().get(pk=release.channel_id)
-    return Release.objects.select_for_update().get(pk=release.pk)
+    Channel.objects.select_for_update(no_key=True).get(pk=release.channel_id)
+    return Release.objects.select_for_update(no_key=True).get(pk=release.pk)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from apps.accounts.models import User
 from apps.assets import store
@@ -98,8 +99,14 @@ def test_what_waits_to_go_live_is_needed(
 
 
 def test_what_a_rehearsal_goes_back_to_is_needed(
-    approved: Release, editor: User, manager: User, administrator: User, storage_folder: Path
+    approved: Release,
+    editor: User,
+    manager: User,
+    administrator: User,
+    storage_folder: Path,
+    settings: Settings,
 ) -> None:
+    settings.PINNED_HOSTS = {"staging.localhost": "staging"}
     staging = channels.set_options(
         channel=channel_named("staging"), actor=administrator, retention_publications=1, retention_days=1
     )

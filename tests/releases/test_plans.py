@@ -44,6 +44,7 @@ class Query:
     other: str = "sqlite_autoindex"  # what SQLite calls the index of a constraint
 
 
+_OURS = "^(audit|notifications|releases)_[a-z]+$"
 WAITING = Schedule.State.WAITING
 QUERIES = {
     "publications of a channel": Query(
@@ -109,13 +110,21 @@ QUERIES = {
 }  # fmt: skip
 
 
-def explained(rows: QuerySet[Any]) -> str:
-    """Return the plan, as of a table with so many rows that reading it whole would be a mistake."""
+def explained(rows: QuerySet[Any], *, is_sorted: bool = False) -> str:
+    """Return the plan, as of a table with so many rows that reading it whole would be a mistake.
+
+    Where the rows should come sorted, sorting all of them counts as one as well.
+    """
     if connection.vendor != "postgresql":
         return rows.explain()
     with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE pg_class SET relpages = 1, reltuples = 100000"
+            " WHERE relname ~ %s AND pg_relation_size(oid) > 0",
+            [_OURS],
+        )
         cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute("SET LOCAL enable_sort = off")
+        cursor.execute(f"SET LOCAL enable_sort = {'off' if is_sorted else 'on'}")
         cursor.execute("SET LOCAL enable_bitmapscan = off")
     return rows.explain()
 
@@ -135,14 +144,14 @@ def found_by(plan: str, table: str) -> str:
 @pytest.mark.parametrize("name", QUERIES)
 def test_rows_are_found_by_their_index(name: str, spring: Release, editor: User) -> None:
     query = QUERIES[name]
-    plan = explained(query.rows(spring, editor))
+    plan = explained(query.rows(spring, editor), is_sorted=query.is_sorted)
     found = found_by(plan, query.table)
     print(f"{name}: {found}")
     assert not re.match(r"Seq Scan|SCAN(?!.*INDEX)", found), plan
     assert query.index in found or query.other in found, plan
     if query.is_sorted:
         assert "ORDER BY" not in plan, plan
-        assert "Sort" not in plan, plan
+        assert not re.search(r"(?<!Incremental )Sort  ", plan), plan
 
 
 def test_a_persons_drafts_are_found_by_indexes(spring: Release, editor: User) -> None:

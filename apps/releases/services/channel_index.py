@@ -50,7 +50,7 @@ def reconcile_index() -> list[str]:
 @transaction.atomic
 def _write() -> bool:
     """Write the index. Whoever writes has locked every channel: the later one writes what is newest."""
-    list(Channel.objects.select_for_update().order_by("pk"))
+    list(Channel.objects.select_for_update(no_key=True).order_by("pk"))
     store.replace(INDEX_NAME, signed(index_document(), name=INDEX_NAME))
     return True
 

@@ -62,7 +62,7 @@ def set_required_approvals(*, channel: Channel, count: int, actor: User) -> Chan
     approved already are counted anew when they are published.
     """
     require(actor, "releases.change_channel", to=f"change channel {channel}")
-    Channel.objects.select_for_update().get(pk=channel.pk)
+    Channel.objects.select_for_update(no_key=True).get(pk=channel.pk)
     channel.refresh_from_db()
     if not 0 <= count <= 3:
         raise WrongApprovals(
@@ -113,7 +113,7 @@ def set_options(*, channel: Channel, actor: User, **options: bool | int | str) -
     Raises `Forbidden`, `WrongOption`, `UnknownField`, `ProposalOpen`.
     """
     require(actor, "releases.change_channel", to=f"change channel {channel}")
-    channel = Channel.objects.select_for_update().get(pk=channel.pk)
+    channel = Channel.objects.select_for_update(no_key=True).get(pk=channel.pk)
     wanted = {name: _checked(channel, name, value) for name, value in options.items()}
     before = {name: value_of(channel, name) for name in wanted}
     changed = {name: value for name, value in wanted.items() if value != before[name]}

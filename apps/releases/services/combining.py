@@ -115,8 +115,8 @@ def _locked(releases: Iterable[Release]) -> list[Release]:
     """Lock channels, then releases, in the order of their numbers; return them in the order given."""
     numbers = list(dict.fromkeys(release.pk for release in releases))
     channels = {release.channel_id for release in releases}
-    list(Channel.objects.select_for_update().filter(pk__in=channels).order_by("pk"))
-    found = Release.objects.select_for_update().filter(pk__in=numbers).order_by("pk")
+    list(Channel.objects.select_for_update(no_key=True).filter(pk__in=channels).order_by("pk"))
+    found = Release.objects.select_for_update(no_key=True).filter(pk__in=numbers).order_by("pk")
     by_number = {release.pk: release for release in found}
     return [by_number[number] for number in numbers]
 

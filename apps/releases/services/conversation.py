@@ -51,7 +51,7 @@ def resolve(*, release: Release, number: int, actor: User, is_resolved: bool = T
     """
     require(actor, "releases.add_comment", to=f"settle comments on release {release.pk}")
     found = comment_numbered(release, number)
-    found = Comment.objects.select_for_update().get(pk=(found.answers or found).pk)
+    found = Comment.objects.select_for_update(no_key=True).get(pk=(found.answers or found).pk)
     newest = found.settlements.order_by("-pk").first()
     if is_resolved == bool(newest and newest.is_resolved):
         return found

@@ -57,8 +57,8 @@ def start_drill(*, release: Release, channel: Channel, actor: User) -> Drill:
 @transaction.atomic
 def _start(release: Release, channel: Channel, actor: User, *, seen: tuple[str, str | None]) -> Drill:
     """Begin a rehearsal under the locks; what was `seen` to be whole is not looked at anew."""
-    channel = Channel.objects.select_for_update().get(pk=channel.pk)
-    release = Release.objects.select_for_update().get(pk=release.pk)
+    channel = Channel.objects.select_for_update(no_key=True).get(pk=channel.pk)
+    release = Release.objects.select_for_update(no_key=True).get(pk=release.pk)
     refuse_drill(release=release, channel=channel, actor=actor)
     earlier = live_publication(channel)
     manifest = release.manifest

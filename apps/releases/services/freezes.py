@@ -33,7 +33,7 @@ def add_window(*, channel: Channel, starts: str, ends: str, actor: User) -> Free
         window = window_of(starts, ends)
     except WindowFault as fault:
         raise WrongWindow(f"That is no freeze window. {fault}", next_step=HOW_TO_TYPE) from fault
-    channel = Channel.objects.select_for_update().get(pk=channel.pk)
+    channel = Channel.objects.select_for_update(no_key=True).get(pk=channel.pk)
     if window in [row.window for row in channel.freeze_windows.all()]:
         raise WrongWindow(
             f"{channel} has the freeze window {window.words} already.",
@@ -48,7 +48,7 @@ def add_window(*, channel: Channel, starts: str, ends: str, actor: User) -> Free
 def remove_window(*, window: FreezeWindow, actor: User) -> None:
     """Take a freeze window away; what was published in it keeps its mark. Raises `Forbidden`."""
     require(actor, "releases.change_channel", to=f"change channel {window.channel}")
-    Channel.objects.select_for_update().get(pk=window.channel_id)
+    Channel.objects.select_for_update(no_key=True).get(pk=window.channel_id)
     _record(
         window,
         actor,

@@ -27,7 +27,7 @@ def hold(*, channel: Channel, reason: str, actor: User) -> Hold:
     """
     require(actor, MAY_HOLD, to=f"put {channel} on hold")
     _refuse_no_reason(reason, f"{channel} is not put on hold")
-    channel = Channel.objects.select_for_update().get(pk=channel.pk)
+    channel = Channel.objects.select_for_update(no_key=True).get(pk=channel.pk)
     if held := hold_of(channel):
         raise ChannelHeld(
             f"{held_in_words(held)} already.", next_step="Lift that first to give another reason."
@@ -57,7 +57,7 @@ def resume(*, channel: Channel, reason: str, actor: User) -> Hold:
     """
     require(actor, MAY_HOLD, to=f"let {channel} go on")
     _refuse_no_reason(reason, f"{channel} does not go on")
-    channel = Channel.objects.select_for_update().get(pk=channel.pk)
+    channel = Channel.objects.select_for_update(no_key=True).get(pk=channel.pk)
     held = hold_of(channel)
     if held is None:
         stopped = open_stop()
@@ -174,7 +174,7 @@ def _lift(held: Hold, *, reason: str, actor: User) -> Hold:
 
 
 def _lock_all() -> list[Channel]:
-    return list(Channel.objects.select_for_update().order_by("pk"))
+    return list(Channel.objects.select_for_update(no_key=True).order_by("pk"))
 
 
 def _refuse_no_reason(reason: str, what: str) -> None:

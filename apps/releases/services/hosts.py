@@ -44,7 +44,7 @@ def add_host(*, channel: Channel, host: str, actor: User, is_moved: bool = False
     """
     require(actor, "releases.change_channel", to=f"change the hosts of {channel}")
     name = _checked(host)
-    channels = {each.pk: each for each in Channel.objects.select_for_update().order_by("pk")}
+    channels = {each.pk: each for each in Channel.objects.select_for_update(no_key=True).order_by("pk")}
     channel = channels[channel.pk]
     held = ChannelHost.objects.filter(host=name).first()
     before = channels[held.channel_id] if held else None
@@ -65,7 +65,7 @@ def add_host(*, channel: Channel, host: str, actor: User, is_moved: bool = False
 def remove_host(*, channel: Channel, host: str, actor: User) -> None:
     """Let `channel` serve a host name no more. Raises `Forbidden`, `UnknownHost`, `HostTaken`."""
     require(actor, "releases.change_channel", to=f"change the hosts of {channel}")
-    list(Channel.objects.select_for_update().order_by("pk"))
+    list(Channel.objects.select_for_update(no_key=True).order_by("pk"))
     row = channel.hosts.filter(host=host.strip().lower()).first()
     if row is None:
         names = ", ".join(map(str, channel.hosts.all())) or "none"

@@ -41,7 +41,7 @@ def remove_channel(*, channel: Channel, actor: User) -> None:
     Raises `Forbidden` and `ChannelKept`.
     """
     require(actor, "releases.delete_channel", to=f"remove channel {channel}")
-    list(Channel.objects.select_for_update().order_by("pk"))
+    list(Channel.objects.select_for_update(no_key=True).order_by("pk"))
     channel.refresh_from_db()
     refuse_removing(channel)
     name = channel.name

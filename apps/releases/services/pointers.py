@@ -97,7 +97,7 @@ def _write(live: Publication, *, is_anew: bool = False) -> bool:
     The channel is locked meanwhile: of two writers the later one writes what is newest, so neither a
     pointer nor its options go back.
     """
-    channel = Channel.objects.select_for_update().get(pk=live.channel_id)
+    channel = Channel.objects.select_for_update(no_key=True).get(pk=live.channel_id)
     now = live_publication(channel)
     if now is None or now != live or (is_current(now) and not is_anew):
         return False

@@ -76,7 +76,7 @@ def settle(number: int) -> str:
     The row is locked meanwhile, so that of a writer and a remover the one that is right comes last.
     Raises `OSError` or `AssetRefusal` where storage refuses.
     """
-    preview = Preview.objects.select_for_update().filter(pk=number).first()
+    preview = Preview.objects.select_for_update(no_key=True).filter(pk=number).first()
     if preview is None or preview.pointer == Preview.Pointer.GONE:
         return ""
     name = pointer_name(preview.key)

@@ -182,7 +182,7 @@ def _change_count(release: Release) -> int:
 
 def _locked(release: Release) -> Release:
     return (
-        Release.objects.select_for_update(of=("self",))
+        Release.objects.select_for_update(of=("self",), no_key=True)
         .select_related("channel", "manifest", "base_manifest", "base")
         .get(pk=release.pk)
     )
@@ -190,7 +190,7 @@ def _locked(release: Release) -> Release:
 
 def _locked_preview(preview: Preview) -> Preview:
     """Lock a preview and return it as it is now. Raises `PreviewOver` where it has ended."""
-    locked = Preview.objects.select_for_update().get(pk=preview.pk)
+    locked = Preview.objects.select_for_update(no_key=True).get(pk=preview.pk)
     if not open_previews_of(locked.release).filter(pk=locked.pk).exists():
         raise PreviewOver(
             f"This preview of release {locked.release_id} has ended already.",

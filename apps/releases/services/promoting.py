@@ -70,7 +70,7 @@ def promote(*, source: Channel, target: Channel, actor: User, digest: str | None
     Raises `Forbidden`, `NothingToPromote`, `AlreadyLive`, `BuiltDifferently`, `StaleDigest`.
     """
     require(actor, "releases.add_release", to=f"promote what {source} serves to {target}")
-    Channel.objects.select_for_update().get(pk=target.pk)
+    Channel.objects.select_for_update(no_key=True).get(pk=target.pk)
     promotion = promotion_of(source, target)
     manifest = promotion.source.manifest
     if digest not in (None, manifest.digest):

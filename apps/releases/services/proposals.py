@@ -124,8 +124,8 @@ def _refuse_or_take_back(earlier: ChannelProposal, actor: User) -> None:
 
 def _locked(proposal: ChannelProposal, actor: User, verb: str) -> ChannelProposal:
     require(actor, "releases.change_channel", to=f"{verb} what is proposed for {proposal.channel}")
-    Channel.objects.select_for_update().get(pk=proposal.channel_id)
-    proposal = ChannelProposal.objects.select_for_update(of=("self",)).get(pk=proposal.pk)
+    Channel.objects.select_for_update(no_key=True).get(pk=proposal.channel_id)
+    proposal = ChannelProposal.objects.select_for_update(of=("self",), no_key=True).get(pk=proposal.pk)
     if proposal.state != State.OPEN:
         raise ProposalDecided(
             f"Proposal {proposal.pk} is {proposal.get_state_display()} already.",

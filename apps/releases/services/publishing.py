@@ -55,8 +55,8 @@ def publish(
     `ApprovalsMissing`, `BaseMoved`, `ManifestMissing`.
     """
     require(actor, "releases.publish_release", to=f"publish release {release.pk}")
-    channel = Channel.objects.select_for_update().get(pk=release.channel_id)
-    release = Release.objects.select_for_update().get(pk=release.pk)
+    channel = Channel.objects.select_for_update(no_key=True).get(pk=release.channel_id)
+    release = Release.objects.select_for_update(no_key=True).get(pk=release.pk)
     if release.state != State.APPROVED or release.manifest is None:
         now = State(release.state)
         raise WrongState(
@@ -147,7 +147,7 @@ def _switch_back(
     seen: tuple[Publication | None, Publication],
 ) -> Publication:
     """Roll a channel back under its lock; what was `seen` to be whole is not looked at anew."""
-    channel = Channel.objects.select_for_update().get(pk=channel.pk)
+    channel = Channel.objects.select_for_update(no_key=True).get(pk=channel.pk)
     live = live_publication(channel)
     goal = _goal(channel, live, to)
     if _files_of(live, goal) != _files_of(*seen):

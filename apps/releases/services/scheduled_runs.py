@@ -39,7 +39,7 @@ def run_due() -> list[str]:
 def _run(pk: int) -> str:
     """Settle one schedule, under the lock of its channel, which every publication takes first."""
     channel = Channel.objects.get(releases__schedules=pk)
-    Channel.objects.select_for_update().get(pk=channel.pk)
+    Channel.objects.select_for_update(no_key=True).get(pk=channel.pk)
     schedule = Schedule.objects.select_related("release", "by").filter(pk=pk, state=State.WAITING).first()
     if schedule is None:
         return ""
