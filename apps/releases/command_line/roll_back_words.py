@@ -16,6 +16,11 @@ class RuleReport(TypedDict):
     after: int | None
 
 
+class CombinationReport(TypedDict):
+    before: str
+    after: str
+
+
 class PreviewReport(TypedDict):
     channel: str
     live: str
@@ -27,13 +32,14 @@ class PreviewReport(TypedDict):
     paths: dict[str, int] | None
     redirects: int | None
     rules: list[RuleReport]
+    rule_combination: CombinationReport | None
     kept_names: int | None
     cannot_be_undone: list[str]
 
 
 def preview_report(preview: RollBackPreview) -> PreviewReport:
     """Describe what a roll back would change, and whether it would be refused."""
-    goal, impact = preview.goal, preview.impact
+    goal, impact, combination = preview.goal, preview.impact, preview.combination
     return {
         "channel": goal.channel.name,
         "live": preview.live.tag,
@@ -45,6 +51,9 @@ def preview_report(preview: RollBackPreview) -> PreviewReport:
         "paths": _counts(impact) if impact else None,
         "redirects": impact.redirects if impact else None,
         "rules": [{"rule": rule.name, "before": rule.before, "after": rule.after} for rule in preview.rules],
+        "rule_combination": {"before": combination.before, "after": combination.after}
+        if combination
+        else None,
         "kept_names": preview.kept_names,
         "cannot_be_undone": [],  # the publication that is left stays in the history, and can be returned to
     }
@@ -60,6 +69,8 @@ def in_lines(preview: RollBackPreview) -> Iterator[str]:
         yield from _impact_lines(preview.impact)
     for rule in preview.rules:
         yield f"  rule {rule.name}: {rule_words(rule)}"
+    if preview.combination:
+        yield f"  {preview.combination.words}"
     if preview.kept_names:
         names = counted(preview.kept_names, "fingerprinted name")
         yield f"  {names} of what is live now: answered as before, for pages that are open"

@@ -4,7 +4,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from apps.releases.conflicts.standing import Conflict, Kind, redirect_value, rule_versions
+from apps.caching.rules import Combination as RuleCombination
+from apps.releases.conflicts.standing import (
+    Conflict,
+    Kind,
+    redirect_value,
+    rule_combination_of,
+    rule_versions,
+)
 from apps.releases.models import Release
 from apps.releases.redirects.selectors import base_redirects
 
@@ -46,6 +53,7 @@ class Combination:
     conflicts: tuple[Contenders, ...]
     authors: frozenset[tuple[str, int]]
     rules: Mapping[str, str]
+    rule_combination: RuleCombination
 
 
 def combination_of(releases: Sequence[Release]) -> Combination:
@@ -70,7 +78,9 @@ def combination_of(releases: Sequence[Release]) -> Combination:
         for kind, name in shared
         for person in people[kind, name]
     }
-    return Combination(len(values), (*clashing, *clashing_rules), frozenset(authors), rules)
+    return Combination(
+        len(values), (*clashing, *clashing_rules), frozenset(authors), rules, _rule_combination(releases)
+    )
 
 
 def _lines_of(release: Release) -> Iterator[tuple[Kind, str, str, str, int]]:
@@ -102,3 +112,9 @@ def _rules(releases: Sequence[Release]) -> tuple[dict[str, str], list[Contenders
         else:
             settled[slug] = next(iter(changed.values()), base.get(slug, ""))
     return settled, clashing
+
+
+def _rule_combination(releases: Sequence[Release]) -> RuleCombination:
+    """Return how the rules combine: as a draft says that has left the base's way, of which there are two."""
+    base = rule_combination_of(releases[0].base)
+    return next((ours for ours in map(rule_combination_of, releases) if ours is not base), base)

@@ -9,6 +9,7 @@ from itertools import batched
 from django.db.models import Count, Max
 
 from apps.caching.models import CacheRuleVersion
+from apps.caching.rules import Combination
 from apps.releases.conflicts.merging import Clash, Outcome, clash_of, merge
 from apps.releases.manifest import ManifestReader, Redirect
 from apps.releases.models import Publication, Release, Resolution
@@ -64,13 +65,14 @@ class Standing:
 
     `kept` counts those that nobody else has touched. `same` are those which are live already, by kind and
     name: they are no change any more. `rules` are the versions of cache rules, by slug, that no decision
-    is needed for.
+    is needed for, and `rule_combination` is how they combine.
     """
 
     conflicts: tuple[Conflict, ...]
     kept: int
     same: tuple[tuple[Kind, str], ...]
     rules: Mapping[str, str]
+    rule_combination: Combination
 
 
 def is_behind(release: Release, live: Publication | None) -> bool:
@@ -98,6 +100,7 @@ def compute_standing(release: Release, live: Publication | None) -> Standing:
         kept=len(outcomes[Outcome.OURS]),
         same=tuple((found.kind, found.name) for found in outcomes[Outcome.SAME] + outcomes[Outcome.THEIRS]),
         rules=rules,
+        rule_combination=_rule_combination(release, live),
     )
 
 
@@ -105,6 +108,11 @@ def rule_versions(release: Release | None) -> dict[str, CacheRuleVersion]:
     """Return the versions of cache rules that ship with a release, by slug."""
     versions = release.rules.select_related("rule") if release else ()
     return {version.rule.slug: version for version in versions}
+
+
+def rule_combination_of(release: Release | None) -> Combination:
+    """Return how the cache rules of a release combine; with none, the first that matches decides."""
+    return Combination(release.rule_combination) if release else Combination.FIRST
 
 
 def decisions_about(release: Release, conflicts: Iterable[Conflict]) -> dict[Conflict, Resolution]:
@@ -170,3 +178,12 @@ def _rules(release: Release, live: Publication | None) -> tuple[dict[str, str], 
         else:
             settled[slug] = values[2] if outcome is Outcome.THEIRS else values[1]
     return settled, clashing
+
+
+def _rule_combination(release: Release, live: Publication | None) -> Combination:
+    """Return how the rules combine on what is live. There are two ways only, so that no clash is possible."""
+    ours = rule_combination_of(release)
+    if live is None:
+        return ours
+    theirs = rule_combination_of(live.release)
+    return theirs if merge(rule_combination_of(release.base), ours, theirs) is Outcome.THEIRS else ours

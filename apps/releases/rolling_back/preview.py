@@ -5,9 +5,11 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from apps.caching.models import CacheRuleVersion
+from apps.caching.rules import Combination
 from apps.refusals import Refusal
 from apps.releases.comparing.impact import Impact, impact_between
 from apps.releases.comparing.tallies import kept_tally
+from apps.releases.conflicts.standing import rule_combination_of
 from apps.releases.exceptions import ManifestMissing
 from apps.releases.models import Publication
 from apps.releases.rolling_back.wholeness import Looked, look, refuse_unless_whole
@@ -24,6 +26,18 @@ class RuleChange:
 
 
 @dataclass(frozen=True, slots=True)
+class CombinationChange:
+    """How cache rules that match the same file combine otherwise."""
+
+    before: Combination
+    after: Combination
+
+    @property
+    def words(self) -> str:
+        return f"Rules that match the same file: {self.after} instead of {self.before}"
+
+
+@dataclass(frozen=True, slots=True)
 class RollBackPreview:
     """From `live` to `goal`: what changes for visitors; `fault` says why it would be refused, "" for not.
 
@@ -36,6 +50,7 @@ class RollBackPreview:
     goal: Publication
     impact: Impact | None
     rules: tuple[RuleChange, ...]
+    combination: CombinationChange | None
     kept_names: int | None
     fault: str
     looked: Looked | None = None
@@ -61,7 +76,8 @@ def preview_roll_back(live: Publication, goal: Publication, *, is_patient: bool 
     except Refusal as refusal:
         fault = str(refusal)
     rules = tuple(rule_changes(live.release.rules.all(), goal.release.rules.all()))
-    return RollBackPreview(live, goal, impact, rules, _kept_names(live, goal), fault, looked)
+    combination = combination_change(rule_combination_of(live.release), rule_combination_of(goal.release))
+    return RollBackPreview(live, goal, impact, rules, combination, _kept_names(live, goal), fault, looked)
 
 
 def _kept_names(live: Publication, goal: Publication) -> int | None:
@@ -80,6 +96,11 @@ def rule_words(rule: RuleChange) -> str:
     if rule.before is None:
         return f"version {rule.after} applies again"
     return f"version {rule.after} instead of {rule.before}"
+
+
+def combination_change(before: Combination, after: Combination) -> CombinationChange | None:
+    """Return what changes in how rules combine, None where nothing does."""
+    return None if before is after else CombinationChange(before, after)
 
 
 def rule_changes(old: Iterable[CacheRuleVersion], new: Iterable[CacheRuleVersion]) -> Iterator[RuleChange]:

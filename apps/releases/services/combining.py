@@ -18,6 +18,7 @@ from apps.releases.models import Channel, Origin, RedirectChange, Release
 from apps.releases.selectors import is_promoted
 from apps.releases.services.authorship import contribute
 from apps.releases.services.drafts import BRIEF_FIELDS, write_changes
+from apps.releases.services.pins import pin
 
 _NAMED = 20
 _COPIED = """
@@ -280,7 +281,7 @@ def _pin_rules(
     for conflict in combination.conflicts:
         if conflict.kind is Kind.RULE:
             chosen[conflict.name] = pinned[taken[conflict.label].release or 0][conflict.name]
-    made.rules.set(chosen.values())
+    pin(made, chosen.values(), combination.rule_combination)
 
 
 def _listed(sources: Sequence[Release]) -> str:

@@ -10,13 +10,13 @@ from apps.assets import rows
 from apps.assets.paths import path_fault
 from apps.assets.services import ensure_assets, ensure_versions
 from apps.audit.services import record
-from apps.caching.selectors import current_combination, current_versions
 from apps.releases.contents import ChangeInput, PutChange, RedirectInput, RemoveChange
 from apps.releases.exceptions import InvalidPath, UnknownField
 from apps.releases.manifest import ManifestReader
 from apps.releases.models import Change, Channel, Involvement, Release
 from apps.releases.selectors import ChangeCounts, change_counts, live_publication, open_manifest
 from apps.releases.services.involvements import note_involvement
+from apps.releases.services.pins import pin_todays
 from apps.releases.services.redirects import write_redirects
 from apps.releases.transitions import lock_content, lock_draft
 
@@ -68,10 +68,9 @@ def create_release(
         base=live.release if live else None,
         base_manifest=live.manifest if live else None,
         created_by=actor,
-        rule_combination=current_combination(),
         **{"owner": actor, **_checked(brief)},
     )
-    release.rules.set(current_versions())
+    pin_todays(release)
     write_changes(release, changes, actor)
     write_redirects(release, redirects, actor)
     counts = change_counts(release)

@@ -31,6 +31,7 @@ from apps.releases.rolling_back.wholeness import refuse_unless_whole
 from apps.releases.selectors import live_publication
 from apps.releases.selectors.drills import open_drills
 from apps.releases.services import publishing
+from apps.releases.services.pins import pin_as
 from apps.releases.transitions import NEXT_STEPS, State, move
 
 logger = logging.getLogger(__name__)
@@ -234,7 +235,7 @@ def _rehearsal_of(release: Release, earlier: Publication, actor: User) -> Releas
         rollback_note=f"It is rolled back by itself; by hand: back to {earlier}.",
         **{name: getattr(release, name) for name in _BRIEF},
     )
-    copy.rules.set(release.rules.all())
+    pin_as(copy, release)
     move(copy, State.IN_REVIEW, step="rehearsed", submitted_at=timezone.now())
     move(copy, State.APPROVED, step="rehearsed")
     return copy

@@ -12,34 +12,38 @@ from apps.audit.services import record
 from apps.caching.models import CacheRuleVersion
 from apps.caching.rules import Combination
 from apps.caching.selectors import current_combination, current_versions
+from apps.releases.conflicts.standing import rule_combination_of
 from apps.releases.exceptions import NothingChanges
 from apps.releases.models import Channel, Involvement, Release
-from apps.releases.rolling_back.preview import RuleChange, rule_changes, rule_words
+from apps.releases.rolling_back.preview import (
+    CombinationChange,
+    RuleChange,
+    combination_change,
+    rule_changes,
+    rule_words,
+)
 from apps.releases.selectors import live_publication
 from apps.releases.services.drafts import create_release
 from apps.releases.services.involvements import note_involvement
+from apps.releases.services.pins import pin_todays
 from apps.releases.transitions import lock_content
 
 
 @dataclass(frozen=True, slots=True)
 class RulesDifference:
-    """What the rules of today would change. The combinations are None where they are the same."""
+    """What the rules of today would change."""
 
     rules: tuple[RuleChange, ...]
-    combinations: tuple[Combination, Combination] | None = None
+    combination: CombinationChange | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.rules or self.combinations)
+        return bool(self.rules or self.combination)
 
     @property
     def words(self) -> list[str]:
         """What differs, a line each: "Pages: version 2 instead of 1"."""
         lines = [f"{rule.name}: {rule_words(rule)}" for rule in self.rules]
-        if self.combinations:
-            lines.append(
-                f"Rules that match the same file: {self.combinations[1]} instead of {self.combinations[0]}"
-            )
-        return lines
+        return [*lines, self.combination.words] if self.combination else lines
 
 
 def rules_to_take(release: Release | None) -> RulesDifference:
@@ -58,9 +62,8 @@ def _difference(
     release: Release | None, versions: Sequence[CacheRuleVersion], today: Combination
 ) -> RulesDifference:
     pinned = list(release.rules.all()) if release else []
-    before = Combination(release.rule_combination) if release else Combination.FIRST
     return RulesDifference(
-        tuple(rule_changes(pinned, versions)), None if before is today else (before, today)
+        tuple(rule_changes(pinned, versions)), combination_change(rule_combination_of(release), today)
     )
 
 
@@ -75,9 +78,7 @@ def take_rules(*, release: Release, actor: User) -> RulesDifference:
     difference = rules_to_take(release)
     if not difference:
         return difference
-    release.rules.set(current_versions())
-    release.rule_combination = current_combination()
-    release.save(update_fields=["rule_combination", "updated_at"])
+    pin_todays(release)
     note_involvement(release, actor, Involvement.Kind.CHANGED)
     record(
         actor=actor,
@@ -104,12 +105,3 @@ def begin_with_rules(*, channel: Channel, title: str, actor: User) -> Release:
             next_step="Publish files on it first." if live is None else "Save a version of a rule first.",
         )
     return create_release(title=title.strip() or "Cache rules", channel=channel, changes=(), actor=actor)
-
-
-def pins_other_rules(release: Release) -> bool:
-    """Say whether `release` pins other rules than its base, or combines them otherwise."""
-    base = release.base
-    if base is None:
-        return False
-    pinned, before = (set(each.rules.values_list("pk", flat=True)) for each in (release, base))
-    return pinned != before or release.rule_combination != base.rule_combination

@@ -25,6 +25,7 @@ from apps.releases.services.authorship import (
 )
 from apps.releases.services.drafts import BRIEF_FIELDS
 from apps.releases.services.fingerprinting import refuse_other_manner
+from apps.releases.services.pins import pin_as
 
 _OPEN = (Release.State.DRAFT, Release.State.IN_REVIEW, Release.State.APPROVED)
 _ROWS_AT_ONCE = 5_000
@@ -142,7 +143,7 @@ def _begin(promotion: Promotion, target: Channel, actor: User) -> Release:
         created_by=actor,
         **brief,
     )
-    release.rules.set(tested.rules.all())
+    pin_as(release, tested)
     people = {("", tested.created_by_id)} | ({("", tested.owner_id)} if tested.owner_id else set())
     people |= {("", person) for person in tested.involvements.values_list("person_id", flat=True)}
     contribute(release, people)

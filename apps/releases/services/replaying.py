@@ -14,6 +14,7 @@ from apps.releases.conflicts.texts import clean_merge, mergeable
 from apps.releases.contents import PutChange
 from apps.releases.models import Contributor, Publication, Release, Resolution
 from apps.releases.services.drafts import write_changes
+from apps.releases.services.pins import pin
 
 Choice = Resolution.Choice
 
@@ -147,4 +148,4 @@ def _pin_rules(
     known: dict[tuple[str, str], CacheRuleVersion] = {}
     for versions in (rule_versions(release), rule_versions(live.release if live else None)):
         known |= {(slug, str(version.number)): version for slug, version in versions.items()}
-    release.rules.set([known[each] for each in wanted.items() if each[1]])
+    pin(release, [known[each] for each in wanted.items() if each[1]], standing.rule_combination)

@@ -21,6 +21,7 @@ from apps.releases.models import Origin, Publication, Release
 from apps.releases.redirects.selectors import base_redirects
 from apps.releases.selectors import live_publication, open_manifest
 from apps.releases.services.drafts import write_changes
+from apps.releases.services.pins import pin_as, pins_other_rules
 from apps.releases.services.rebasing import begin_anew
 from apps.releases.services.redirects import write_redirects
 from apps.releases.services.replaying import in_words, replay, settle
@@ -81,7 +82,7 @@ def _inverse_of(release: Release, actor: User) -> Release:
         expected_result=f"What release {release.pk} changed is again as it was before it.",
         rollback_note=f"Revert this one or roll back, and what release {release.pk} changed is there again.",
     )
-    draft.rules.set((release.base or release).rules.all())
+    pin_as(draft, release.base or release)
     write_changes(draft, _inverse_changes(release), actor)
     write_redirects(draft, _inverse_redirects(release), actor)
     Origin.objects.create(release=draft, kind=Origin.Kind.REVERT, source=release)
@@ -122,7 +123,7 @@ def _bring_onto(draft: Release, live: Publication | None, actor: User) -> str:
 
 def _refuse_empty(draft: Release, reverted: Release) -> None:
     has_changes = draft.changes.exists() or draft.redirect_changes.exists()
-    if not has_changes and draft.base and set(draft.rules.all()) == set(draft.base.rules.all()):
+    if not has_changes and draft.base and not pins_other_rules(draft):
         raise NothingToRevert(
             f"Nothing of what release {reverted.pk} changed is live any more.",
             next_step="There is nothing to do: see what is live on its channel's page.",

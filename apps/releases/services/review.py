@@ -20,7 +20,7 @@ from apps.releases.selectors import approvals_needed, approvals_of, missing_brie
 from apps.releases.services.building import build
 from apps.releases.services.conversation import say
 from apps.releases.services.involvements import note_involvement
-from apps.releases.services.pinning import pins_other_rules
+from apps.releases.services.pins import pins_other_rules
 from apps.releases.services.preview_pointers import end_with
 from apps.releases.services.previews import open_for_review
 from apps.releases.services.publishing import refuse_if_base_moved

@@ -16,6 +16,7 @@ from apps.releases.redirects.values import typed_source
 from apps.releases.selectors import changes_of
 from apps.releases.services.authorship import contribute
 from apps.releases.services.drafts import BRIEF_FIELDS
+from apps.releases.services.pins import pin_as
 from apps.releases.transitions import lock_content, lock_with_channel
 
 KINDS = ("added", "changed", "removed", "redirects")
@@ -124,7 +125,7 @@ def _begin(release: Release, title: str, actor: User) -> Release:
         created_by=actor,
         **brief,
     )
-    made.rules.set(release.rules.all())
+    pin_as(made, release)
     briefed = release.involvements.filter(kind=Involvement.Kind.BRIEFED)
     people = {release.created_by_id, *briefed.values_list("person_id", flat=True)}
     contribute(made, [("", person) for person in people])
