@@ -14,6 +14,7 @@ from apps.accounts.forms import NewPasswordForm, NewPersonForm, OwnPasswordForm,
 from apps.accounts.models import User
 from apps.accounts.roles import Role
 from apps.accounts.selectors import role_of
+from apps.accounts.staff_pages import actor_of
 from apps.refusals import Refusal
 
 # What a role may do is written in the code (`roles`), so nobody edits groups by hand.
@@ -76,11 +77,11 @@ class PersonAdmin(UserAdmin[User]):
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
         # Django builds the form without the request; a copy of this admin knows who acts.
         bound = copy(self)
-        bound.change_password_form = cast("Any", partial(NewPasswordForm, actor=cast("User", request.user)))
+        bound.change_password_form = cast("Any", partial(NewPasswordForm, actor=actor_of(request)))
         return UserAdmin.user_change_password(bound, request, id, form_url)
 
     def save_model(self, request: HttpRequest, obj: User, form: ModelForm[User], change: bool) -> None:  # noqa: FBT001
-        actor = cast("User", request.user)
+        actor = actor_of(request)
         if change:
             _save_changes(User.objects.get(pk=obj.pk), form, actor)
         else:

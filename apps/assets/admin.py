@@ -1,5 +1,4 @@
 from datetime import datetime
-from typing import Any
 
 from django.contrib import admin
 from django.db.models import Prefetch, QuerySet
@@ -9,28 +8,19 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from apps.accounts.staff_pages import ReadByPages
 from apps.assets.models import Asset, AssetVersion
 from apps.assets.selectors import path_begins_with
 
 _VERSIONS_SHOWN = 20
 
 
-class _ReadOnly:
-    """Keeps the admin to reading: assets come in through releases, and stay."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(Asset)
-class AssetAdmin(_ReadOnly, admin.ModelAdmin[Asset]):
-    """The paths, each with what it consisted of last. The bytes themselves are not shown here."""
+class AssetAdmin(ReadByPages, admin.ModelAdmin[Asset]):
+    """The paths, each with what it consisted of last. The bytes themselves are not shown here.
+
+    Assets come in through releases, and stay.
+    """
 
     list_display = ("path", "size", "media_type", "digest", "changed", "changed_by")
     search_fields = ("path",)
@@ -94,7 +84,7 @@ class AssetAdmin(_ReadOnly, admin.ModelAdmin[Asset]):
 
 
 @admin.register(AssetVersion)
-class AssetVersionAdmin(_ReadOnly, admin.ModelAdmin[AssetVersion]):
+class AssetVersionAdmin(ReadByPages, admin.ModelAdmin[AssetVersion]):
     """Everything that any path has ever consisted of, newest first."""
 
     list_display = ("asset", "size", "media_type", "digest", "created_at", "created_by")

@@ -1,5 +1,5 @@
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.options import ActionLocation
@@ -10,8 +10,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 
-from apps.accounts.models import User
 from apps.accounts.permissions import who_may
+from apps.accounts.staff_pages import ReadByPages, actor_of
 from apps.jobs import services
 from apps.jobs.models import Job
 from apps.jobs.registry import kinds
@@ -40,7 +40,7 @@ class KindFilter(admin.SimpleListFilter):
 
 
 @admin.register(Job)
-class JobAdmin(admin.ModelAdmin[Job]):
+class JobAdmin(ReadByPages, admin.ModelAdmin[Job]):
     """What the background worker has done and has to do: to read, and to run again what failed."""
 
     list_display = ("shown_state", "kind", "key", "attempts", "age", "duration")
@@ -71,15 +71,6 @@ class JobAdmin(admin.ModelAdmin[Job]):
     class Media:
         css = {"all": ("jobs/jobs.css",)}  # noqa: RUF012 - the form in which Django asks for it
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
-        return False
-
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(_RETRY)
 
@@ -96,7 +87,7 @@ class JobAdmin(admin.ModelAdmin[Job]):
         queued = []
         for job in queryset:
             try:
-                queued.append(str(services.retry(job=job, actor=cast("User", request.user))))
+                queued.append(str(services.retry(job=job, actor=actor_of(request))))
             except Refusal as refusal:
                 messages.error(request, str(refusal))
         if queued:

@@ -4,7 +4,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
 from django.urls import reverse
 
-from apps.caching.admin.pages import actor_of, refused
+from apps.accounts.staff_pages import actor_of, refused
 from apps.caching.rules import Combination
 from apps.caching.services import choose_combination, move_rule
 from apps.refusals import Refusal

@@ -9,9 +9,9 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from apps.accounts.permissions import require
+from apps.accounts.staff_pages import actor_of, refused, render
 from apps.caching.admin.editor import RuleEditor, with_more_rows
 from apps.caching.admin.outcome import Outcome, outcome_of, outcome_of_typed
-from apps.caching.admin.pages import actor_of, refused, render
 from apps.caching.exceptions import InvalidRule, VersionMoved
 from apps.caching.models import CacheRule, CacheRuleVersion
 from apps.caching.overview import history
@@ -53,7 +53,12 @@ def outcome_page(request: HttpRequest) -> HttpResponse:
     editor = _editor(request, newest, typed=request.POST)
     outcome = outcome_of_typed(editor, _number(newest))
     return render(
-        request, "outcome.html", title="", outcome=outcome, faults=list(editor.fault_words()), is_typed=True
+        request,
+        "caching/cacherule/outcome.html",
+        title="",
+        outcome=outcome,
+        faults=list(editor.fault_words()),
+        is_typed=True,
     )
 
 
@@ -61,7 +66,9 @@ def _page(request: HttpRequest, newest: CacheRuleVersion | None) -> HttpResponse
     try:
         _refuse_reader(request, newest)
     except Refusal as refusal:
-        return render(request, "refused.html", title="Cache rules", status=refused(request, refusal))
+        return render(
+            request, "caching/cacherule/refused.html", title="Cache rules", status=refused(request, refusal)
+        )
     if request.method != "POST":
         return _show(request, newest)
     step = request.POST.get("step", "")
@@ -212,7 +219,7 @@ def _render(
     number = _number(newest)
     return render(
         request,
-        "edit.html",
+        "caching/cacherule/edit.html",
         title=f"{newest.name} · version {number}" if newest else "New cache rule",
         status=status,
         newest=newest,

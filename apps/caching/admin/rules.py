@@ -12,8 +12,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
+from apps.accounts.staff_pages import ReadByPages, render
 from apps.caching.admin.list_steps import combine_step, move_step
-from apps.caching.admin.pages import render
 from apps.caching.admin.rule_page import add_page, edit_page, outcome_page
 from apps.caching.admin.sections import sections_of
 from apps.caching.admin.version_pages import compare_page, restore_page, state_step, why_not_change
@@ -50,7 +50,7 @@ def moves_of(slug: str, in_order: list[str]) -> tuple[str | None, str | None]:
 
 
 @admin.register(CacheRule)
-class CacheRuleAdmin(admin.ModelAdmin[CacheRule]):
+class CacheRuleAdmin(ReadByPages, admin.ModelAdmin[CacheRule]):
     """The list is the admin's own; every other page is ours and calls the services."""
 
     list_display = ("place", "name", "owner", "matches", "cache_control", "examples")
@@ -83,15 +83,6 @@ class CacheRuleAdmin(admin.ModelAdmin[CacheRule]):
             return view(request, get_object_or_404(CacheRule, pk=number), **parts)
 
         return self.admin_site.admin_view(of_rule)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: CacheRule | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: CacheRule | None = None) -> bool:
-        return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CacheRule]:
         newest = CacheRuleVersion.objects.filter(rule=OuterRef("pk")).order_by("-number")
@@ -133,7 +124,7 @@ class CacheRuleAdmin(admin.ModelAdmin[CacheRule]):
         overview = overviews([rule.pk])[rule.pk]
         return render(
             request,
-            "change_form.html",
+            "caching/cacherule/change_form.html",
             title=overview.version.name,
             original=rule,
             overview=overview,

@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadReque
 from django.urls import reverse
 
 from apps.accounts.permissions import require
-from apps.caching.admin.pages import actor_of, refused, render
+from apps.accounts.staff_pages import actor_of, refused, render
 from apps.caching.admin.rule_page import saved_words
 from apps.caching.evaluation import path_of
 from apps.caching.examples import guess_media_type
@@ -30,7 +30,7 @@ def compare_page(request: HttpRequest, rule: CacheRule) -> HttpResponse:
     numbers = list(rule.versions.order_by("-number").values_list("number", flat=True))
     return render(
         request,
-        "compare.html",
+        "caching/cacherule/compare.html",
         title=f"{newest.name}: version {old.number} and version {new.number}",
         rule=rule,
         newest=newest,
@@ -59,7 +59,7 @@ def restore_page(request: HttpRequest, rule: CacheRule, version: int) -> HttpRes
             return HttpResponseRedirect(reverse("admin:caching_cacherule_change", args=[rule.pk]))
     return render(
         request,
-        "restore.html",
+        "caching/cacherule/restore.html",
         title=f"{newest.name}: back to version {earlier.number}",
         status=status,
         rule=rule,

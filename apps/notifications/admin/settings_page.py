@@ -7,11 +7,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from apps.accounts.models import User
 from apps.accounts.services import set_time_zone
+from apps.accounts.staff_pages import actor_of, page_of, render
 from apps.notifications.admin.forms import SettingsForm
 from apps.notifications.kinds import WHO_IS_TOLD
 from apps.notifications.selectors import told
 from apps.notifications.services.preferences import muted_by, set_muted
-from apps.releases.admin.pages import actor_of, page_of, render
 
 
 def settings_page(request: HttpRequest) -> HttpResponse:
@@ -38,8 +38,7 @@ def _save(person: User, time_zone: str, wanted: set[str]) -> None:
 def _show(request: HttpRequest, person: User, form: SettingsForm, *, status: int = 200) -> HttpResponse:
     return render(
         request,
-        "settings.html",
-        part="notifications",
+        "notifications/settings.html",
         title="My settings",
         status=status,
         form=form,

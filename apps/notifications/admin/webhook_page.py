@@ -6,13 +6,13 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
 from apps.accounts.permissions import require
+from apps.accounts.staff_pages import actor_of, page_of, refused, render
 from apps.notifications.admin.forms import WebhookForm
 from apps.notifications.models import Webhook
 from apps.notifications.selectors import deliveries_to
 from apps.notifications.services import webhooks
 from apps.notifications.services.deliveries import send_again
 from apps.refusals import Refusal
-from apps.releases.admin.pages import actor_of, page_of, refused, render
 
 _MAY = "notifications.change_webhook"
 
@@ -32,8 +32,7 @@ def add_page(request: HttpRequest) -> HttpResponse:
         status = 400
     return render(
         request,
-        "webhook/add.html",
-        part="notifications",
+        "notifications/webhook/add.html",
         title="Add a webhook",
         status=status,
         form=form,
@@ -89,8 +88,7 @@ def _show(request: HttpRequest, webhook: Webhook, *, secret: str = "", status: i
         why_not = str(refusal)
     return render(
         request,
-        "webhook/page.html",
-        part="notifications",
+        "notifications/webhook/page.html",
         title=f"Webhook {webhook}",
         status=status,
         webhook=webhook,

@@ -1,7 +1,7 @@
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from apps.accounts.staff_pages import refused, render
 from apps.refusals import Refusal
-from apps.releases.admin.pages import refused, render
 from apps.releases.history.changelog import as_markdown, changelog
 from apps.releases.history.reports import log_entry_report
 from apps.releases.models import Channel
@@ -27,7 +27,7 @@ def changelog_page(request: HttpRequest, channel: Channel) -> HttpResponse:
     else:
         return render(
             request,
-            "channel/changelog.html",
+            "releases/channel/changelog.html",
             title=f"Changelog of {channel}",
             status=status,
             channel=channel,

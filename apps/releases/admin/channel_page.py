@@ -14,12 +14,12 @@ from django.utils.html import format_html
 
 from apps.accounts.models import User
 from apps.accounts.permissions import require
+from apps.accounts.staff_pages import actor_of, page_of, refused, render
 from apps.refusals import Refusal
 from apps.releases.admin import channel_steps
 from apps.releases.admin.channel_sections import sections_of, why_not
 from apps.releases.admin.following import following_words
 from apps.releases.admin.forms import OptionsForm, ReasonForm, RequirementsForm
-from apps.releases.admin.pages import actor_of, page_of, refused, render
 from apps.releases.admin.proposal_section import decide, proposal_rows, proposed_in_words
 from apps.releases.exceptions import BaseMoved, WrongOption
 from apps.releases.headlines import counted, kept_in_words
@@ -188,7 +188,7 @@ def _show_channel(
     marked = marks_of(page)
     return render(
         request,
-        "channel/page.html",
+        "releases/channel/page.html",
         title=f"Channel {channel}",
         status=status,
         channel=channel,
@@ -228,7 +228,7 @@ def _show_roll_back(
 ) -> HttpResponse:
     return render(
         request,
-        "channel/roll_back.html",
+        "releases/channel/roll_back.html",
         title=f"Roll {channel} back to {goal.tag}",
         status=status,
         channel=channel,

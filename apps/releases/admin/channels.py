@@ -8,11 +8,12 @@ from django.urls import URLPattern, path, re_path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from apps.accounts.staff_pages import ReadByPages
 from apps.audit.selectors import entries
 from apps.releases.admin.changelog_page import changelog_page
 from apps.releases.admin.channel_page import channel_page, roll_back_page
 from apps.releases.admin.channels_pages import create_page, remove_channel, stop_page
-from apps.releases.admin.pages import ReadByPages, history_page
+from apps.releases.admin.history_page import history_page
 from apps.releases.admin.promote_page import promote_page
 from apps.releases.admin.receipt_page import changed_urls_file, receipt_page
 from apps.releases.models import Channel

@@ -4,9 +4,9 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from apps.accounts.staff_pages import actor_of, refused, render
 from apps.refusals import Refusal
 from apps.releases.admin.channel_sections import why_no_lifting, why_not
-from apps.releases.admin.pages import actor_of, refused, render
 from apps.releases.models import Channel
 from apps.releases.selectors.holds import open_holds, open_stop
 from apps.releases.services import holding, making_channels
@@ -67,7 +67,7 @@ def _show_stop(request: HttpRequest, *, typed: str = "", status: int = 200) -> H
     actor, stopped = actor_of(request), open_stop()
     return render(
         request,
-        "channel/stop.html",
+        "releases/channel/stop.html",
         title="Stop all channels",
         status=status,
         stop=stopped,
@@ -82,7 +82,7 @@ def _show_stop(request: HttpRequest, *, typed: str = "", status: int = 200) -> H
 def _show_create(request: HttpRequest, *, status: int = 200) -> HttpResponse:
     return render(
         request,
-        "channel/create.html",
+        "releases/channel/create.html",
         title="New channel",
         status=status,
         typed=request.POST,

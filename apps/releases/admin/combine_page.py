@@ -5,9 +5,9 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from apps.accounts.staff_pages import actor_of, refused, render
 from apps.refusals import Refusal
 from apps.releases.actions import actions_for
-from apps.releases.admin.pages import actor_of, refused, render
 from apps.releases.conflicts.combinations import Contenders, combination_of
 from apps.releases.conflicts.text_merging import Labels
 from apps.releases.conflicts.texts import marked_merge, mergeable, merges_cleanly, typed_merge
@@ -78,7 +78,7 @@ def _show(
 ) -> HttpResponse:
     return render(
         request,
-        "release/combine.html",
+        "releases/release/combine.html",
         title=f"Combine release {release.pk} with others",
         status=status,
         release=release,

@@ -11,9 +11,9 @@ from django.contrib import messages
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from apps.accounts.staff_pages import refused, render
 from apps.refusals import Refusal
 from apps.releases.admin.blob_pictures import picture_of
-from apps.releases.admin.pages import refused, render
 from apps.releases.comparing.comparables import HOW, Comparable, comparable_named
 from apps.releases.comparing.differences import KIND_CHOICES, Comparison, Filter, Row, look_of
 from apps.releases.comparing.header_words import header_words, rule_words
@@ -138,7 +138,7 @@ def _ask(request: HttpRequest, old: str, new: str, *, status: int = 200) -> Http
     """Ask what to compare: what was typed stays."""
     return render(
         request,
-        "compare/page.html",
+        "releases/compare/page.html",
         title="Compare",
         status=status,
         typed_old=old,
@@ -155,7 +155,7 @@ def _show(request: HttpRequest, comparison: Comparison, choice: Filter, rows: li
     addresses = {row.path: _address(view, old.name, new.name, path=row.path, **typed) for row in shown}
     return render(
         request,
-        "compare/page.html",
+        "releases/compare/page.html",
         title=f"Compare {old.name} with {new.name}",
         typed_old=old.name,
         typed_new=new.name,
@@ -222,7 +222,7 @@ def _show_file(request: HttpRequest, comparison: Comparison, choice: Filter, row
     view = "admin:releases_release_compare_file"
     return render(
         request,
-        "compare/file.html",
+        "releases/compare/file.html",
         title=f"{row.path} · {old.name} and {new.name}",
         comparison=comparison,
         row=looked_at,

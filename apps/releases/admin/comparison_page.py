@@ -1,8 +1,8 @@
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 
+from apps.accounts.staff_pages import actor_of, render
 from apps.assets.models import Blob
 from apps.releases.admin.blob_pictures import picture_of
-from apps.releases.admin.pages import actor_of, render
 from apps.releases.admin.review_section import why_no_comment
 from apps.releases.comparing.change_rows import row_of
 from apps.releases.models import Change, Release
@@ -15,7 +15,7 @@ def comparison_page(request: HttpRequest, release: Release, change_number: int) 
     before, after = neighbours_of(change)
     return render(
         request,
-        "release/comparison.html",
+        "releases/release/comparison.html",
         title=f"{change.asset.path} · release {release.pk}",
         release=release,
         row=row_of(change, built_manifest_of(release)),

@@ -8,10 +8,10 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
 from django.urls import reverse
 
+from apps.accounts.staff_pages import ROWS_A_PAGE, actor_of, refused, render
 from apps.assets import store
 from apps.refusals import Refusal
 from apps.releases.actions import actions_for
-from apps.releases.admin.pages import ROWS_A_PAGE, actor_of, refused, render
 from apps.releases.comparing.texts import compare
 from apps.releases.conflicts.reports import ConflictRow, conflict_rows
 from apps.releases.conflicts.standing import Conflict, Kind, Standing, is_behind, standing_of
@@ -110,7 +110,7 @@ def _show_all(request: HttpRequest, release: Release, *, status: int = 200) -> H
     rows = [(row, address_of(release, row.conflict)) for row in conflict_rows(release, list(page))]
     return render(
         request,
-        "release/conflicts.html",
+        "releases/release/conflicts.html",
         title=f"Conflicts · release {release.pk}",
         status=status,
         release=release,
@@ -134,7 +134,7 @@ def _show_one(
     row = conflict_rows(release, [conflict])[0]
     return render(
         request,
-        "release/conflict.html",
+        "releases/release/conflict.html",
         title=f"{conflict.label} · conflicts of release {release.pk}",
         status=status,
         release=release,

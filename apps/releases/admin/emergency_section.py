@@ -5,8 +5,8 @@ from typing import Any
 from django.http import HttpRequest, QueryDict
 
 from apps.accounts.models import User
+from apps.accounts.staff_pages import actor_of
 from apps.refusals import Refusal
-from apps.releases.admin.pages import actor_of
 from apps.releases.exceptions import StaleDigest
 from apps.releases.models import Release
 from apps.releases.selectors.emergencies import VALID_HOURS, emergency_of, open_request

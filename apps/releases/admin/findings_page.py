@@ -6,7 +6,7 @@ from typing import Any
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 
-from apps.releases.admin.pages import render
+from apps.accounts.staff_pages import render
 from apps.releases.exceptions import ManifestMissing
 from apps.releases.models import Release
 from apps.releases.review.findings import KINDS, FindingList, Judged, lint_of
@@ -36,7 +36,7 @@ def findings_page(request: HttpRequest, release: Release) -> HttpResponse:
     rows = list(page)
     return render(
         request,
-        "release/findings.html",
+        "releases/release/findings.html",
         title=f"Findings · release {release.pk}",
         release=release,
         lint=lint_of(release),

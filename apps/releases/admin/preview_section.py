@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from apps.accounts.exceptions import WeakPassword
 from apps.accounts.models import User
 from apps.accounts.permissions import who_may
-from apps.releases.admin.pages import actor_of
+from apps.accounts.staff_pages import actor_of
 from apps.releases.models import Preview, Release
 from apps.releases.selectors.previews import (
     STATES_WITHOUT_PREVIEWS,

@@ -5,8 +5,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from apps.accounts.permissions import require
+from apps.accounts.staff_pages import actor_of, refused, render
 from apps.refusals import Refusal
-from apps.releases.admin.pages import actor_of, refused, render
 from apps.releases.comparing.impact import impact_between
 from apps.releases.exceptions import UnknownChannel
 from apps.releases.models import Channel
@@ -56,7 +56,7 @@ def _show(
             why_not = str(refusal)
     return render(
         request,
-        "channel/promote.html",
+        "releases/channel/promote.html",
         title=f"Promote to {channel}",
         status=status,
         channel=channel,

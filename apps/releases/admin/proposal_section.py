@@ -7,8 +7,8 @@ from django.http import HttpRequest
 
 from apps.accounts.models import User
 from apps.accounts.permissions import require
+from apps.accounts.staff_pages import actor_of
 from apps.refusals import Refusal
-from apps.releases.admin.pages import actor_of
 from apps.releases.models import Channel, ChannelProposal
 from apps.releases.selectors.proposals import (
     open_proposals,

@@ -3,9 +3,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 
+from apps.accounts.staff_pages import actor_of, refused, render
 from apps.refusals import Refusal
 from apps.releases.actions import actions_for
-from apps.releases.admin.pages import actor_of, refused, render
 from apps.releases.comparing.impact import impact_between
 from apps.releases.exceptions import StaleDigest
 from apps.releases.models import Release
@@ -58,7 +58,7 @@ def _show(request: HttpRequest, release: Release, *, status: int = 200) -> HttpR
     live, freeze = live_publication(release.channel), freeze_of(release.channel)
     return render(
         request,
-        "release/publish.html",
+        "releases/release/publish.html",
         title=f"Publish release {release.pk} to {release.channel}",
         status=status,
         release=release,

@@ -1,6 +1,6 @@
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 
-from apps.releases.admin.pages import render
+from apps.accounts.staff_pages import render
 from apps.releases.exceptions import ReceiptIncomplete
 from apps.releases.models import Channel, Publication, Purge, Receipt
 from apps.releases.rolling_back.receipt_reports import receipt_view, seconds_after
@@ -17,7 +17,7 @@ def receipt_page(request: HttpRequest, channel: Channel, sequence: int) -> HttpR
     receipt = view.receipt
     return render(
         request,
-        "channel/receipt.html",
+        "releases/channel/receipt.html",
         title=f"Receipt of {publication.tag}",
         channel=channel,
         publication=publication,

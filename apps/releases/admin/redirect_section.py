@@ -6,8 +6,8 @@ from django.contrib import messages
 from django.core.paginator import Page, Paginator
 from django.http import HttpRequest
 
+from apps.accounts.staff_pages import ROWS_A_PAGE, actor_of
 from apps.releases.admin.forms import RedirectForm
-from apps.releases.admin.pages import ROWS_A_PAGE, actor_of
 from apps.releases.exceptions import InvalidRedirect, RedirectLoop, TooManyRedirects
 from apps.releases.manifest import Redirect
 from apps.releases.models import Release

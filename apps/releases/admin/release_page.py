@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
 
+from apps.accounts.staff_pages import actor_of, page_of, refused, render
 from apps.refusals import Refusal
 from apps.releases.actions import Action, actions_for, main_action
 from apps.releases.admin import steps
@@ -13,7 +14,6 @@ from apps.releases.admin.drill_section import drill_section
 from apps.releases.admin.emergency_section import emergency_section
 from apps.releases.admin.findings_page import findings_section
 from apps.releases.admin.forms import BriefForm, RedirectForm
-from apps.releases.admin.pages import actor_of, page_of, refused, render
 from apps.releases.admin.preview_section import PreviewForm, open_typed_preview, preview_section
 from apps.releases.admin.redirect_section import put_typed_redirect, redirect_section
 from apps.releases.admin.review_section import review_section
@@ -159,7 +159,7 @@ def _show(
     }
     return render(
         request,
-        "release/page.html",
+        "releases/release/page.html",
         title=f"Release {release.pk} · {release.title}",
         status=status,
         **context,

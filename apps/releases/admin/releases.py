@@ -9,12 +9,13 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
+from apps.accounts.staff_pages import ReadByPages
 from apps.releases.admin.combine_page import combine_page
 from apps.releases.admin.compare_page import compare_file_page, compare_page, compared_picture
 from apps.releases.admin.comparison_page import comparison_page, picture
 from apps.releases.admin.conflicts_page import conflict_page, conflicts_page
 from apps.releases.admin.findings_page import findings_page
-from apps.releases.admin.pages import ReadByPages, history_page
+from apps.releases.admin.history_page import history_page
 from apps.releases.admin.publish_page import publish_page
 from apps.releases.admin.release_page import release_page
 from apps.releases.admin.report_page import report_page

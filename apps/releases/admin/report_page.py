@@ -1,6 +1,6 @@
 from django.http import HttpRequest, HttpResponse
 
-from apps.releases.admin.pages import render
+from apps.accounts.staff_pages import render
 from apps.releases.models import Release
 from apps.releases.release_report import report_of
 from apps.releases.release_report.documents import FORMATS, SUFFIXES, written
@@ -18,7 +18,7 @@ def report_page(request: HttpRequest, release: Release) -> HttpResponse:
         )
     return render(
         request,
-        "release/report.html",
+        "releases/release/report.html",
         title=f"Report on release {release.pk}",
         release=release,
         report=report,

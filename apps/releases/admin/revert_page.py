@@ -3,9 +3,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 
+from apps.accounts.staff_pages import actor_of, refused, render
 from apps.refusals import Refusal
 from apps.releases.actions import actions_for
-from apps.releases.admin.pages import actor_of, refused, render
 from apps.releases.comparing.impact import impact_between
 from apps.releases.models import Release
 from apps.releases.selectors import live_publication
@@ -34,7 +34,7 @@ def revert_page(request: HttpRequest, release: Release) -> HttpResponse:
 def _show(request: HttpRequest, release: Release, *, status: int = 200) -> HttpResponse:
     return render(
         request,
-        "release/revert.html",
+        "releases/release/revert.html",
         title=f"Revert release {release.pk}",
         status=status,
         release=release,

@@ -7,8 +7,8 @@ from django.http import HttpRequest
 
 from apps.accounts.models import User
 from apps.accounts.permissions import require
+from apps.accounts.staff_pages import ROWS_A_PAGE, actor_of
 from apps.refusals import Refusal
-from apps.releases.admin.pages import ROWS_A_PAGE, actor_of
 from apps.releases.models import Comment, Release
 from apps.releases.review.brief import brief_of
 from apps.releases.review.checklist import checklist_of

@@ -6,8 +6,8 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from apps.accounts.staff_pages import actor_of, refused, render
 from apps.refusals import Refusal
-from apps.releases.admin.pages import actor_of, refused, render
 from apps.releases.models import Release
 from apps.releases.selectors import channel_named
 from apps.releases.selectors.channels import live_publications
@@ -39,7 +39,7 @@ def with_rules_page(request: HttpRequest) -> HttpResponse:
             return HttpResponseRedirect(reverse("admin:releases_release_change", args=[made.pk]))
     return render(
         request,
-        "release/with_rules.html",
+        "releases/release/with_rules.html",
         title="A release with the cache rules of today",
         status=status,
         choices=_choices(),

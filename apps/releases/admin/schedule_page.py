@@ -15,8 +15,8 @@ from apps.accounts.exceptions import WrongTime
 from apps.accounts.local_times import SHOWN, moment_of, offset_words, zone_named, zone_names
 from apps.accounts.permissions import require
 from apps.accounts.selectors import time_zone_of
+from apps.accounts.staff_pages import actor_of, refused, render
 from apps.refusals import Refusal
-from apps.releases.admin.pages import actor_of, refused, render
 from apps.releases.models import Release, Schedule
 from apps.releases.selectors import live_publication, schedules_of
 from apps.releases.services import scheduling
@@ -142,7 +142,7 @@ def _offset_choice(moment: datetime, zone: ZoneInfo) -> tuple[str, str]:
 def _show(request: HttpRequest, release: Release, form: ScheduleForm, *, status: int = 200) -> HttpResponse:
     return render(
         request,
-        "release/schedule.html",
+        "releases/release/schedule.html",
         title=f"Schedule release {release.pk}",
         status=status,
         release=release,

@@ -3,9 +3,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 
+from apps.accounts.staff_pages import actor_of, page_of, refused, render
 from apps.refusals import Refusal
 from apps.releases.actions import actions_for
-from apps.releases.admin.pages import actor_of, page_of, refused, render
 from apps.releases.models import Release
 from apps.releases.selectors import change_counts, changes_of
 from apps.releases.services.splitting import KINDS, Selection, split
@@ -44,7 +44,7 @@ def _show(
 ) -> HttpResponse:
     return render(
         request,
-        "release/split.html",
+        "releases/release/split.html",
         title=f"Split release {release.pk}",
         status=status,
         release=release,

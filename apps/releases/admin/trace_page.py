@@ -5,8 +5,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 
 from apps.accounts.local_times import moment_of, zone_named
+from apps.accounts.staff_pages import refused, render
 from apps.refusals import Refusal
-from apps.releases.admin.pages import refused, render
 from apps.releases.exceptions import UnknownRelease, WrongQuestion
 from apps.releases.models import Channel
 from apps.releases.tracing.explaining import explained
@@ -26,7 +26,7 @@ def trace_page(request: HttpRequest) -> HttpResponse:
         "without_since": _without_since(request),
     }
     if not typed.get("url", "").strip():
-        return render(request, "trace.html", title="Trace", **context)
+        return render(request, "releases/trace.html", title="Trace", **context)
     status = 200
     try:
         found = trace(_question(typed))
@@ -37,7 +37,7 @@ def trace_page(request: HttpRequest) -> HttpResponse:
         status = refused(request, refusal)
     if typed.get("format") == "json" and status == 200:
         return JsonResponse(trace_report(context["trace"]), json_dumps_params={"indent": 1})
-    return render(request, "trace.html", title="Trace", status=status, **context)
+    return render(request, "releases/trace.html", title="Trace", status=status, **context)
 
 
 def _question(typed: Mapping[str, str]) -> Question:

@@ -10,26 +10,17 @@ from django.template.response import TemplateResponse
 
 from apps.accounts.exceptions import Forbidden
 from apps.accounts.models import User
-from apps.audit.models import AuditEntry
 from apps.refusals import Refusal
 
 ROWS_A_PAGE = 25
 
 
 def render(
-    request: HttpRequest,
-    template: str,
-    *,
-    title: str,
-    status: int = 200,
-    part: str = "releases",
-    **context: Any,
+    request: HttpRequest, template: str, *, title: str, status: int = 200, **context: Any
 ) -> TemplateResponse:
-    """Return a page in the admin's frame; `template` lies below the folder of `part`."""
+    """Return a page in the admin's frame; `template` lies below `templates/admin/`."""
     frame = admin.site.each_context(request)
-    return TemplateResponse(
-        request, f"admin/{part}/{template}", {**frame, "title": title, **context}, status=status
-    )
+    return TemplateResponse(request, f"admin/{template}", {**frame, "title": title, **context}, status=status)
 
 
 def actor_of(request: HttpRequest) -> User:
@@ -48,23 +39,8 @@ def refused(request: HttpRequest, refusal: Refusal) -> int:
     return 403 if isinstance(refusal, Forbidden) else 409
 
 
-def history_page(
-    request: HttpRequest, entries: QuerySet[AuditEntry], *, subject: Model, name: str
-) -> TemplateResponse:
-    """Show what was done to `subject`, newest first: who, when, and in which words."""
-    return render(
-        request,
-        "history.html",
-        title=f"History of {name[0].lower()}{name[1:]}",
-        page=page_of(request, entries),
-        opts=subject._meta,
-        subject=subject,
-        name=name,
-    )
-
-
 class ReadByPages:
-    """Keeps the plain admin from adding, changing or deleting: pages of ours call the services instead."""
+    """Keeps the plain admin to reading: what may be added or changed, pages of ours do by the services."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
