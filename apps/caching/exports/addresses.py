@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from apps.caching.matching import glob_pieces
 from apps.caching.rules import Match
 
 # A path as this origin writes it (apps.delivery.target): each character in the one form that it has in an
@@ -24,7 +25,6 @@ PREFIX_OF_DJANGO = "/-/"
 
 _UNESCAPED = "/:@!$&'()*+,;=~"
 _PLAIN = re.compile(r"[A-Za-z0-9/_-]")
-_WILDCARD = re.compile(r"((?:(?<=/)|^)\*\*/|\*\*|\*|\?)")
 _AS_EXPRESSION = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]+"}
 MAX_WILDCARDS = 3  # engines that backtrack take time to the power of that
 
@@ -62,7 +62,7 @@ def scope_of(match: Match) -> Scope:
     """Return the addresses that `match` may be about."""
     left_out = []
     globs = match.paths
-    if any(len(_WILDCARD.findall(glob)) > MAX_WILDCARDS for glob in globs):
+    if any(len(glob_pieces(glob)) // 2 > MAX_WILDCARDS for glob in globs):
         globs = ()
         left_out.append("its patterns have too many wildcards")
     if match.expressions:
@@ -105,8 +105,7 @@ def host_below(domain: str) -> str:
 
 
 def _glob_expression(glob: str) -> str:
-    pieces = _WILDCARD.split(glob)
-    return "".join(_AS_EXPRESSION.get(piece) or literal(piece) for piece in pieces)
+    return "".join(_AS_EXPRESSION.get(piece) or literal(piece) for piece in glob_pieces(glob))
 
 
 def _character(one: str) -> str:
