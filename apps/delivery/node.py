@@ -125,8 +125,9 @@ class Node:
         self._indexes.give((live.reader, self._files[channel]) for channel, live in list(self.live.items()))
 
     def recheck(self) -> None:
-        """Serve nothing from a manifest that was taken for good and is found damaged after all."""
-        damaged = current_files().recheck()
+        """Serve nothing from a manifest that was taken for good and is damaged after all, or since."""
+        readers = [reader for live in list(self.live.values()) for reader in live.readers]
+        damaged = {*current_files().recheck(), *current_files().changed(reader.file for reader in readers)}
         for channel, live in list(self.live.items()):
             if live.reader.file in damaged:
                 del self.live[channel]

@@ -4,9 +4,11 @@ import errno
 import fcntl
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -434,6 +436,57 @@ def test_a_manifest_in_a_folder_of_storage_is_not_served_once_it_is_found_damage
     started.refresh()
     assert started.live["production"].number == 1
     assert not started.faults
+
+
+def rewritten(manifest: Path, sql: str) -> None:
+    """Change rows as somebody with the disk can, who sets the time back, too."""
+    status = manifest.stat()
+    manifest.chmod(0o644)
+    with closing(sqlite3.connect(manifest)) as db, db:
+        db.execute(sql)
+    os.utime(manifest, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+OTHER_BYTES = (
+    "UPDATE entry SET blob = (SELECT blob FROM entry WHERE path = 'data.json') WHERE path = 'ten.txt'"
+)
+
+
+def test_a_manifest_that_is_written_to_while_it_is_served_is_served_no_more_until_it_is_whole(
+    published: Published,
+) -> None:
+    node = Node({"*": "production"})
+    node.refresh()
+    manifest = published.folder / "manifests" / "1.sqlite"
+    whole = manifest.read_bytes()
+    manifest.chmod(0o640)
+    node.recheck()
+    assert node.live, "who changes no byte takes nothing away"
+    rewritten(manifest, OTHER_BYTES)
+    node.recheck()
+    assert not node.live
+    node.refresh()
+    assert not node.live
+    assert "is damaged" in node.faults["production"]
+    manifest.write_bytes(whole)
+    node.refresh()
+    node.recheck()
+    assert (node.live["production"].number, node.faults) == (1, {})
+    manifest.unlink()
+    node.recheck()
+    assert node.live, "it is open"
+
+
+def test_a_copy_of_a_manifest_that_is_written_to_while_it_is_served_is_fetched_anew(
+    node: Node, tmp_path: Path
+) -> None:
+    manifest = tmp_path / "node" / "manifests" / "1.sqlite"
+    whole = manifest.read_bytes()
+    rewritten(manifest, OTHER_BYTES)
+    node.recheck()
+    node.refresh()
+    assert (node.live["production"].number, node.faults) == (1, {})
+    assert manifest.read_bytes() == whole
 
 
 def test_a_refusal_of_one_file_is_not_taken_for_that_of_all(

@@ -9,7 +9,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from time import monotonic
@@ -52,6 +52,7 @@ class LocalFiles:
         self._checked = Checked()
         self._records = Records(self._kept / "verified.json")
         self._taken: dict[Path, _Taken] = {}
+        self._opened: dict[Path, _Opened] = {}
         self._fetching = Fetching(self._kept / "fetching")
         self._tidy_at = 0.0
         self._room = Room(self._kept, settings.NODE_CACHE_BYTES)
@@ -147,17 +148,32 @@ class LocalFiles:
         """Return what `bring` does, without reading a file that this machine has compared before.
 
         Of all processes one reads it; the others, and those that start later, take its word. `recheck`
-        compares what was taken.
+        compares what was taken, `changed` what was written to since.
         """
+        self._bring_manifest(name, sha256, size)
+        file = self._folder / name
+        status = file.stat()
+        is_what_was_compared = self._checked.is_known(sha256, identity_of(status))
+        self._opened[file] = _Opened(sha256, size, status.st_ctime_ns if is_what_was_compared else 0)
+        return file
+
+    def changed(self, in_use: Iterable[Path]) -> list[Path]:
+        """Return those of the manifests in use that somebody has written to, and that are damaged since.
+
+        Called often: it asks when the inode was changed, which no program can set, and reads what was.
+        """
+        self._opened = {file: opened for file in in_use if (opened := self._opened.get(file))}
+        return [file for file, opened in list(self._opened.items()) if not self._is_still_good(file, opened)]
+
+    def _bring_manifest(self, name: str, sha256: str, size: int) -> None:
         if self._is_recorded(name, sha256, size):
-            return self._folder / name
+            return
         with ExitStack() as stack:
             with suppress(OSError):  # else two may read it, which is no harm
                 stack.enter_context(self._fetching.alone(f"{sha256}-compared"))
             if not self._is_recorded(name, sha256, size):
                 file = self.bring(name, sha256=sha256, size=size)
                 self._records.add(sha256, file, identity_of(file.stat()))
-        return self._folder / name
 
     def recheck(self) -> list[Path]:
         """Compare what was taken as compared when that is a while ago; return what is damaged after all.
@@ -233,9 +249,23 @@ class LocalFiles:
 
     def _is_good_after_all(self, file: Path, taken: "_Taken") -> bool:
         is_same = identity_of(file.stat()) == taken.identity
-        if self._checked.compare(file, taken.sha256, taken.size, is_anew=True):
-            return is_same
-        self._records.forget(taken.sha256)
+        return self._is_good_anew(file, taken.sha256, taken.size) and is_same
+
+    def _is_still_good(self, file: Path, opened: "_Opened") -> bool:
+        try:
+            changed_at = file.stat().st_ctime_ns
+            if changed_at == opened.changed_at:
+                return True
+            is_good = self._is_good_anew(file, opened.sha256, opened.size)
+        except FileNotFoundError:  # it is open: whoever needs it next will see
+            return True
+        self._opened[file] = replace(opened, changed_at=changed_at)
+        return is_good
+
+    def _is_good_anew(self, file: Path, sha256: str, size: int) -> bool:
+        if self._checked.compare(file, sha256, size, is_anew=True):
+            return True
+        self._records.forget(sha256)
         if self.is_elsewhere:
             self._checked.replace(file)
         return False
@@ -249,3 +279,12 @@ class _Taken:
     size: int
     identity: Identity
     at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A manifest that was opened; `changed_at` is the time of its inode's last change, in nanoseconds."""
+
+    sha256: str
+    size: int
+    changed_at: int

@@ -7,6 +7,7 @@ from django.core.management.base import CommandParser
 from apps.releases.command_line.release_subcommands import ReleaseSubcommands
 from apps.releases.headlines import counted
 from apps.releases.history.export import export
+from apps.releases.history.preview_verification import preview_faults
 from apps.releases.history.reports import fault_report, verification_report
 from apps.releases.history.verification import HistoryFault, head_of, history_faults, index_faults
 from apps.releases.models import Channel
@@ -41,7 +42,13 @@ class HistorySubcommands(ReleaseSubcommands):
         channels = [self._verify(each, with_files=not no_files) for each in Channel.objects.all()]
         faults = list(index_faults())
         self._say_faults("The index of hosts", faults)
-        return {"channels": channels, "index": [fault_report(fault) for fault in faults]}
+        shown = list(preview_faults(with_files=not no_files))
+        self._say_faults("What storage says of previews", shown)
+        return {
+            "channels": channels,
+            "index": [fault_report(fault) for fault in faults],
+            "previews": [fault_report(fault) for fault in shown],
+        }
 
     def export(self, *, publication: str, channel: str, to: Path, **options: Any) -> object:
         found = publication_named(channel_named(channel) if publication.isdecimal() else None, publication)

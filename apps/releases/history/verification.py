@@ -18,7 +18,7 @@ from apps.releases.history.seals import PREVIOUS, differing, genesis, hash_of, w
 from apps.releases.history.signatures import SignatureFault, TrustedKeys, check
 from apps.releases.history.signing import trusted_keys, verified
 from apps.releases.manifest import ManifestFault, ManifestReader
-from apps.releases.models import Channel, ChannelHost, Manifest, Publication, PublicationSeal
+from apps.releases.models import Channel, ChannelHost, Manifest, Publication, PublicationSeal, RetainedNames
 from apps.releases.selectors import live_publication
 from apps.releases.selectors.emergencies import Marks, marks_of
 from apps.releases.services.channel_index import index_document
@@ -48,6 +48,7 @@ def history_faults(channel: Channel, *, with_files: bool = True) -> Iterator[His
     yield from _chain_faults(channel)
     if with_files:
         yield from _manifest_faults(channel)
+        yield from _names_faults(channel)
     yield from _pointer_faults(channel)
 
 
@@ -147,27 +148,35 @@ def _missing(first: int, last: int) -> str:
 def _manifest_faults(channel: Channel) -> Iterator[HistoryFault]:
     ids = channel.publications.order_by().values("manifest").distinct()
     for manifest in Manifest.objects.filter(pk__in=ids).order_by("built_at", "pk").iterator():
-        for message in _faults_of_file(manifest):
-            yield HistoryFault(f"Manifest {manifest.file_name}, {_served_by(channel, manifest)}", message)
+        served_by = _served_by(channel, manifest)
+        for message in file_faults(manifest.file_name, manifest.file_sha256, digest=manifest.digest):
+            yield HistoryFault(f"Manifest {manifest.file_name}, {served_by}", message)
 
 
-def _faults_of_file(manifest: Manifest) -> Iterator[str]:
-    with _stored(manifest) as file:
+def _names_faults(channel: Channel) -> Iterator[HistoryFault]:
+    for names in RetainedNames.objects.filter(channel=channel, path_count__gt=0):
+        for message in file_faults(names.file_name, names.file_sha256):
+            yield HistoryFault(f"Names {names.file_name}, which {channel} answers for still", message)
+
+
+def file_faults(name: str, sha256: str, *, digest: str = "") -> Iterator[str]:
+    """Yield what is wrong with a manifest in storage: with its bytes and rows, and with `digest` if given."""
+    with _stored(name) as file:
         if file is None:
             yield "it is missing from storage"
             return
         with file.open("rb") as stream:
             found = hashlib.file_digest(stream, "sha256").hexdigest()
-        if found != manifest.file_sha256:
-            yield f"the file was changed: its SHA-256 is {found}, not {manifest.file_sha256}"
-        yield from _faults_of_rows(file, manifest.digest)
+        if found != sha256:
+            yield f"the file was changed: its SHA-256 is {found}, not {sha256}"
+        yield from _faults_of_rows(file, digest)
 
 
 def _faults_of_rows(file: Path, digest: str) -> Iterator[str]:
     try:
         with ManifestReader(file, is_mapped=False) as reader:
             reader.verify()
-            if reader.digest != digest:
+            if digest and reader.digest != digest:
                 yield f"its rows have the digest {reader.digest}, not {digest}"
             for each in reader.header_sets.values():
                 if header_set_digest(each.rule, each.rule_version, each.headers) != each.digest:
@@ -177,15 +186,15 @@ def _faults_of_rows(file: Path, digest: str) -> Iterator[str]:
 
 
 @contextmanager
-def _stored(manifest: Manifest) -> Iterator[Path | None]:
-    """Give a manifest's file as storage has it now; None where it has none."""
-    local = store.local_path(manifest.file_name)
+def _stored(name: str) -> Iterator[Path | None]:
+    """Give a file as storage has it now; None where it has none."""
+    local = store.local_path(name)
     if local is not None:
         yield local if local.is_file() else None
         return
     with store.temporary_file() as file:
         try:
-            store.download(manifest.file_name, file)
+            store.download(name, file)
         except FileNotFoundError:
             yield None
         else:
