@@ -1,16 +1,18 @@
 """What differs between two manifests, counted: as a comparison of all rows counts it, either way round."""
 
+import sqlite3
 from collections import Counter, defaultdict
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 
-from apps.releases.manifest import ManifestFault, ManifestReader, Wanted, diff
+from apps.releases.manifest import ManifestFault, ManifestReader, ManifestWriter, Wanted, diff
 from apps.releases.manifest.pair import EVERYTHING, KINDS
 from apps.releases.manifest.tally import Counted, Tally, write_tally
 from tests.releases.test_manifest import LONG, SHORT, relaxed
-from tests.releases.test_pair import SITES, Site, naively, rows_of, write
+from tests.releases.test_pair import SITES, Site, naively, put, rows_of, write
 
 PLAIN = {"blob": "a", "header_set": SHORT, "media_type": "text/css", "fingerprint": "", "original": ""}
 FILE = {**PLAIN, "link": ""}
@@ -57,6 +59,49 @@ def test_it_counts_what_a_comparison_of_all_rows_counts(tmp_path: Path, before: 
         both = before.keys() & after.keys()
         moved_sets = [path for path in both if before[path]["header_set"] != after[path]["header_set"]]
         assert there.header_change_count()[1] == len(moved_sets)
+
+
+@relaxed
+@given(before=SITES, after=SITES)
+def test_among_the_paths_that_a_build_has_touched_it_counts_the_same(
+    tmp_path: Path, before: Site, after: Site
+) -> None:
+    old, new, files = tmp_path / "old", tmp_path / "new", (tmp_path / "all", tmp_path / "among")
+    write(old, before)
+    for file in (new, *files):
+        file.unlink(missing_ok=True)
+    with ManifestWriter(new, base=old) as writer:
+        for path in before.keys() - after.keys():
+            writer.remove(path)
+        for path in after:
+            if before.get(path) != after[path]:
+                put(writer, path, after[path])
+        writer.finish(rules_digest="0" * 64)
+    with ManifestReader(old) as one, ManifestReader(new) as other:
+        write_tally(files[0], one, other)
+        write_tally(files[1], one, other, among=writer.touched)
+    assert rows_in(files[0]) == rows_in(files[1])
+
+
+def rows_in(file: Path) -> list[list[tuple[object, ...]]]:
+    with closing(sqlite3.connect(file)) as db:
+        tables = ("counted", "header_change", "move", "place", "names")
+        return [sorted(db.execute(f"SELECT * FROM {table}"), key=repr) for table in tables]
+
+
+def test_among_paths_nothing_else_is_read(tmp_path: Path) -> None:
+    write(tmp_path / "old", {"a": FILE, "b": FILE})
+    write(tmp_path / "new", {"a": {**FILE, "blob": "b"}, "c": FILE})
+    with ManifestReader(tmp_path / "old") as old, ManifestReader(tmp_path / "new") as new:
+        write_tally(tmp_path / "tally", old, new, among=["a"])
+    with Tally(tmp_path / "tally") as found:
+        assert [kind for kind, each in found.counts().items() if each.paths] == ["changed"]
+
+
+def test_a_build_from_nothing_does_not_say_what_it_touched(tmp_path: Path) -> None:
+    with ManifestWriter(tmp_path / "m") as writer:
+        put(writer, "a", FILE)
+        assert writer.touched is None
 
 
 @relaxed

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import sqlite3
+from collections.abc import Collection
 
 from apps.assets.exceptions import AssetRefusal
 from apps.releases.local_files import keep_file, kept_file
@@ -24,9 +25,13 @@ def tally_of(old: ManifestReader | None, new: ManifestReader | None) -> Tally | 
     return kept_tally(old, new) or _made(old, new)
 
 
-def remember_tally(old: Manifest | None, new: Manifest) -> None:
-    """Count what a manifest that was just built differs in from its base, so that no page waits for it."""
-    if tally := tally_of(open_manifest(old) if old else None, open_manifest(new)):
+def remember_tally(old: Manifest | None, new: Manifest, *, among: Collection[str] | None) -> None:
+    """Count what a manifest that was just built differs in from its base, so that no page waits for it.
+
+    `among` are the paths that the build has touched, where it was built on a base: no others are looked at.
+    """
+    before, after = open_manifest(old) if old else None, open_manifest(new)
+    if tally := kept_tally(before, after) or _made(before, after, among=among):
         tally.close()
 
 
@@ -52,9 +57,11 @@ def is_quick(old: ManifestReader | None, new: ManifestReader | None) -> bool:
         return len(pair.buckets) <= QUICK_BUCKETS
 
 
-def _made(old: ManifestReader | None, new: ManifestReader | None) -> Tally | None:
+def _made(
+    old: ManifestReader | None, new: ManifestReader | None, *, among: Collection[str] | None = None
+) -> Tally | None:
     try:
-        return Tally(keep_file(_name(old, new), lambda file: write_tally(file, old, new)))
+        return Tally(keep_file(_name(old, new), lambda file: write_tally(file, old, new, among=among)))
     except (OSError, sqlite3.Error, AssetRefusal, ManifestFault):
         logger.exception("What differs could not be counted.")
         return None

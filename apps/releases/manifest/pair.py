@@ -5,7 +5,7 @@ of differences costs what lies before its last row, and memory does not grow wit
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -49,6 +49,9 @@ class Wanted:
 
 
 EVERYTHING = Wanted()
+# Which paths of a side are read: those of a range, or those of a table.
+_WITHIN = "{0}.path >= ? AND {0}.path < ?"
+_AMONG = "{0}.path IN (SELECT path FROM temp.among)"
 
 
 def changed_buckets(old: ManifestReader | None, new: ManifestReader | None) -> list[Range]:
@@ -113,13 +116,21 @@ class Pair:
         for ends in filter(None, map(wanted.within, ranges)):
             yield from merge(self._read(changed, ends), self._read(came, ends), key=lambda row: row[0])
 
-    def facts(self) -> Iterator[Fact]:
-        """Yield of everything that differs what it is counted by; in order where no path came or went."""
+    def facts(self, among: Iterable[str] | None = None) -> Iterator[Fact]:
+        """Yield of everything that differs what it is counted by; in order where no path came or went.
+
+        `among` are paths of which it is known that no others differ: no others are read then.
+        """
         new_facts = (
             f"n.path, 'added', 0, n.size, NULL, n.header_set, 0, {self._uploaded('n')}, NULL, n.fingerprint"
         )
-        changed, came = self._changed_sql(EVERYTHING, self._facts()), self._came_sql(EVERYTHING, new_facts)
-        for ends in self.ranges:
+        if among is not None:
+            self.db.execute("CREATE TEMP TABLE among (path TEXT PRIMARY KEY) WITHOUT ROWID")
+            self.db.executemany("INSERT OR IGNORE INTO among VALUES (?)", ((path,) for path in among))
+        those = _WITHIN if among is None else _AMONG
+        changed = self._changed_sql(EVERYTHING, self._facts(), those)
+        came = self._came_sql(EVERYTHING, new_facts, those)
+        for ends in self.ranges if among is None else [()]:
             for sql in filter(None, (changed, came)):
                 yield from self.db.execute(sql, ends)
 
@@ -139,7 +150,7 @@ class Pair:
             f" {uploaded}, o.fingerprint, n.fingerprint"
         )
 
-    def _changed_sql(self, wanted: Wanted, columns: str) -> str:
+    def _changed_sql(self, wanted: Wanted, columns: str, those: str = _WITHIN) -> str:
         """Return the statement for paths that were there before; empty where none is wanted."""
         kinds = wanted.kinds - {"added"}
         if not kinds or self.old is None:
@@ -148,15 +159,15 @@ class Pair:
         of_kind = "" if len(kinds) == len(KINDS) - 1 else f"AND kind IN ({_quoted(kinds)})"
         return f"""
             SELECT {columns} FROM old_paths AS o LEFT JOIN new_paths AS n ON n.path = o.path
-            WHERE o.path >= ? AND o.path < ? AND ({differs}) {of_kind} {self._of_type(wanted, "on")}
+            WHERE {those.format("o")} AND ({differs}) {of_kind} {self._of_type(wanted, "on")}
             ORDER BY o.path"""  # noqa: S608 - ours
 
-    def _came_sql(self, wanted: Wanted, columns: str) -> str:
+    def _came_sql(self, wanted: Wanted, columns: str, those: str = _WITHIN) -> str:
         if "added" not in wanted.kinds or self.new is None:
             return ""
         return f"""
             SELECT {columns} FROM new_paths AS n
-            WHERE n.path >= ? AND n.path < ?
+            WHERE {those.format("n")}
             AND NOT EXISTS (SELECT 1 FROM old_paths AS o WHERE o.path = n.path) {self._of_type(wanted, "n")}
             ORDER BY n.path"""  # noqa: S608 - ours
 

@@ -7,7 +7,7 @@ neither counting nor reading takes more memory where there are more of them.
 import json
 import sqlite3
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import batched, takewhile
@@ -73,15 +73,24 @@ class HeaderChange:
         return self.paths - sum(paths for _, paths in self.folders) if self.folders else 0
 
 
-def write_tally(file: Path, old: ManifestReader | None, new: ManifestReader | None) -> None:
-    """Count what differs between two manifests, None for an empty one, into a new file."""
+def write_tally(
+    file: Path,
+    old: ManifestReader | None,
+    new: ManifestReader | None,
+    *,
+    among: Collection[str] | None = None,
+) -> None:
+    """Count what differs between two manifests, None for an empty one, into a new file.
+
+    `among` are paths outside of which they are known to be alike: nothing else is looked at then.
+    """
     with closing(sqlite3.connect(file, isolation_level=None)) as db, Pair(old, new) as pair:
         db.execute("PRAGMA journal_mode = OFF")
         db.execute("PRAGMA synchronous = OFF")
         db.executescript(_SCHEMA)
         db.execute("BEGIN")
         counting = _Counting(pair)
-        moving = (row for row in map(counting.take, pair.facts()) if row)
+        moving = (row for row in map(counting.take, pair.facts(among)) if row)
         for some in batched(moving, _ROWS_AT_ONCE):
             for table in ("went", "came"):
                 rows = [row[1:] for row in some if row[0] == table]

@@ -198,6 +198,11 @@ class ManifestWriter:
         self._db.execute("INSERT OR IGNORE INTO released VALUES (?, ?)", (release, at))
 
     @property
+    def touched(self) -> frozenset[str] | None:
+        """The paths outside of which it holds exactly what its base does; None where it has no base."""
+        return None if self._is_new else frozenset(self._touched)
+
+    @property
     def manner(self) -> str:
         """How references were treated in what it holds, as `set_manner` was told."""
         return self._meta("manner") or ""

@@ -60,7 +60,7 @@ def build(release: Release) -> Manifest:
         if known := _known(file, digest, newest=newest):
             return known
         manifest = _store(file, digest, newest=newest)
-    remember_tally(release.base_manifest, manifest)
+    remember_tally(release.base_manifest, manifest, among=writer.touched)
     return manifest
 
 
