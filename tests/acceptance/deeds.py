@@ -8,12 +8,18 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.management import ManagementUtility
+from django.utils import timezone
 
+from apps.accounts.selectors import acting_user
+from apps.releases.selectors import release_numbered
+from apps.releases.services.scheduling import schedule
 from assetsite.launch.first_release import publish_first_release
 from assetsite.launch.preparation import prepare, recover
 
@@ -32,6 +38,15 @@ def prepare_site(folder: str) -> None:
 def recover_site() -> None:
     """Do what the next start does; print what it says it recovered, as JSON."""
     print(json.dumps(recover()))
+
+
+def schedule_an_hour_ago(release: int) -> None:
+    """Have a release published half an hour ago, by somebody who said so when that was to come."""
+    real = timezone.now
+    timezone.now = lambda: real() - timedelta(hours=1)
+    half_past = timezone.now() + timedelta(minutes=30)
+    actor = acting_user(None)
+    schedule(release=release_numbered(release), publish_at=half_past, zone=ZoneInfo("UTC"), actor=actor)
 
 
 def die_in(target: str, when: str, *words: str) -> None:

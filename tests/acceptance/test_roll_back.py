@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.acceptance import deeds
 from tests.acceptance.desk import Desk
 from tests.acceptance.folders import FIRST, SECOND, write_folder
 from tests.acceptance.site import Refused, Site
@@ -110,6 +111,12 @@ def drill_of(site: Site, release: int) -> dict[str, Any]:
     return drill
 
 
+def missed_of(site: Site, release: int) -> dict[str, Any] | None:
+    """What became of the one time that a release was scheduled for, None while that waits."""
+    (schedule,) = site.manage("release", "show", release)["schedules"]
+    return None if schedule["state"] == "waiting" else schedule
+
+
 def test_the_same_by_command_and_nothing_is_left_half_by_a_power_cut(
     hosted: Site, first_folder: Path, second_folder: Path, tmp_path: Path
 ) -> None:
@@ -136,16 +143,23 @@ def test_the_same_by_command_and_nothing_is_left_half_by_a_power_cut(
             site.manage("release", "rollback", "--to", 99, "--reason", "x")
         assert refusal.value.error["code"] == "unknown_publication"
         third = approve(site, write_folder(tmp_path / "third", SECOND | {"third.txt": b"3"}), "Third")
+        site.manage("channel", "create", "partners")
+        missed = approve(site, write_folder(tmp_path / "partners", FIRST), "For partners", channel="partners")
         site.kill()
 
-    # A power cut between what the database says and what storage says, twice.
+    # A power cut between what the database says and what storage says, twice, and a time that goes by.
     desk = Desk(site.data, site.database_url)
+    desk.do(deeds.schedule_an_hour_ago, missed)
     desk.kill("apps.assets.store.replace", "before", "release", "drill", str(third), "--as", "admin")
     desk.kill("apps.assets.store.replace", "before", "release", "rollback", "--reason", "x", "--as", "admin")
     with site.running():
         for channel in ("production", "staging"):
             until_they_agree(site, channel)
         assert_serves(site, FIRST, release=1)
+        # What was due meanwhile is done, and marked late.
+        late = until(lambda: missed_of(site, missed), "what was missed")
+        assert (late["state"], late["outcome"].endswith("late: nothing ran at its time.")) == ("late", True)
+        until_they_agree(site, "partners")
         # What was being rehearsed is taken back by what runs now.
         until(lambda: drill_of(site, third)["outcome"], "the end of the interrupted drill")
         assert site.manage("channel", "show", "staging")["live"]["digest"] == before["digest"]
