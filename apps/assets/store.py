@@ -7,12 +7,10 @@ interrupted, even by a power cut, leaves nothing under a final name, at most `un
 (`remove_unfinished`). docs/adr/0020 has the reasons and figures.
 """
 
-import errno
 import hashlib
 import io
 import logging
 import os
-import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,7 +26,8 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, Storage, storages
 
 from apps.assets.disk import in_parallel, make_folders, sync_all
-from apps.assets.exceptions import BlobDamaged, StorageFull, StorageNotWritable
+from apps.assets.exceptions import BlobDamaged
+from apps.assets.room import refusing_full
 
 logger = logging.getLogger(__name__)
 
@@ -38,9 +37,6 @@ _READ_ONLY = 0o444
 
 on_use: list[Callable[[Iterable[str]], Iterable[str]]] = []
 """Who is told which names are going to be referred to, and says which of them were about to be removed."""
-
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +188,7 @@ def replace(name: str, content: bytes) -> None:
         place = storage()
         place.save(name, ContentFile(content))
         return
-    with _refusing(target.parent), temporary_file() as file:
+    with refusing_full(target.parent), temporary_file() as file:
         with file.open("wb") as stream:
             stream.write(content)
             stream.flush()
@@ -205,40 +201,6 @@ def replace(name: str, content: bytes) -> None:
 def remove(name: str) -> None:
     """Take `name` out of storage, if it is there. Blobs and manifests are for `leftovers` to remove."""
     storage().delete(name)
-
-
-def names_in(folder: str) -> list[str]:
-    """Return the names of the files in a folder of storage, without the folder; none where there is none."""
-    try:
-        return sorted(storage().listdir(folder)[1])
-    except FileNotFoundError:
-        return []
-
-
-def listed(folder: str) -> Iterator[tuple[str, int]]:
-    """Yield the name and the size in bytes of each file in a folder of storage and below, in no order."""
-    place, here = storage(), local_path(folder)
-    if here is not None:
-        yield from _listed_here(here, folder)
-    elif isinstance(place, _Listing):
-        yield from place.listed(folder)
-    else:
-        folders, files = place.listdir(folder)
-        for file in files:
-            yield f"{folder}/{file}", place.size(f"{folder}/{file}")
-        for each in folders:
-            yield from listed(f"{folder}/{each}")
-
-
-def _listed_here(here: Path, folder: str) -> Iterator[tuple[str, int]]:
-    with suppress(FileNotFoundError), os.scandir(here) as entries:
-        for entry in entries:
-            name = f"{folder}/{entry.name}"
-            if entry.is_dir(follow_symlinks=False):
-                yield from _listed_here(here / entry.name, name)
-            else:
-                with suppress(FileNotFoundError):
-                    yield name, entry.stat(follow_symlinks=False).st_size
 
 
 def read(name: str) -> bytes | None:
@@ -329,13 +291,6 @@ class _Conditional(Protocol):
     def read_unless(self, name: str, tag: str) -> tuple[bytes | None, str]: ...
 
 
-@runtime_checkable
-class _Listing(Protocol):
-    """A storage that lists all below a folder at once."""
-
-    def listed(self, folder: str) -> Iterator[tuple[str, int]]: ...
-
-
 @dataclass(frozen=True, slots=True)
 class _Finished:
     """A temporary file that has all its bytes, and the name and SHA-256 (hex) that it shall have."""
@@ -376,7 +331,7 @@ def _is_being_written(file: Path) -> bool:
 
 def _new_temporary_file() -> Path:
     folder = temporary_folder()
-    with _refusing(folder):
+    with refusing_full(folder):
         make_folders(folder)
         handle, name = tempfile.mkstemp(prefix=f"{TEMPORARY_PREFIX}{os.getpid()}-", dir=folder)
     os.close(handle)
@@ -407,7 +362,7 @@ def _write(file: Path, chunks: Iterable[bytes]) -> int:
         for chunk in chunks:
             size += len(chunk)
             rest = memoryview(chunk)
-            with _refusing(file.parent):
+            with refusing_full(file.parent):
                 while rest:
                     rest = rest[target.write(rest) :]
     return size
@@ -419,7 +374,7 @@ def _put(finished: Sequence[_Finished]) -> None:
     if root is None:
         in_parallel(_upload, finished)
         return
-    with _refusing(root):
+    with refusing_full(root):
         sync_all([each.file for each in finished], below=root)
         in_parallel(_verify, finished)
         sync_all(list(_rename(root, finished)), below=root)
@@ -472,35 +427,3 @@ def _size_of(name: str) -> int | None:
         return place.size(name)
     except FileNotFoundError:
         return None
-
-
-@contextmanager
-def refusing_no_room() -> Iterator[None]:
-    """Turn what SQLite and the disk say of a full temporary folder into `StorageFull`."""
-    try:
-        with _refusing(temporary_folder()):
-            yield
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
-            raise
-        with _refusing(temporary_folder()):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-
-
-@contextmanager
-def _refusing(folder: Path) -> Iterator[None]:
-    """Turn what a disk says into a refusal that names the folder and the next step."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _NO_ROOM:
-            raise StorageFull(
-                f"There is no room in {folder}: {error.strerror}.",
-                next_step=f"Free some (`df -h {folder}` shows what is left), then try again.",
-            ) from error
-        if error.errno in _NOT_WRITABLE:
-            raise StorageNotWritable(
-                f"{folder} cannot be written to: {error.strerror}.",
-                next_step="Give it to the user that the site runs as, or set DATA_DIR to another folder.",
-            ) from error
-        raise

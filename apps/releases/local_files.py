@@ -8,6 +8,7 @@ from pathlib import Path
 from django.conf import settings
 
 from apps.assets import store
+from apps.assets.room import refusing_full
 
 # By what their names begin with: one of a draft may have 87 MB, one of counts has 2 MB at the most.
 # What a process that was killed had begun is of no use; of those that others are writing there are few.
@@ -35,7 +36,7 @@ def keep_file(name: str, write: Callable[[Path], object]) -> Path:
     # Beside it, not where storage writes its files: that may be another file system.
     unfinished = file.parent / f"unfinished-{secrets.token_hex(8)}"
     try:
-        with store.refusing_no_room():
+        with refusing_full(store.temporary_folder()):
             write(unfinished)
             unfinished.replace(file)
     finally:

@@ -7,6 +7,7 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from apps.assets import store
+from apps.assets.listing import names_in
 from apps.delivery.files import current_files
 from apps.delivery.previews.shown import current_previews
 from apps.releases.services.preview_pointers import pointer_name
@@ -49,12 +50,12 @@ def test_a_preview_in_a_bucket_is_shown_until_it_is_revoked_or_the_bucket_is_awa
     until(lambda: ask_in_process("/ten.txt", made.host), lambda answer: answer.status == 200)
 
     name = made.file.name
-    assert store.names_in("previews") == [name]
+    assert names_in("previews") == [name]
     store.remove(pointer_name(name.removesuffix(".json")))
     assert (
         until(lambda: ask_in_process("/ten.txt", made.host), lambda answer: answer.status != 200).status
         == 404
     )
-    assert store.names_in("previews") == []
+    assert names_in("previews") == []
     store.remove("previews/none.json")
     assert s3.client().list_objects_v2(Bucket=BUCKET, Prefix=f"{prefix}/previews/").get("KeyCount") == 0

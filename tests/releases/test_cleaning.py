@@ -14,6 +14,7 @@ from pytest_django.fixtures import Settings as DjangoSettings
 
 from apps.accounts.models import User
 from apps.assets import store
+from apps.assets.listing import listed
 from apps.assets.models import Blob, Leftover
 from apps.audit.models import AuditEntry
 from apps.jobs.cleaning import Cleaned, clean
@@ -48,7 +49,7 @@ def swept() -> dict[str, Cleaned]:
 
 
 def stored(folder: Path) -> set[str]:
-    return {name for part in ("manifests", "blobs") for name, _ in store.listed(part)}
+    return {name for part in ("manifests", "blobs") for name, _ in listed(part)}
 
 
 def refreshed(draft: Release, editor: User, *, text: str) -> tuple[Manifest, Preview]:

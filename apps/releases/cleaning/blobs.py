@@ -11,6 +11,7 @@ from pathlib import Path
 from django.db.models import Exists, OuterRef, QuerySet
 
 from apps.assets import store
+from apps.assets.listing import listed
 from apps.assets.models import AssetVersion, Blob, Representation
 from apps.jobs.cleaning import Cleaned, cleaner
 from apps.releases.cleaning.storage import clear
@@ -89,7 +90,7 @@ def _unneeded(part: str, loose: sqlite3.Connection) -> dict[str, int]:
         blob.hex() for (blob,) in loose.execute("SELECT blob FROM loose WHERE blob BETWEEN ? AND ?", within)
     }
     unneeded = {store.blob_name(digest): 0 for digest in free}
-    unneeded.update(store.listed(f"{FOLDER}/{part}"))
+    unneeded.update(listed(f"{FOLDER}/{part}"))
     if len(unneeded) > len(free):
         known = Blob.objects.filter(pk__gte=part, pk__lt=f"{part}g")  # g is behind every digit
         for digest in known.values_list("pk", flat=True).iterator():

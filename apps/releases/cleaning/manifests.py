@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Exists, Model, OuterRef, ProtectedError, Q, QuerySet
 from django.utils import timezone
 
-from apps.assets import store
+from apps.assets.listing import listed
 from apps.jobs.cleaning import Cleaned, cleaner
 from apps.releases.cleaning.storage import clear
 from apps.releases.models import (
@@ -47,7 +47,7 @@ def needed_manifests() -> QuerySet[Manifest]:
 @cleaner("manifests")
 def clear_manifests(*, is_dry_run: bool) -> Cleaned:
     """Remove the files of manifests that nobody needs, and the rows that nothing refers to."""
-    found = dict(store.listed(FOLDER))  # first: a row is there soon after its file
+    found = dict(listed(FOLDER))  # first: a row is there soon after its file
     for name in _needed_files():
         found.pop(name, None)
     for name in _rows_of_nobody():

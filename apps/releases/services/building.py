@@ -7,6 +7,7 @@ from django.db.models import F
 
 from apps.assets import store
 from apps.assets.leftovers import keep
+from apps.assets.room import refusing_full
 from apps.assets.selectors import newest_representation, representations_of, representations_since
 from apps.caching.headers import HeaderCompiler
 from apps.releases.comparing.tallies import remember_tally
@@ -43,7 +44,7 @@ def build(release: Release) -> Manifest:
     base = manifest_file(release.base_manifest) if release.base_manifest else None
     # What the base's file holds is as old as that file; what changes is looked up below.
     newest = release.base_manifest.newest_representation if release.base_manifest else newest_representation()
-    with store.refusing_no_room(), store.temporary_file() as file:
+    with refusing_full(store.temporary_folder()), store.temporary_file() as file:
         with ManifestWriter(file, base=base) as writer:
             compiler = compiler_of(release)
             if release.base_manifest:

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from apps.assets import store
 from apps.assets.exceptions import AssetRefusal
+from apps.assets.room import refusing_full
 from apps.releases.history.signatures import signer_of
 from apps.releases.history.signing import signed, signing_key, verified
 from apps.releases.models import Channel, ManifestFile, Publication, RetainedNames
@@ -110,7 +111,7 @@ def _write(live: Publication, *, is_anew: bool = False) -> bool:
 def _gather_names(live: Publication) -> None:
     """Gather the names that are kept; where that fails, what is published goes live all the same."""
     try:
-        with store.refusing_no_room():
+        with refusing_full(store.temporary_folder()):
             gather_names(live)
     except (OSError, AssetRefusal) as error:
         logger.warning("%s keeps the names that it kept before; it is tried again. %s", live.channel, error)

@@ -12,6 +12,7 @@ from django.db import transaction
 
 from apps.assets import store
 from apps.assets.exceptions import AssetRefusal
+from apps.assets.listing import names_in
 from apps.releases.history.signing import signed, verified
 from apps.releases.models import Preview, Release
 from apps.releases.selectors.previews import is_open, previews_to_settle
@@ -126,7 +127,7 @@ def _is_followed(name: str) -> bool:
 
 def sweep_previews() -> list[str]:
     """Remove pointers that belong to no open preview: what a restored database knows nothing of."""
-    found = store.names_in(FOLDER)  # first: a row is there before its pointer
+    found = names_in(FOLDER)  # first: a row is there before its pointer
     known = set(Preview.objects.exclude(pointer=Preview.Pointer.GONE).values_list("key", flat=True))
     orphans = [name for name in found if name.removesuffix(".json") not in known]
     for name in orphans:
