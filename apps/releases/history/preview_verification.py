@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from apps.assets import store
+from apps.assets.listing import names_in
 from apps.releases.history.signing import verified
 from apps.releases.history.verification import HistoryFault, file_faults
 from apps.releases.models import Preview
@@ -21,7 +22,7 @@ def preview_faults(*, with_files: bool = True) -> Iterator[HistoryFault]:
         name = pointer_name(preview.key)
         for message in _faults_of(preview, name, with_files=with_files):
             yield HistoryFault(f"Pointer {name}, of a preview of release {preview.release_id}", message)
-    found = store.names_in(FOLDER)  # first: a row is there before its pointer
+    found = names_in(FOLDER)  # first: a row is there before its pointer
     known = set(Preview.objects.exclude(pointer=Preview.Pointer.GONE).values_list("key", flat=True))
     for name in found:
         if name.removesuffix(".json") not in known:
