@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from apps.caching.exports.cloudflare import cloudflare
+from apps.caching.exports.cloudfront import cloudfront
+from apps.caching.exports.fastly import fastly
 from apps.caching.exports.nginx import nginx
 from apps.caching.exports.placement import Placement
 from apps.caching.exports.source import RuleSet
@@ -21,4 +24,7 @@ class Target:
 TARGETS: dict[str, Target] = {
     "nginx": Target("nginx", "assetsite-nginx.conf", nginx),
     "varnish": Target("Varnish", "assetsite.vcl", varnish),
+    "cloudflare": Target("Cloudflare", "assetsite-cloudflare.json", cloudflare),
+    "cloudfront": Target("CloudFront", "assetsite-cloudfront.js", cloudfront),
+    "fastly": Target("Fastly", "assetsite-fastly.vcl", fastly),
 }
