@@ -1,42 +1,78 @@
 """Numbers for rules that are tried in another order, with as few of them changed as possible. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 MOST = 32_767
 _STEP = 100
+
+type _Key = tuple[int, str]  # rules are tried by (number, slug)
+
+_FIRST: _Key = (0, "")
+_LAST: _Key = (MOST + 1, "")
 
 
 def moved(orders: Mapping[str, int], slug: str, before: str) -> dict[str, int]:
     """Return the numbers, by slug, that let `slug` be tried right before `before`, or last where that is "".
 
-    Rules are tried by (number, slug). Where there is room between its neighbours only the number of `slug`
-    changes; else all are numbered anew.
+    Each number that changes is a new version of its rule, so the fewest do: that of `slug` alone where there
+    is room between its neighbours, and else those of the rules that have to make some.
     """
-    others = sorted((slug_ for slug_ in orders if slug_ != slug), key=lambda each: (orders[each], each))
-    place = others.index(before) if before in others else len(others)
     if before == slug:
         return dict(orders)
-    earlier = (orders[others[place - 1]], others[place - 1]) if place else None
-    later = (orders[others[place]], others[place]) if place < len(others) else None
-    if (earlier is None or earlier < (orders[slug], slug)) and (
-        later is None or (orders[slug], slug) < later
-    ):
-        return dict(orders)
-    number = _between(slug, earlier, later)
-    if number is not None:
-        return {**orders, slug: number}
-    return _anew([*others[:place], slug, *others[place:]])
+    others = sorted((each for each in orders if each != slug), key=lambda each: (orders[each], each))
+    place = others.index(before) if before in others else len(others)
+    wanted = [*others[:place], slug, *others[place:]]
+    keys = [_FIRST, *((orders[each], each) for each in wanted), _LAST]
+    changed = {
+        name: number
+        for earlier, later in pairwise(_kept(keys, slug))
+        for name, number in _spread(wanted[earlier : later - 1], keys[earlier], keys[later])
+    }
+    return {**orders, **changed}
 
 
-def _between(slug: str, earlier: tuple[int, str] | None, later: tuple[int, str] | None) -> int | None:
-    """Return a number with which `slug` comes between the two, None where there is none."""
-    low = earlier[0] if earlier else -1
-    number = low + _STEP if later is None else (max(low, 0) + later[0]) // 2
-    is_after = earlier is None or earlier < (number, slug)
-    is_before = later is None or (number, slug) < later
-    return number if is_after and is_before and 0 <= number <= MOST else None
+def _kept(keys: Sequence[_Key], slug: str) -> list[int]:
+    """Return the places of the most keys that can stay, with both ends, so that all others fit between.
+
+    Where it makes no difference, `slug` is not among them.
+    """
+    weights = [len(keys) + (key[1] != slug) for key in keys]
+    best = {0: 0}
+    came_from: dict[int, int] = {}
+    for place in range(len(keys) - 1):
+        if place not in best:
+            continue
+        reached = keys[place]
+        for later in range(place + 1, len(keys)):
+            if reached < keys[later] and best[place] + weights[later] > best.get(later, -1):
+                best[later], came_from[later] = best[place] + weights[later], place
+            reached = _next(reached, keys[later][1])
+    kept = [len(keys) - 1]
+    while kept[-1]:
+        kept.append(came_from[kept[-1]])
+    return kept[::-1]
 
 
-def _anew(slugs: list[str]) -> dict[str, int]:
-    step = max(1, min(_STEP, MOST // (len(slugs) + 1)))
-    return {slug: place * step for place, slug in enumerate(slugs, start=1)}
+def _next(key: _Key, slug: str) -> _Key:
+    """Return the first key of `slug` behind another one."""
+    number, name = key
+    return (number if slug > name else number + 1, slug)
+
+
+def _spread(slugs: Sequence[str], earlier: _Key, later: _Key) -> Iterator[tuple[str, int]]:
+    """Yield each of `slugs` with a number between the two keys: far apart where there is room."""
+    is_open = later == _LAST and earlier[0] + _STEP * len(slugs) <= MOST
+    step = _STEP if is_open else 0
+    width = later[0] - earlier[0]
+    apart = [
+        (earlier[0] + (place * step or place * width // (len(slugs) + 1)), slug)
+        for place, slug in enumerate(slugs, start=1)
+    ]
+    if all(one < other for one, other in pairwise([earlier, *apart, later])):
+        yield from ((slug, number) for number, slug in apart)
+        return
+    reached = earlier
+    for slug in slugs:
+        reached = _next(reached, slug)
+        yield slug, reached[0]
