@@ -13,6 +13,8 @@ from apps.caching.globs import (
 )
 from apps.caching.rules import Match
 
+_UNKNOWN = "application/octet-stream"  # of such names the first bytes say the type
+
 
 @lru_cache(maxsize=65_536)
 def covers(outer: Match, inner: Match) -> bool:
@@ -60,10 +62,11 @@ def _patterns(match: Match) -> tuple[tuple[Pattern, ...], ...]:
 
 
 def _types(match: Match) -> tuple[str, ...]:
-    """Return the types that files of `match` can have; none for any. An end of a name says its type."""
+    """Return the types that files of `match` can have; none for any. Most ends of a name say the type."""
     if match.media_types:
         return match.media_types
-    return tuple(dict.fromkeys(guess_media_type(f"x.{extension.lower()}") for extension in match.extensions))
+    types = tuple(dict.fromkeys(guess_media_type(f"x.{name.lower()}") for name in match.extensions))
+    return () if _UNKNOWN in types else types
 
 
 def _are_types_within(inner: tuple[str, ...], outer: tuple[str, ...]) -> bool:

@@ -1,0 +1,190 @@
+"""What lint says of rules is so: held against trying every file of a small site."""
+
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.caching.combining import combined
+from apps.caching.headers import compile_headers
+from apps.caching.lint import LintedRule, Remark, lint
+from apps.caching.matching import matches
+from apps.caching.rules import Bypass, BypassKind, Combination, Example, Match, Policy, Rule
+
+HOUR = Policy(browser_ttl_seconds=3_600)
+DAY = Policy(browser_ttl_seconds=86_400)
+FILES = [
+    (path, media_type, size)
+    for (path, media_type), size in product(
+        [
+            ("a.css", "text/css"),
+            ("css/a.css", "text/css"),
+            ("css/deep/a.css", "text/css"),
+            ("css/a.3f2a9c41.css", "text/css"),
+            ("css/read.me", "text/plain"),
+            ("read.me", "image/png"),
+            ("index.html", "text/html"),
+        ],
+        [10, 5_000],
+    )
+]
+
+
+def rule(
+    slug: str,
+    match: Match,
+    policy: Policy = HOUR,
+    *,
+    bypass: tuple[Bypass, ...] = (),
+    examples: tuple[Example, ...] = (),
+) -> LintedRule:
+    return LintedRule(Rule(slug, 1, match, policy, bypass), slug.title(), examples)
+
+
+def said(*rules: LintedRule, combination: Combination = Combination.FIRST) -> list[tuple[str, str, str]]:
+    return [(each.kind, each.slug, each.other) for each in lint(rules, combination)]
+
+
+CSS, SHEETS = Match(extensions=("css",)), Match(folders=("css",))
+ALL = Match()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "remarks"),
+    [
+        (rule("all", ALL), rule("css", CSS, DAY), [("shadowed", "css", "all")]),
+        (rule("css", CSS), rule("again", CSS, DAY), [("duplicate", "again", "css")]),
+        (rule("css", CSS), rule("all", ALL, DAY), []),
+        (rule("css", CSS), rule("all", ALL), [("repeated", "css", "all")]),
+        (rule("css", CSS), rule("sheets", SHEETS, DAY), [("overlap", "sheets", "css")]),
+        (rule("css", CSS), rule("sheets", SHEETS), []),
+        (rule("css", CSS), rule("pages", Match(media_types=("text/html",)), DAY), []),
+        (
+            rule("me", Match(extensions=("me",))),
+            rule("png", Match(media_types=("image/png",)), DAY),
+            [("overlap", "png", "me")],
+        ),
+        (
+            rule("small", Match(max_size_bytes=10)),
+            rule("large", Match(min_size_bytes=11), DAY),
+            [],
+        ),
+        (
+            rule("some", Match(is_fingerprinted=True)),
+            rule("others", Match(is_fingerprinted=False), Policy()),
+            [("without_effect", "others", "")],
+        ),
+        (
+            rule("all", ALL, examples=(Example("/a.css", is_cached=True, rule="all"),)),
+            rule("none", Match(paths=("none",)), DAY),
+            [("shadowed", "none", "all")],
+        ),
+    ],
+)
+def test_of_two_rules_it_says(
+    first: LintedRule, second: LintedRule, remarks: list[tuple[str, str, str]]
+) -> None:
+    assert said(first, second) == remarks
+
+
+def test_an_overlap_that_an_example_shows_is_meant() -> None:
+    example = Example("/css/a.css", is_cached=True, rule="css")
+    assert said(rule("css", CSS), rule("sheets", SHEETS, DAY, examples=(example,))) == []
+
+
+def test_a_bypass_condition_is_an_effect() -> None:
+    bypass = (Bypass(BypassKind.QUERY, "draft", "Editors look at it."),)
+    assert said(rule("css", CSS, Policy(), bypass=bypass)) == []
+    assert said(rule("css", CSS, Policy())) == [("without_effect", "css", "")]
+
+
+def test_merged_rules_hide_nothing_and_can_still_be_the_same() -> None:
+    merge = Combination.MERGE
+    assert said(rule("all", ALL), rule("css", CSS, DAY), combination=merge) == []
+    assert said(rule("css", CSS), rule("again", CSS, DAY), combination=merge) == [
+        ("duplicate", "again", "css")
+    ]
+
+
+def test_examples_that_cannot_both_hold_are_shown() -> None:
+    def expecting(slug: str, decides: str, seconds: int | None = None) -> LintedRule:
+        example = Example("/css/a.css", is_cached=True, rule=decides, browser_ttl_seconds=seconds)
+        match, policy = (CSS, HOUR) if slug == "css" else (SHEETS, DAY)
+        return rule(slug, match, policy, examples=(example,))
+
+    circle = (expecting("css", "sheets"), expecting("sheets", "css"))
+    assert said(*circle) == [("circular", "sheets", "css")]
+    assert said(expecting("css", "css"), expecting("sheets", "sheets")) == [
+        ("contradiction", "sheets", "css")
+    ]
+    assert said(expecting("css", "css", 60), expecting("sheets", "css", 90)) == [
+        ("contradiction", "sheets", "css")
+    ]
+    assert said(expecting("css", "css", 60), expecting("sheets", "css")) == []
+
+
+def test_a_remark_names_the_other_rule_and_what_to_do() -> None:
+    [remark] = lint((rule("all", ALL), rule("css", CSS, DAY)), Combination.FIRST)
+    assert remark == Remark(
+        "shadowed",
+        "css",
+        "It never decides: “All” comes before it and takes every file that it is about.",
+        "Move it before “All”, narrow that one, or disable it.",
+        "all",
+    )
+
+
+matching = st.builds(
+    Match,
+    paths=st.sampled_from([(), ("css/*",), ("**/a.css",), ("*",), ("**/*.me", "css/**")]),
+    media_types=st.sampled_from([(), (), ("text/*",), ("image/png",), ("text/css", "text/plain")]),
+    extensions=st.sampled_from([(), (), ("css",), ("me",), ("CSS", "html")]),
+    is_fingerprinted=st.sampled_from([None, None, True, False]),
+    min_size_bytes=st.sampled_from([None, 10, 11]),
+    max_size_bytes=st.sampled_from([None, 10]),
+    folders=st.sampled_from([(), (), ("css",), ("css/deep",)]),
+)
+policies = st.sampled_from([HOUR, DAY, Policy()])
+rule_sets = st.lists(st.tuples(matching, policies), min_size=1, max_size=4).map(
+    lambda given: tuple(rule("abcd"[place], *each) for place, each in enumerate(given))
+)
+
+
+@given(rules=rule_sets)
+def test_each_remark_is_right(rules: tuple[LintedRule, ...]) -> None:
+    for remark in lint(rules, Combination.FIRST):
+        without = [each for each in rules if each.rule.slug != remark.slug]
+        if remark.kind in {"shadowed", "duplicate"}:
+            assert all(decides(rules, file) != remark.slug for file in FILES)
+        if remark.kind in {"shadowed", "duplicate", "repeated", "without_effect"}:
+            assert all(headers(rules, file) == headers(without, file) for file in FILES)
+
+
+@given(rules=rule_sets)
+def test_two_rules_for_one_file_are_spoken_of_unless_one_is_an_exception_to_the_other(
+    rules: tuple[LintedRule, ...],
+) -> None:
+    first, last = rules[0].rule, rules[-1].rule
+    both = {file for file in FILES if matches(first.match, *file) and matches(last.match, *file)}
+    own = [{file for file in FILES if matches(each.match, *file)} - both for each in (first, last)]
+    if both and all(own) and first.policy != last.policy:
+        kinds = {each.kind for each in lint(rules, Combination.FIRST) if each.slug == last.slug}
+        assert kinds & {"overlap", "shadowed", "duplicate"}
+
+
+def matching_rules(
+    rules: tuple[LintedRule, ...] | list[LintedRule], file: tuple[str, str, int]
+) -> list[Rule]:
+    return [each.rule for each in rules if matches(each.rule.match, *file)]
+
+
+def decides(rules: tuple[LintedRule, ...], file: tuple[str, str, int]) -> str:
+    return next((each.slug for each in matching_rules(rules, file)), "")
+
+
+def headers(
+    rules: tuple[LintedRule, ...] | list[LintedRule], file: tuple[str, str, int]
+) -> tuple[tuple[str, str], ...]:
+    one = combined(matching_rules(rules, file)[:1])
+    return compile_headers(one.policy if one else Policy(), file[1])
