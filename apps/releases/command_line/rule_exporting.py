@@ -4,13 +4,13 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from apps.accounts.command_line import SubcommandsCommand
 from apps.caching.exceptions import CachingRefusal
 from apps.caching.exporting import current_rule_set, rule_set
 from apps.caching.exports.placement import Placement
 from apps.caching.exports.source import RuleSet, Unsayable
 from apps.caching.exports.targets import TARGETS
 from apps.caching.rules import Combination
+from apps.releases.command_line.rule_subcommands import RuleSubcommands
 from apps.releases.selectors import release_numbered
 
 
@@ -18,7 +18,7 @@ class CannotExport(CachingRefusal):
     code = "cannot_export"
 
 
-class ExportingSubcommands(SubcommandsCommand):
+class ExportingSubcommands(RuleSubcommands):
     """Write cache rules as the configuration of a cache in front."""
 
     def add_subcommands(self, add: Callable[..., CommandParser]) -> None:
@@ -42,6 +42,7 @@ class ExportingSubcommands(SubcommandsCommand):
         export.add_argument("--xkey", action="store_true", help="Varnish has vmod xkey")
         defaults = Placement()
         export.set_defaults(origin=defaults.origin, listen=defaults.listen, folder=defaults.folder)
+        super().add_subcommands(add)
 
     def export(self, *, target: str, release: int | None, output: Path | None, **options: Any) -> object:
         text = TARGETS[target].write(_rules_of(release), _placement(options))

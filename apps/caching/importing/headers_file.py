@@ -1,0 +1,142 @@
+"""Rules out of a `_headers` file, as Netlify and Cloudflare Pages read it. Pure.
+
+Read: docs.netlify.com, custom headers, and developers.cloudflare.com, Pages: headers. All blocks that match a
+path count there; here the first rule does, so that a block gets what the wider ones around it say as well.
+"""
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+
+from apps.caching.covering import covers, may_meet
+from apps.caching.importing.drafts import ImportedRule, draft, slug_for, untrusted
+from apps.caching.importing.policies import read_policy
+from apps.caching.rules import Match
+
+FILE = "_headers"
+_ORDER_STEP = 10
+_PLACEHOLDER = re.compile(r":[A-Za-z]\w*")
+
+
+class HeadersFileFault(ValueError):
+    """A line that is no part of a `_headers` file; its words name the line and the next step."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A path with its headers, and the names of headers that it takes back; `line` is where it begins."""
+
+    line: int
+    address: str
+    match: Match
+    headers: tuple[tuple[str, str], ...] = ()
+    taken_back: tuple[str, ...] = ()
+
+
+def rules_of_headers_file(text: str, *, taken: Collection[str], first_order: int) -> list[ImportedRule]:
+    """Return a draft a block, the narrowest first, so that the first that matches says all that holds.
+
+    `taken` are the slugs that there are. Raises `HeadersFileFault`.
+    """
+    blocks = _narrowest_first(_joined(_blocks(text)))
+    found: list[ImportedRule] = []
+    for place, block in enumerate(blocks):
+        wider = [other for other in blocks if other is not block and covers(other.match, block.match)]
+        read = read_policy(_headers_of(block, wider))
+        slug = slug_for(block.address, {*taken, *(rule.slug for rule in found)})
+        content = draft(
+            slug,
+            f"Files at {block.address}",
+            order=first_order + place * _ORDER_STEP,
+            match=block.match,
+            policy=read.policy,
+            path=_example_path(block.match.paths[0] if block.match.paths else "**"),
+            source=f"line {block.line} of {FILE}",
+        )
+        left_out = (*read.left_out, *_overlaps(block, blocks[place + 1 :]), *untrusted(block.match))
+        found.append(ImportedRule(slug, content, left_out))
+    return found
+
+
+def _blocks(text: str) -> Iterator[_Block]:
+    block: _Block | None = None
+    for number, line in enumerate(text.splitlines(), start=1):
+        words = line.strip()
+        if not words or words.startswith("#"):
+            continue
+        if not line[0].isspace():
+            if block:
+                yield block
+            block = _Block(number, words, _match(number, words))
+        elif block is None:
+            raise HeadersFileFault(f"Line {number} is a header of no path: {words!r}. Put its path above it.")
+        elif words.startswith("!"):
+            block = replace(block, taken_back=(*block.taken_back, words[1:].strip().lower()))
+        else:
+            name, colon, value = words.partition(":")
+            if not colon:
+                raise HeadersFileFault(f"Line {number} has no colon: {words!r}. Write it as Name: value.")
+            block = replace(block, headers=(*block.headers, (name.strip().lower(), value.strip())))
+    if block:
+        yield block
+
+
+def _match(number: int, address: str) -> Match:
+    if not address.startswith("/"):
+        raise HeadersFileFault(
+            f"Line {number} is not a path of this site: {address!r}."
+            " Rules hold for all hosts of a channel: take the host away, or leave the block out."
+        )
+    glob = _PLACEHOLDER.sub("*", address.removeprefix("/").replace("*", "**"))
+    if glob in {"", "**"}:
+        return Match(paths=("index.html",)) if not glob else Match()
+    if glob.endswith("/"):
+        return Match(paths=(f"{glob}index.html",))
+    if "." in glob.rpartition("/")[2] or glob.endswith("*"):
+        return Match(paths=(glob,))
+    return Match(paths=(f"{glob}.html", f"{glob}/index.html", glob))  # a page, by any of its files
+
+
+def _joined(blocks: Iterator[_Block]) -> list[_Block]:
+    """Return the blocks, those of one path as one."""
+    joined: dict[Match, _Block] = {}
+    for block in blocks:
+        known = joined.get(block.match, replace(block, headers=(), taken_back=()))
+        joined[block.match] = replace(
+            known,
+            headers=known.headers + block.headers,
+            taken_back=known.taken_back + block.taken_back,
+        )
+    return list(joined.values())
+
+
+def _narrowest_first(blocks: list[_Block]) -> list[_Block]:
+    """Return each block before all that cover it, and otherwise in the order of the file."""
+    ordered: list[_Block] = []
+    for block in blocks:
+        place = next(
+            (place for place, other in enumerate(ordered) if covers(other.match, block.match)), len(ordered)
+        )
+        ordered.insert(place, block)
+    return ordered
+
+
+def _headers_of(block: _Block, wider: list[_Block]) -> list[tuple[str, str]]:
+    own = {name for name, _ in block.headers} | set(block.taken_back)
+    inherited = [pair for other in wider for pair in other.headers if pair[0] not in own]
+    return [*block.headers, *inherited]
+
+
+def _overlaps(block: _Block, later: list[_Block]) -> Iterator[str]:
+    for other in later:
+        if may_meet(block.match, other.match) and not covers(other.match, block.match):
+            yield (
+                f"Files that {other.address} (line {other.line}) matches as well get the headers of"
+                f" {block.address} alone."
+            )
+
+
+def _example_path(glob: str) -> str:
+    """Return a path that a glob matches."""
+    path = re.sub(r"\*+", "example", glob.replace("**/", "")).replace("?", "x")
+    return path or "example"

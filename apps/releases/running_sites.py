@@ -1,0 +1,78 @@
+"""What a site that runs elsewhere answers for the files of a release, to begin cache rules with."""
+
+import ssl
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from http.client import HTTPException, HTTPMessage
+from pathlib import PurePosixPath
+from typing import IO
+from urllib.error import HTTPError
+from urllib.parse import quote, urlsplit
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
+
+from apps.caching.importing.seen import Answer
+from apps.releases.manifest import ManifestReader
+
+PATIENCE_SECONDS = 10.0
+MOST_OF_A_KIND = 5
+
+
+class SiteUnreachable(Exception):
+    """A site does not answer at all, in words."""
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    """What is redirected says nothing of the file; a redirect might lead anywhere."""
+
+    def redirect_request(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> None:
+        return None
+
+
+def sample(manifest: ManifestReader, most: int) -> list[str]:
+    """Return paths of a manifest, some of each ending."""
+    counted: Counter[str] = Counter()
+    paths: list[str] = []
+    for entry in manifest.entries():
+        ending = PurePosixPath(entry.path).suffix.lower()
+        if counted[ending] < MOST_OF_A_KIND:
+            counted[ending] += 1
+            paths.append(entry.path)
+        if len(paths) == most:
+            break
+    return paths
+
+
+def is_site(text: str) -> bool:
+    """Say whether this is the address of a site."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)
+
+
+def ask(site: str, paths: Iterable[str]) -> Iterator[tuple[str, Answer | str]]:
+    """Yield each path with what `site` answers for it, or in words why that says nothing of the file.
+
+    One request after another; no body is read. Raises `SiteUnreachable` when a request gets no answer.
+    """
+    opener = build_opener(_NoRedirects, HTTPSHandler(context=ssl.create_default_context()))
+    for path in paths:
+        name = (
+            path.removesuffix("index.html")
+            if path.endswith(("/index.html",)) or path == "index.html"
+            else path
+        )
+        request = Request(  # noqa: S310 - `is_site` has seen that it is http or https
+            f"{site.rstrip('/')}/{quote(name)}", headers={"User-Agent": "Assetsite-Import/1"}
+        )
+        try:
+            with opener.open(request, timeout=PATIENCE_SECONDS) as answer:
+                yield path, Answer(path, tuple(answer.headers.items()))
+        except HTTPError as error:
+            error.close()
+            yield path, f"answered {error.code}"
+        except (OSError, HTTPException) as error:
+            raise SiteUnreachable(f"{site} does not answer: {getattr(error, 'reason', error)}") from error

@@ -1,0 +1,201 @@
+"""Drafts of rules out of a `_headers` file and out of answers: what they say, and what was left out."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.caching.examples import run_examples
+from apps.caching.headers import cache_control
+from apps.caching.importing.drafts import ImportedRule
+from apps.caching.importing.headers_file import HeadersFileFault, rules_of_headers_file
+from apps.caching.importing.policies import read_policy
+from apps.caching.importing.seen import Answer, rules_of_answers
+from apps.caching.matching import matches
+from apps.caching.rules import Match, Policy, Rule, RuleState, Visibility
+from apps.caching.validation import content_faults
+
+FILE = """\
+# of another host
+/*
+  X-Frame-Options: DENY
+  Cache-Control: public, max-age=0, must-revalidate
+/static/*
+  Cache-Control: public, max-age=31536000, immutable
+/static/:name/live.json
+  ! X-Frame-Options
+  Cache-Control: no-store
+/about
+  Vary: Accept-Encoding, Accept-Language
+/docs/
+  X-Secret: 1
+/*.css
+  Cache-Control: max-age=60
+"""
+
+
+def imported(text: str) -> list[ImportedRule]:
+    return rules_of_headers_file(text, taken=(), first_order=1)
+
+
+def first_that_matches(rules: list[ImportedRule], path: str) -> ImportedRule:
+    return next(rule for rule in rules if matches(rule.content.match, path, "text/plain", 1))
+
+
+@pytest.mark.parametrize(
+    ("value", "policy"),
+    [
+        ("public, max-age=300, s-maxage=60", Policy(browser_ttl_seconds=300, shared_ttl_seconds=60)),
+        ("no-cache", Policy()),
+        ("no-store, max-age=10", Policy(visibility=Visibility.NO_STORE)),
+        ('private, max-age="10"', Policy(visibility=Visibility.PRIVATE, browser_ttl_seconds=10)),
+        ("PRIVATE, no-store", Policy(visibility=Visibility.NO_STORE)),
+        ("immutable, max-age=9", Policy(is_immutable=True, browser_ttl_seconds=9)),
+        ("max-age=1, stale-while-revalidate=2, stale-if-error=3",
+         Policy(browser_ttl_seconds=1, stale_while_revalidate_seconds=2, stale_if_error_seconds=3)),
+        ("no-transform", Policy(forbids_transform=True)),
+    ],
+)  # fmt: skip
+def test_cache_control_is_read(value: str, policy: Policy) -> None:
+    assert read_policy([("Cache-Control", value)]).policy == policy
+
+
+@pytest.mark.parametrize(
+    ("headers", "words"),
+    [
+        ([("Cache-Control", "max-age=x")], "max-age in Cache-Control has no number of seconds."),
+        ([("Cache-Control", "max-age=1, magic")], "magic in Cache-Control has no field."),
+        ([("Cache-Control", "proxy-revalidate")],
+         "proxy-revalidate: must-revalidate says it to browsers too."),
+        ([("Cache-Control", "private, s-maxage=9")],
+         "private: shared caches keep nothing, so there is no time for them."),
+        ([("Cache-Control", "immutable")], "immutable says nothing unless browsers may keep it a while."),
+        ([("Cache-Control", "max-age=1, must-revalidate, stale-if-error=2")],
+         "must-revalidate forbids the old copies that the stale times allow."),
+        ([("Expires", "0")], "Expires is older than Cache-Control, which counts."),
+        ([("Vary", "*")], "Vary: * lets no cache keep anything: say no-store instead."),
+        ([("Surrogate-Control", "content=x")], "surrogate-control: content=x has no max-age."),
+        ([("X-Secret", "1")], "X-secret is not a header that a rule may send."),
+    ],
+)  # fmt: skip
+def test_what_a_policy_has_no_word_for_is_told(headers: list[tuple[str, str]], words: str) -> None:
+    assert read_policy(headers).left_out == (words,)
+
+
+def test_the_other_headers_find_their_fields() -> None:
+    read = read_policy(
+        [
+            ("Vary", "Accept-Encoding, Origin"),
+            ("Surrogate-Key", "a b"),
+            ("Cache-Tag", "b,c"),
+            ("CDN-Cache-Control", "max-age=9"),
+            ("Access-Control-Allow-Origin", "*"),
+            ("Link", "<a>"),
+            ("Link", "<b>"),
+            ("ETag", '"1"'),
+            ("Date", "now"),
+        ]
+    )
+    assert read.left_out == ()
+    assert read.policy == Policy(
+        vary=("Origin",),
+        surrogate_keys=("a", "b", "c"),
+        cdn_ttl_seconds=9,
+        allowed_origin="*",
+        extra_headers=(("link", "<a>, <b>"),),
+    )
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["public", "private", "no-store", "no-cache", "max-age=0", "max-age=60", "s-maxage=9",
+             "immutable", "must-revalidate", "no-transform", "stale-while-revalidate=5",
+             "stale-if-error=5", "x=1"]
+        )
+    )
+)  # fmt: skip
+def test_whatever_is_said_gives_a_rule_that_can_be_saved(directives: list[str]) -> None:
+    [rule] = imported(f"/a.css\n  Cache-Control: {', '.join(directives) or 'public'}\n")
+    assert content_faults(rule.slug, rule.content) == []
+    ready = Rule(rule.slug, 1, rule.content.match, rule.content.policy)
+    assert [result.is_ok for result in run_examples([ready], rule.content.examples)] == [True]
+
+
+def test_the_first_rule_that_matches_says_what_all_blocks_said() -> None:
+    rules = imported(FILE)
+    said = {
+        path: (cache_control(rule.content.policy), dict(rule.content.policy.extra_headers))
+        for path in ("static/app.js", "static/a/live.json", "about.html", "docs/index.html", "x.bin")
+        for rule in [first_that_matches(rules, path)]
+    }
+    framed = {"x-frame-options": "DENY"}
+    assert said == {
+        "static/app.js": ("public, max-age=31536000, immutable", framed),
+        "static/a/live.json": ("no-store", {}),
+        "about.html": ("public, max-age=0, must-revalidate", framed),
+        "docs/index.html": ("public, max-age=0, must-revalidate", framed),
+        "x.bin": ("public, max-age=0, must-revalidate", framed),
+    }
+    assert {rule.content.state for rule in rules} == {RuleState.DRAFT}
+    assert [rule.content.order for rule in rules] == sorted({rule.content.order for rule in rules})
+    assert len({rule.slug for rule in rules}) == len(rules)
+
+
+def test_what_a_block_cannot_say_here_stands_with_its_rule() -> None:
+    by_name = {rule.content.name: rule.left_out for rule in imported(FILE)}
+    assert "X-secret is not a header that a rule may send." in by_name["Files at /docs/"]
+    [overlap, *_] = by_name["Files at /static/*"]
+    assert overlap == "Files that /*.css (line 14) matches as well get the headers of /static/* alone."
+    trust = "Scripts in HTML files do not run under it: trust them on its form, if they are yours."
+    assert trust in by_name["Files at /*"]
+    assert trust not in by_name["Files at /*.css"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("  X-A: 1\n", "Line 1 is a header of no path: 'X-A: 1'. Put its path above it."),
+        ("/a\n  nothing\n", "Line 2 has no colon: 'nothing'. Write it as Name: value."),
+        ("https://a.example/*\n  X-A: 1", "Line 1 is not a path of this site: 'https://a.example/*'."),
+    ],
+)
+def test_a_line_that_is_none_is_named(text: str, words: str) -> None:
+    with pytest.raises(HeadersFileFault) as fault:
+        imported(text)
+    assert str(fault.value).startswith(words)
+
+
+def test_a_path_that_comes_twice_is_one_rule() -> None:
+    [rule] = imported("/a.css\n  Cache-Control: max-age=5\n/a.css\n  Link: <b>\n")
+    assert (rule.content.policy.browser_ttl_seconds, rule.content.policy.extra_headers) == (
+        5,
+        (("link", "<b>"),),
+    )
+
+
+def test_answers_give_a_rule_a_kind_and_name_those_that_differ() -> None:
+    def answer(path: str, cache_control: str) -> Answer:
+        return Answer(path, (("Cache-Control", cache_control),))
+
+    year = "public, max-age=31536000, immutable"
+    rules = rules_of_answers(
+        [
+            answer("a.css", "max-age=60"),
+            answer("b.css", "max-age=60"),
+            answer("c.css", "no-store"),
+            answer("app.3f2a9c41.css", year),
+            answer("index.html", "no-cache"),
+            answer("LICENSE", "max-age=5"),
+        ],
+        source="https://old.example.org",
+        taken={"imported-pages"},
+        first_order=1,
+    )
+    assert [(rule.slug, cache_control(rule.content.policy), rule.content.match) for rule in rules] == [
+        ("imported-pages-2", "no-cache", Match(media_types=("text/html",))),
+        ("imported-css-files-with-a-content-hash", year, Match(extensions=("css",), is_fingerprinted=True)),
+        ("imported-css-files", "public, max-age=60", Match(extensions=("css",), is_fingerprinted=False)),
+        ("imported-other-files", "public, max-age=5", Match(is_fingerprinted=False)),
+    ]
+    assert rules[2].left_out == ("Answered otherwise: c.css.",)
+    assert all(content_faults(rule.slug, rule.content) == [] for rule in rules)
