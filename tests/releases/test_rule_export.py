@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from django.core.management import call_command
 
 from apps.accounts.models import User
+from apps.caching.headers import cache_control
+from apps.caching.importing.headers_file import rules_of_headers_file
 from apps.caching.selectors import content_of, current_versions
 from apps.caching.serialisation import as_json
 from apps.caching.services import add_version
@@ -49,3 +52,28 @@ def test_it_writes_a_file_for_a_place(spring: Release, tmp_path: Path) -> None:
     assert json.loads(export("nginx", "--json"))["text"] == export("nginx")
     assert refusal("nginx", "--origin", "a b")["code"] == "cannot_export"
     assert "cannot be written" in refusal("nginx", "--output", tmp_path)["message"]
+
+
+def test_a_headers_file_says_of_each_path_what_its_release_does(spring: Release, administrator: User) -> None:
+    assert refusal("_headers", "--release", spring.pk)["code"] == "manifest_missing"
+    written = export("_headers")
+    blocks = dict(block.split("\n", 1) for block in re.split(r"\n(?=/)", written)[1:])
+    assert list(blocks) == ["/css/site.css", "/index.html", "/", "/js/old.js"]
+    assert blocks["/index.html"] == blocks["/"]
+    assert blocks["/css/site.css"].splitlines() == [
+        "  cache-control: public, max-age=300, stale-while-revalidate=60, stale-if-error=86400",
+        "  x-content-type-options: nosniff",
+    ]
+    assert "# 1. Pages (pages, version 1), owned by ann" in written
+    assert export("_headers", "--release", 1) == written
+
+
+def test_a_headers_file_comes_back_as_the_rules_that_it_was_made_with(spring: Release) -> None:
+    imported = rules_of_headers_file(export("_headers"), taken=(), first_order=1)
+    shown = {rule.content.match.paths[0]: cache_control(rule.content.policy) for rule in imported}
+    assert shown["js/old.js"] == "public, max-age=300, stale-while-revalidate=60, stale-if-error=86400"
+    assert shown["index.html"] == "public, max-age=0, must-revalidate"
+
+
+def test_before_the_first_publication_there_are_no_headers(production: object) -> None:
+    assert "production serves nothing yet" in refusal("_headers")["message"]

@@ -6,12 +6,15 @@ from django.core.management.base import CommandParser
 
 from apps.caching.exceptions import CachingRefusal
 from apps.caching.exporting import current_rule_set, rule_set
+from apps.caching.exports.headers_file import NAME, headers_file
 from apps.caching.exports.placement import Placement
 from apps.caching.exports.source import RuleSet, Unsayable
 from apps.caching.exports.targets import TARGETS
 from apps.caching.rules import Combination
 from apps.releases.command_line.rule_subcommands import RuleSubcommands
-from apps.releases.selectors import release_numbered
+from apps.releases.selectors import channel_named, live_publication, manifest_reader_of, release_numbered
+
+_TARGETS = (*TARGETS, NAME)
 
 
 class CannotExport(CachingRefusal):
@@ -23,7 +26,7 @@ class ExportingSubcommands(RuleSubcommands):
 
     def add_subcommands(self, add: Callable[..., CommandParser]) -> None:
         export = add("export", self.export, help="print the rules as the configuration of a cache in front")
-        export.add_argument("target", choices=TARGETS, metavar="TARGET", help=", ".join(TARGETS))
+        export.add_argument("target", choices=_TARGETS, metavar="TARGET", help=", ".join(_TARGETS))
         export.add_argument(
             "--release",
             type=int,
@@ -45,7 +48,7 @@ class ExportingSubcommands(RuleSubcommands):
         super().add_subcommands(add)
 
     def export(self, *, target: str, release: int | None, output: Path | None, **options: Any) -> object:
-        text = TARGETS[target].write(_rules_of(release), _placement(options))
+        text = _headers_of(release) if target == NAME else _written(target, release, options)
         if output is None:
             if not self.is_json:
                 self.stdout.write(text, ending="")
@@ -58,6 +61,28 @@ class ExportingSubcommands(RuleSubcommands):
         return {"target": target, "file": str(output)}
 
 
+def _written(target: str, number: int | None, options: dict[str, Any]) -> str:
+    try:
+        return TARGETS[target].write(_rules_of(number), _placement(options))
+    except Unsayable as error:
+        raise CannotExport(str(error)) from error
+
+
+def _headers_of(number: int | None) -> str:
+    """Return the file for a release that was built; without a number for what production serves."""
+    if number is None:
+        live = live_publication(channel_named("production"))
+        if live is None:
+            raise CannotExport(
+                "production serves nothing yet, so no file has headers.",
+                next_step="Name a release that was submitted, with --release.",
+            )
+        number = live.release_id
+    manifest = manifest_reader_of(release_numbered(number))
+    files = ((entry.path, manifest.header_sets[entry.header_set]) for entry in manifest.entries())
+    return "\n".join(headers_file(_rules_of(number), files)) + "\n"
+
+
 def _rules_of(number: int | None) -> RuleSet:
     if number is None:
         return current_rule_set()
@@ -68,13 +93,10 @@ def _rules_of(number: int | None) -> RuleSet:
 
 def _placement(options: dict[str, Any]) -> Placement:
     given = {"purge_from": tuple(options["purge_from"])} if options["purge_from"] else {}
-    try:
-        return Placement(
-            origin=options["origin"],
-            listen=options["listen"],
-            folder=options["folder"],
-            has_xkey=options["xkey"],
-            **given,
-        )
-    except Unsayable as error:
-        raise CannotExport(str(error)) from error
+    return Placement(
+        origin=options["origin"],
+        listen=options["listen"],
+        folder=options["folder"],
+        has_xkey=options["xkey"],
+        **given,
+    )

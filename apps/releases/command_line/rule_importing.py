@@ -124,5 +124,4 @@ def _paths(number: int | None) -> list[str]:
                 next_step="Name some with --path, or a release with --release.",
             )
         release = live.release
-    with manifest_reader_of(release) as manifest:
-        return sample(manifest, MOST_PATHS)
+    return sample(manifest_reader_of(release), MOST_PATHS)
