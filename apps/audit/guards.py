@@ -7,15 +7,26 @@ migration rebuilds that table: such a migration has to add its guards again, and
 the guard of another one reads: that guard has to be taken away meanwhile, with `RemoveGuard`.
 """
 
+import re
+
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
+
+# The seconds from one moment to another, which each database counts with words of its own; SQLite's has no
+# fractions.
+_SECONDS = re.compile(r"SECONDS\(([\w.]+), ([\w.]+)\)")
+_SECONDS_IN = {
+    "sqlite": r"(CAST(strftime('%s', \2) AS integer) - CAST(strftime('%s', \1) AS integer))",
+    "postgresql": r"EXTRACT(EPOCH FROM \2 - \1)",
+}
 
 
 class Guard(Operation):
     """Refuse `event` (INSERT, UPDATE or DELETE) on `table` with `message` where `condition` holds.
 
-    `condition` is a boolean SQL expression over NEW and OLD. The database raises
+    `condition` is a boolean SQL expression over NEW and OLD, in the SQL that SQLite and PostgreSQL share, and
+    `SECONDS(earlier, later)` for the time between two columns. The database raises
     `IntegrityError` with `message`, which starts with a stable word (`append_only: …`).
     """
 
@@ -57,10 +68,11 @@ class Guard(Operation):
 
     def _create(self, vendor: str) -> list[str]:
         message = self.message.replace("'", "''")
+        condition = _SECONDS.sub(_SECONDS_IN[vendor], self.condition)
         if vendor == "sqlite":
             return [
                 (
-                    f"CREATE TRIGGER {self.name} BEFORE {self.event} ON {self.table} WHEN {self.condition} "
+                    f"CREATE TRIGGER {self.name} BEFORE {self.event} ON {self.table} WHEN {condition} "
                     f"BEGIN SELECT RAISE(ABORT, '{message}'); END"
                 )
             ]
@@ -69,7 +81,7 @@ class Guard(Operation):
         return [
             (
                 f"CREATE FUNCTION {self.name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-                f"IF {self.condition} THEN RAISE EXCEPTION '{message.replace('%', '%%')}' "
+                f"IF {condition} THEN RAISE EXCEPTION '{message.replace('%', '%%')}' "
                 f"USING ERRCODE = 'integrity_constraint_violation'; END IF; RETURN {row}; END $$"
             ),
             (

@@ -351,6 +351,12 @@ class HostTaken(ReleaseRefusal):
     code = "host_taken"
 
 
+class AsksForLess(ReleaseRefusal):
+    """A host would go on to a channel that asks for less before something goes live."""
+
+    code = "asks_for_less"
+
+
 class UnknownHost(ReleaseRefusal):
     code = "unknown_host"
 

@@ -35,7 +35,7 @@ from apps.releases.models import (
 from apps.releases.release_report import report_of
 from apps.releases.release_report.documents import written
 from apps.releases.selectors import live_publication
-from apps.releases.selectors.emergencies import marks_of, open_request
+from apps.releases.selectors.emergencies import VALID_HOURS, marks_of, open_request
 from apps.releases.services import drafts, emergencies, freezes, holding, publishing, review
 from apps.releases.services.involvements import note_involvement
 from tests.conftest import MakeUser
@@ -241,12 +241,15 @@ def test_the_database_asks_for_two_who_have_no_part_in_it(
 
     def mark(**fields: object) -> EmergencyPublication:
         usual = {"request": request, "channel": asked.channel, "sequence": 2, "confirmed_by": amir}
-        return EmergencyPublication.objects.create(confirmed_at=now, **usual | fields)
+        return EmergencyPublication.objects.create(**usual | {"confirmed_at": now} | fields)
 
     refuse("not_approved", lambda: Publication.objects.create(**values))
     refuse("not_published", lambda: Release.objects.filter(pk=asked.pk).update(state="published"))
     for person in (administrator, editor, manager, once_involved):
         refuse("self_approval", partial(mark, confirmed_by=person))
+    for hours in (VALID_HOURS, -VALID_HOURS):
+        late = request.asked_at + timedelta(hours=hours) * 1.001
+        refuse("expired", partial(mark, confirmed_at=late))
     ask = partial(EmergencyRequest.objects.create, release=asked, manifest=asked.manifest, asked_at=now)
     refuse("forbidden", lambda: ask(asked_by=manager, reason="Half price."))
     with transaction.atomic():

@@ -16,6 +16,7 @@ from apps.releases.models import (
     Approval,
     Change,
     Channel,
+    Comment,
     Contributor,
     Involvement,
     Manifest,
@@ -315,6 +316,13 @@ def test_a_release_moves_only_along_its_life(world: World) -> None:
             owner=world.author, manifest=world.manifest, expected_result="x", rollback_note="y",
         ),
     )  # fmt: skip
+
+
+def test_a_release_is_rejected_by_who_says_why(world: World) -> None:
+    world.set_state(State.IN_REVIEW)
+    assert_refused("reason_missing", lambda: world.set_state(State.REJECTED))
+    Comment.objects.create(release=world.release, author=world.approver, kind="rejection", text="Too dark.")
+    world.set_state(State.REJECTED)
 
 
 def test_a_release_is_not_in_review_without_its_brief(world: World) -> None:

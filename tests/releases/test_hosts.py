@@ -4,8 +4,10 @@ import json
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,14 +18,15 @@ from apps.accounts.models import User
 from apps.assets import store
 from apps.audit.models import AuditEntry
 from apps.releases.channels.hosts import INDEX_NAME, MAX_HOST_CHARACTERS, HostFault, host_of
-from apps.releases.exceptions import ChannelKept, HostTaken, UnknownHost, WrongHost, WrongName
+from apps.releases.exceptions import AsksForLess, ChannelKept, HostTaken, UnknownHost, WrongHost, WrongName
 from apps.releases.history.signing import replace_key, verified
-from apps.releases.models import Channel, ChannelHost, Release
+from apps.releases.models import Channel, ChannelHost, FormerHost, Release
 from apps.releases.selectors import channel_named
-from apps.releases.services import channels, holding, hosts
+from apps.releases.services import channels, drafts, holding, hosts, publishing, review
 from apps.releases.services.channel_index import reconcile_index, write_index
 from apps.releases.services.making_channels import create_channel, remove_channel
 from apps.releases.tasks import reconcile_pointers
+from tests.releases.conftest import put
 from tests.releases.test_commands import refused, run
 
 Capture = pytest.CaptureFixture[str]
@@ -174,6 +177,99 @@ def test_a_host_is_one_channels_and_moves_only_when_told_and_to_something(
         ChannelHost.objects.create(channel=staging, host="a.example")
     with pytest.raises(IntegrityError, match="lower_case"), transaction.atomic():
         ChannelHost.objects.create(channel=staging, host="Big.example")
+
+
+@dataclass(frozen=True)
+class Two:
+    """production, which has www.example.com, and staging, which asks for less; visitors get both."""
+
+    strict: Channel
+    lax: Channel
+    actor: User
+
+    def add(self, channel: Channel, host: str) -> ChannelHost:
+        return hosts.add_host(channel=channel, host=host, actor=self.actor, is_moved=True)
+
+    def remove(self, host: str) -> None:
+        hosts.remove_host(channel=self.strict, host=host, actor=self.actor)
+
+
+@pytest.fixture
+def two(live: Release, editor: User, manager: User, administrator: User) -> Two:
+    staging = channel_named("staging")
+    release = drafts.create_release(
+        title="Try",
+        channel=staging,
+        changes=[put("index.html", "x")],
+        actor=editor,
+        expected_result="x",
+        rollback_note="y",
+    )
+    publishing.publish(release=review.submit(release=release, actor=editor), actor=manager)
+    two = Two(live.channel, staging, administrator)
+    two.add(two.strict, "www.example.com")
+    return two
+
+
+def past_services(two: Two, host: str) -> None:
+    """Take a host away and add it to the channel that asks for less, as a shell could."""
+    with transaction.atomic():
+        ChannelHost.objects.filter(host=host).delete()
+        ChannelHost.objects.create(channel=two.lax, host=host)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({}, "--required-approvals 1`"),
+        ({"is_protected": True}, "--required-approvals 1 --protected on`"),
+        ({"approver_group": "Legal and more"}, "--required-approvals 1 --approver-group 'Legal and more'`"),
+    ],
+)
+def test_a_host_goes_on_to_a_channel_that_asks_for_as_much(
+    two: Two, asked: dict[str, bool | str], words: str
+) -> None:
+    Group.objects.create(name="Legal and more")
+    channels.set_options(channel=two.strict, actor=two.actor, **asked)
+    two.strict.refresh_from_db()
+    with pytest.raises(AsksForLess) as refusal:
+        two.add(two.lax, "www.example.com")
+    assert words in refusal.value.next_step
+    host = ChannelHost.objects.filter(host="www.example.com")
+    for write in (
+        lambda: host.update(channel=two.lax),
+        lambda: host.update(host="a.example"),
+        lambda: past_services(two, "www.example.com"),
+    ):
+        with pytest.raises(IntegrityError, match="asks_for_less"), transaction.atomic():
+            write()
+    channels.set_requirements(channel=two.lax, approvals=1, actor=two.actor, **asked)
+    assert two.add(two.lax, "www.example.com").channel == two.lax
+    assert two.add(two.strict, "www.example.com").channel == two.strict
+
+
+def test_a_host_that_no_channel_has_any_more_is_no_way_around_that(two: Two) -> None:
+    two.remove("www.example.com")
+    for host in ("www.example.com", "*"):
+        with pytest.raises(AsksForLess, match=r"Visitors of production know www\.example\.com"):
+            two.add(two.lax, host)
+        with pytest.raises(IntegrityError, match="asks_for_less"), transaction.atomic():
+            ChannelHost.objects.create(channel=two.lax, host=host)
+    two.add(two.strict, "www.example.com")
+    assert not FormerHost.objects.exists()
+    assert two.add(two.lax, "*").channel == two.lax
+    with pytest.raises(AsksForLess):
+        two.remove("www.example.com")
+    with pytest.raises(IntegrityError, match="without its host"), transaction.atomic():
+        ChannelHost.objects.filter(host="www.example.com").delete()
+
+
+def test_a_host_that_nobody_visits_goes_anywhere(two: Two) -> None:
+    new = create_channel(name="new", hosts=["new.example"], actor=two.actor)
+    assert two.add(two.lax, "new.example").channel == two.lax
+    two.add(new, "newer.example")
+    remove_channel(channel=new, actor=two.actor)
+    assert two.add(two.lax, "newer.example").channel == two.lax
 
 
 def test_what_cannot_be_a_host_here_is_refused(

@@ -278,6 +278,27 @@ def purges(database: Migrating, known: Known) -> None:
     rows.update(state="done", done=2, finished_at=AT)
 
 
+def kept_by_guards(database: Migrating, known: Known) -> None:
+    hosts, former = database.rows("releases.ChannelHost"), database.rows("releases.FormerHost")
+    hosts.filter(host="example.org").delete()
+    assert former.get().channel_id == known.channel.pk
+    refuse("append_only", lambda: former.update(host="another.example"))
+    refuse("append_only", lambda: former.all()._raw_delete("migrating"))
+    lax = database.rows("releases.Channel").create(name="lax", required_approvals=0)
+    refuse("asks_for_less", lambda: hosts.create(channel=lax, host="example.org"))
+    hosts.create(channel=known.channel, host="example.org")
+    assert not former.exists()
+    lax.delete()
+    waiting = database.rows("releases.Release").filter(pk=known.waiting.pk)
+    refuse("reason_missing", lambda: waiting.update(state="rejected"))
+    late = {"channel": known.channel, "sequence": 4, "confirmed_by": known.ben}
+    request = database.rows("releases.EmergencyRequest").create(
+        release=known.waiting, manifest=known.waiting.manifest, asked_by=known.ann, asked_at=AT, reason="Now."
+    )
+    marks = database.rows("releases.EmergencyPublication")
+    refuse("expired", lambda: marks.create(request=request, confirmed_at=LATER, **late))
+
+
 STEPS: dict[str, Callable[[Migrating, Known], None]] = {
     "0003_channel_options": options,
     "0004_redirects": redirects,
@@ -298,6 +319,7 @@ STEPS: dict[str, Callable[[Migrating, Known], None]] = {
     "0019_cleared_manifests": cleared_manifests,
     "0020_open_drills": open_drills,
     "0021_purges": purges,
+    "0022_kept_by_guards": kept_by_guards,
 }
 
 

@@ -77,10 +77,10 @@ TABLE = {
     "comment": Rule(EDITORS, EVERY_STATE),
 }
 # Where a row may be moved past the services, when nothing else is written: all else goes with a publication,
-# with approvals, or without the digest that it had.
+# with approvals, with a reason, or without the digest that it had.
 MOVES: dict[State, set[State]] = {
     State.DRAFT: {State.WITHDRAWN},
-    State.IN_REVIEW: {State.REJECTED, State.WITHDRAWN},
+    State.IN_REVIEW: {State.WITHDRAWN},
     State.APPROVED: {State.WITHDRAWN},
     State.PUBLISHED: set(),
     State.SUPERSEDED: set(),

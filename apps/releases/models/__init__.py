@@ -6,7 +6,7 @@ from apps.releases.models.drills import Drill
 from apps.releases.models.emergencies import EmergencyPublication, EmergencyRequest
 from apps.releases.models.freezes import FreezeOverride, FreezeWindow
 from apps.releases.models.holds import Hold
-from apps.releases.models.hosts import ChannelHost
+from apps.releases.models.hosts import ChannelHost, FormerHost
 from apps.releases.models.manifests import Manifest, ManifestFile, RetainedNames
 from apps.releases.models.origins import Contributor, Origin, Resolution
 from apps.releases.models.previews import Preview
@@ -30,6 +30,7 @@ __all__ = [
     "Drill",
     "EmergencyPublication",
     "EmergencyRequest",
+    "FormerHost",
     "FreezeOverride",
     "FreezeWindow",
     "Hold",

@@ -26,3 +26,20 @@ class ChannelHost(models.Model):
 
     def __str__(self) -> str:
         return self.host
+
+
+class FormerHost(models.Model):
+    """A host that a channel with publications served last, and that no channel has now.
+
+    The database writes it when the host is taken away, and removes it when a channel has that host again: a
+    host goes on to a channel that asks for as much, also by way of none. Guards are in migration 0022.
+    """
+
+    host = models.CharField(max_length=MAX_HOST_CHARACTERS, primary_key=True)
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.host}, of {self.channel_id} before"

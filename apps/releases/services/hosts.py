@@ -1,5 +1,8 @@
 """Which host names a channel serves: in the database, from where the index in storage follows."""
 
+import shlex
+from collections.abc import Iterator, Mapping
+
 from django.conf import settings
 from django.db import transaction
 
@@ -7,8 +10,8 @@ from apps.accounts.models import User
 from apps.accounts.permissions import require
 from apps.audit.services import record
 from apps.releases.channels.hosts import ANY_HOST, HostFault, host_of
-from apps.releases.exceptions import HostTaken, UnknownHost, WrongHost
-from apps.releases.models import Channel, ChannelHost
+from apps.releases.exceptions import AsksForLess, HostTaken, UnknownHost, WrongHost
+from apps.releases.models import Channel, ChannelHost, FormerHost
 from apps.releases.services.channel_index import write_index
 
 
@@ -39,8 +42,9 @@ def ensure_hosts() -> list[ChannelHost]:
 def add_host(*, channel: Channel, host: str, actor: User, is_moved: bool = False) -> ChannelHost:
     """Let `channel` serve a host name; with `is_moved` also one that another channel has now.
 
-    A host is taken from another channel only if this one serves something. Raises `Forbidden`,
-    `WrongHost`, `HostTaken`.
+    A host is taken from another channel only if this one serves something. One whose visitors got what a
+    channel asked for goes on to a channel that asks for as much, also when no channel has had it meanwhile.
+    Raises `Forbidden`, `WrongHost`, `HostTaken`, `AsksForLess`.
     """
     require(actor, "releases.change_channel", to=f"change the hosts of {channel}")
     name = _checked(host)
@@ -49,6 +53,7 @@ def add_host(*, channel: Channel, host: str, actor: User, is_moved: bool = False
     held = ChannelHost.objects.filter(host=name).first()
     before = channels[held.channel_id] if held else None
     _refuse_taken(name, channel, before, is_moved=is_moved)
+    _refuse_less(name, channel, before, channels)
     row, _ = ChannelHost.objects.update_or_create(host=name, defaults={"channel": channel, "added_by": actor})
     record(
         actor=actor,
@@ -63,7 +68,11 @@ def add_host(*, channel: Channel, host: str, actor: User, is_moved: bool = False
 
 @transaction.atomic
 def remove_host(*, channel: Channel, host: str, actor: User) -> None:
-    """Let `channel` serve a host name no more. Raises `Forbidden`, `UnknownHost`, `HostTaken`."""
+    """Let `channel` serve a host name no more.
+
+    Raises `Forbidden`, `UnknownHost`, `HostTaken`, and `AsksForLess` where a channel that has every other
+    host would serve it, and asks for less.
+    """
     require(actor, "releases.change_channel", to=f"change the hosts of {channel}")
     list(Channel.objects.select_for_update(no_key=True).order_by("pk"))
     row = channel.hosts.filter(host=host.strip().lower()).first()
@@ -71,6 +80,13 @@ def remove_host(*, channel: Channel, host: str, actor: User) -> None:
         names = ", ".join(map(str, channel.hosts.all())) or "none"
         raise UnknownHost(f"{channel} does not serve {host!r}.", next_step=f"Its hosts: {names}.")
     _refuse_pinned(row.host)
+    if (
+        every := ChannelHost.objects.filter(host=ANY_HOST)
+        .exclude(pk=row.pk)
+        .select_related("channel")
+        .first()
+    ):
+        _refuse_laxer(row.host, every.channel, channel)
     row.delete()
     record(
         actor=actor,
@@ -120,6 +136,38 @@ def _refuse_taken(name: str, channel: Channel, before: Channel | None, *, is_mov
             f"{before} serves {name}, and {channel} has nothing for its visitors yet.",
             next_step=f"Publish a release on {channel} first.",
         )
+
+
+def _refuse_less(
+    name: str, channel: Channel, before: Channel | None, channels: Mapping[int, Channel]
+) -> None:
+    """Raise `AsksForLess` where a host would come from a channel, now or earlier, that asks for more."""
+    if before is not None:
+        _refuse_laxer(name, channel, before)
+    former = FormerHost.objects.all() if name == ANY_HOST else FormerHost.objects.filter(host=name)
+    for each in former.order_by("host"):
+        _refuse_laxer(each.host, channel, channels[each.channel_id])
+
+
+def _refuse_laxer(name: str, channel: Channel, before: Channel) -> None:
+    missing = list(_asked_for_less(channel, before))
+    if missing and before.publications.exists():
+        raise AsksForLess(
+            f"Visitors of {before} know {name}, and {channel} asks for less before something goes live.",
+            next_step="Let it ask for as much first, "
+            f"`scripts/manage channel set {channel} {' '.join(missing)}`, and then again."
+            " For it to ask for less afterwards takes another administrator.",
+        )
+
+
+def _asked_for_less(channel: Channel, than: Channel) -> Iterator[str]:
+    """Yield the options with which a channel would ask for as much as another one."""
+    if channel.required_approvals < than.required_approvals:
+        yield f"--required-approvals {than.required_approvals}"
+    if than.is_protected and not channel.is_protected:
+        yield "--protected on"
+    if than.approver_group and channel.approver_group != than.approver_group:
+        yield f"--approver-group {shlex.quote(than.approver_group.name)}"
 
 
 def _refuse_pinned(name: str) -> None:

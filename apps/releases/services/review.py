@@ -148,11 +148,10 @@ def reject(*, release: Release, reason: str, actor: User) -> Release:
         raise ReasonMissing(
             f"Release {release.pk} is not rejected without a reason.", next_step="Say what has to change."
         )
-    rejected = _step(
+    say(release, actor, reason, Comment.Kind.REJECTION)  # first: the database asks for it
+    return _step(
         release, State.REJECTED, step="rejected", action="reject", actor=actor, reason=reason.strip()
     )
-    say(release, actor, reason, Comment.Kind.REJECTION)
-    return rejected
 
 
 @transaction.atomic
