@@ -28,9 +28,25 @@ def actor_of(request: HttpRequest) -> User:
     return cast("User", request.user)
 
 
-def page_of[M: Model](request: HttpRequest, rows: QuerySet[M], *, size: int = ROWS_A_PAGE) -> Page[M]:
-    """Return the page of `rows` that `?page=` asks for; the nearest where there is no such page."""
-    return Paginator(rows, size).get_page(request.GET.get("page"))
+def page_of[M: Model, Row](
+    request: HttpRequest,
+    rows: QuerySet[M, Row],
+    *,
+    size: int = ROWS_A_PAGE,
+    name: str = "page",
+    count: int | None = None,
+    is_last: bool = False,
+) -> Page[Row]:
+    """Return the page of `rows` that `?page=`, or another `name`, asks for; the nearest to it that there is.
+
+    Where none is asked for that is the first, or the last. How many rows there are is counted unless it is
+    known; of none at all nothing is asked.
+    """
+    pages = Paginator(rows, size)
+    if count is not None:
+        pages.count = count
+        pages.object_list = rows if count else rows.none()
+    return pages.get_page(request.GET.get(name) or (pages.num_pages if is_last else 1))
 
 
 def refused(request: HttpRequest, refusal: Refusal) -> int:

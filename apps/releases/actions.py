@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from apps.accounts.models import User
 from apps.accounts.permissions import require
 from apps.refusals import Refusal
-from apps.releases.conflicts.standing import is_behind
 from apps.releases.exceptions import AlreadyApproved, BriefIncomplete, WrongState
-from apps.releases.models import Release
 from apps.releases.review.brief import in_words
-from apps.releases.selectors import is_promoted, live_publication, missing_brief
+from apps.releases.seen import Seen
+from apps.releases.selectors import missing_brief
 from apps.releases.services.freezes import refuse_frozen_for
 from apps.releases.services.holding import refuse_if_held
 from apps.releases.services.publishing import refuse_if_base_moved
@@ -46,13 +45,13 @@ class _Step:
     verb: str
     done: str
     sources: tuple[State, ...]
-    refuse: Callable[[Release, User], None] | None = None
-    applies: Callable[[Release], bool] = lambda release: True
+    refuse: Callable[[Seen, User], None] | None = None
+    applies: Callable[[Seen], bool] = lambda seen: True
 
-    def action(self, release: Release, actor: User) -> Action:
-        why_not = ""
+    def action(self, seen: Seen, actor: User) -> Action:
+        why_not, release = "", seen.release
         try:
-            self._check(release, actor)
+            self._check(seen, actor)
         except Refusal as refusal:
             why_not = str(refusal)
         return Action(
@@ -60,10 +59,11 @@ class _Step:
             self.label.format(channel=release.channel),
             is_allowed=not why_not,
             why_not=why_not,
-            is_next=release.state in self.sources and self.applies(release),
+            is_next=release.state in self.sources and self.applies(seen),
         )
 
-    def _check(self, release: Release, actor: User) -> None:
+    def _check(self, seen: Seen, actor: User) -> None:
+        release = seen.release
         require(actor, f"releases.{self.permission}", to=self.verb.format(release=f"release {release.pk}"))
         now = State(release.state)
         if now not in self.sources:
@@ -71,15 +71,15 @@ class _Step:
                 f"Release {release.pk} is {now.label} and cannot be {self.done}.", next_step=NEXT_STEPS[now]
             )
         if self.refuse:
-            self.refuse(release, actor)
+            self.refuse(seen, actor)
 
 
-def actions_for(release: Release, actor: User) -> dict[str, Action]:
-    """Return every step of a release's life by its name, in the order of that life, as it is for `actor`.
+def actions_for(seen: Seen, actor: User) -> dict[str, Action]:
+    """Return every step of the release's life by its name, in the order of that life, as it is for `actor`.
 
     The answer is advice for a page: the services decide again, under lock, when a step is taken.
     """
-    return {step.name: step.action(release, actor) for step in _STEPS}
+    return {step.name: step.action(seen, actor) for step in _STEPS}
 
 
 def main_action(actions: dict[str, Action]) -> Action | None:
@@ -88,32 +88,34 @@ def main_action(actions: dict[str, Action]) -> Action | None:
     return next((action for action in forward if action.is_next), None)
 
 
-def _refuse_unready(release: Release, actor: User) -> None:
-    if missing := missing_brief(release):
+def _refuse_unready(seen: Seen, actor: User) -> None:
+    if missing := missing_brief(seen.release):
         raise BriefIncomplete(f"Missing: {in_words(missing)}.", next_step="Complete the brief.")
-    refuse_if_base_moved(release)
+    refuse_if_base_moved(seen.release, seen)
 
 
-def _refuse_second_approval(release: Release, actor: User) -> None:
+def _refuse_second_approval(seen: Seen, actor: User) -> None:
+    release = seen.release
     refuse_outsider(release, actor)
     refuse_own_work(release, actor)
     if release.approvals.filter(manifest=release.manifest_id, approver=actor).exists():
         raise AlreadyApproved("You have approved it already.", next_step="Somebody else has to, too.")
 
 
-def _refuse_unpublishable(release: Release, actor: User) -> None:
+def _refuse_unpublishable(seen: Seen, actor: User) -> None:
+    release = seen.release
     refuse_if_held(release.channel)
-    refuse_if_base_moved(release)
+    refuse_if_base_moved(release, seen)
     refuse_frozen_for(release.channel, actor)
 
 
-def _refuse_to_rebase(release: Release, actor: User) -> None:
-    refuse_to_rebase_promoted(release)
-    refuse_unless_behind(release, live_publication(release.channel))
+def _refuse_to_rebase(seen: Seen, actor: User) -> None:
+    refuse_to_rebase_promoted(seen.release, is_promoted=seen.is_promoted)
+    refuse_unless_behind(seen.release, seen.live)
 
 
-def _can_be_rebased(release: Release) -> bool:
-    return is_behind(release, live_publication(release.channel)) and not is_promoted(release)
+def _can_be_rebased(seen: Seen) -> bool:
+    return seen.is_behind and not seen.is_promoted
 
 
 _OPEN = (State.DRAFT, State.IN_REVIEW, State.APPROVED)

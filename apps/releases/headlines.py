@@ -11,18 +11,14 @@ from apps.accounts.models import User
 from apps.accounts.permissions import who_may
 from apps.releases.actions import Action
 from apps.releases.channels.schedule_life import when
-from apps.releases.models import Publication, Release, Schedule
+from apps.releases.models import Publication, Schedule
 from apps.releases.review.brief import LABELS
 from apps.releases.rolling_back.retention import KeptNames
+from apps.releases.seen import Seen
 from apps.releases.selectors import (
-    approvals_needed,
-    approvals_that_hold,
-    live_publication,
     missing_brief,
     publication_after,
     rejection_of,
-    request_for_changes,
-    waiting_schedules,
 )
 from apps.releases.transitions import State
 
@@ -37,9 +33,9 @@ class Headline:
     since: datetime | None = None
 
 
-def headline(release: Release, actions: dict[str, Action], reader: User) -> Headline:
+def headline(seen: Seen, actions: dict[str, Action], reader: User) -> Headline:
     """Say where the release stands, and what `reader`, who has these `actions`, can do about it."""
-    return _HEADLINES[State(release.state)](release, actions, reader)
+    return _HEADLINES[State(seen.release.state)](seen, actions, reader)
 
 
 def counted(number: int, noun: str) -> str:
@@ -67,11 +63,11 @@ def _until(kept: KeptNames) -> str:
     return more if kept.not_before <= timezone.now() else f"until {day} at least, and {more}"
 
 
-def _draft(release: Release, actions: dict[str, Action], reader: User) -> Headline:
-    if missing := [LABELS[name].lower() for name in missing_brief(release)]:
+def _draft(seen: Seen, actions: dict[str, Action], reader: User) -> Headline:
+    if missing := [LABELS[name].lower() for name in missing_brief(seen.release)]:
         verb = "is" if len(missing) == 1 else "are"
         return Headline(f"Draft: {_listed(missing)} {verb} missing.")
-    asked = request_for_changes(release)
+    asked = seen.request_for_changes
     if asked:
         may = _may(actions["submit"], "releases.submit_release", reader, "submit it again")
         return Headline(f"Back in draft: {asked.actor or asked.actor_name} asked for changes{may}")
@@ -79,8 +75,8 @@ def _draft(release: Release, actions: dict[str, Action], reader: User) -> Headli
     return Headline(f"Draft: the brief is complete{may}")
 
 
-def _in_review(release: Release, actions: dict[str, Action], reader: User) -> Headline:
-    given, needed = len(approvals_that_hold(release)), approvals_needed(release.channel)
+def _in_review(seen: Seen, actions: dict[str, Action], reader: User) -> Headline:
+    given, needed = len(seen.approvals), seen.approvals_needed
     waiting = f"Waiting for {counted(needed, 'approval')}"
     if given:
         waiting += f", {NUMBERS[given] if given < len(NUMBERS) else given} given"
@@ -88,22 +84,22 @@ def _in_review(release: Release, actions: dict[str, Action], reader: User) -> He
     return Headline(waiting + _may(actions["approve"], "releases.approve_release", reader, f"give {one}"))
 
 
-def _approved(release: Release, actions: dict[str, Action], reader: User) -> Headline:
-    names = _listed([str(approval.approver) for approval in approvals_that_hold(release)])
+def _approved(seen: Seen, actions: dict[str, Action], reader: User) -> Headline:
+    names = _listed([str(approval.approver) for approval in seen.approvals])
     approved = f"Approved by {names}" if names else "Approved: nobody has to be asked"
-    if goes_live := waiting_schedules(release=release, action=Schedule.Action.PUBLISH).first():
+    if goes_live := seen.waiting(Schedule.Action.PUBLISH):
         approved += f", scheduled for {when(goes_live)}"
-    publish_it = f"publish it to {release.channel}"
+    publish_it = f"publish it to {seen.release.channel}"
     return Headline(approved + _may(actions["publish"], "releases.publish_release", reader, publish_it))
 
 
-def _published(release: Release, actions: dict[str, Action], reader: User) -> Headline:
-    live = live_publication(release.channel)
-    return Headline(f"Live on {release.channel} since", live.published_at if live else None)
+def _published(seen: Seen, actions: dict[str, Action], reader: User) -> Headline:
+    since = seen.live.published_at if seen.live else None
+    return Headline(f"Live on {seen.release.channel} since", since)
 
 
-def _superseded(release: Release, actions: dict[str, Action], reader: User) -> Headline:
-    after = publication_after(release)
+def _superseded(seen: Seen, actions: dict[str, Action], reader: User) -> Headline:
+    release, after = seen.release, publication_after(seen.release)
     if after is None:
         return Headline(f"Was live on {release.channel}.")
     if after.kind == Publication.Kind.ROLLBACK:
@@ -113,15 +109,15 @@ def _superseded(release: Release, actions: dict[str, Action], reader: User) -> H
     )
 
 
-def _rejected(release: Release, actions: dict[str, Action], reader: User) -> Headline:
-    entry = rejection_of(release)
+def _rejected(seen: Seen, actions: dict[str, Action], reader: User) -> Headline:
+    entry = rejection_of(seen.release)
     words = f"Rejected by {entry.actor or entry.actor_name}" if entry else "Rejected"
     reason = f": {_quoted(entry.details.get('reason', ''))}" if entry else ""
     may = _may(actions["reopen"], "releases.change_release", reader, "take it back to draft")
     return Headline(words + reason + may)
 
 
-def _withdrawn(release: Release, actions: dict[str, Action], reader: User) -> Headline:
+def _withdrawn(seen: Seen, actions: dict[str, Action], reader: User) -> Headline:
     return Headline("Withdrawn: it will not go live.")
 
 
@@ -142,7 +138,7 @@ def _listed(words: list[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
 
 
-_HEADLINES: dict[State, Callable[[Release, dict[str, Action], User], Headline]] = {
+_HEADLINES: dict[State, Callable[[Seen, dict[str, Action], User], Headline]] = {
     State.DRAFT: _draft,
     State.IN_REVIEW: _in_review,
     State.APPROVED: _approved,

@@ -6,23 +6,24 @@ from apps.accounts.models import User
 from apps.releases.actions import Action, actions_for, main_action
 from apps.releases.headlines import headline
 from apps.releases.models import Channel, Release
+from apps.releases.seen import Seen
 from apps.releases.services import channels, publishing, review
 from tests.releases.conftest import MakeRelease, put
 
 
 def allowed(release: Release, user: User) -> set[str]:
     release.refresh_from_db()
-    return {action.name for action in actions_for(release, user).values() if action.is_allowed}
+    return {action.name for action in actions_for(Seen(release), user).values() if action.is_allowed}
 
 
 def words(release: Release, user: User) -> str:
     release.refresh_from_db()
-    return headline(release, actions_for(release, user), user).text
+    return headline(Seen(release), actions_for(Seen(release), user), user).text
 
 
 def main(release: Release, user: User) -> Action:
     release.refresh_from_db()
-    found = main_action(actions_for(release, user))
+    found = main_action(actions_for(Seen(release), user))
     assert found is not None
     return found
 
@@ -103,11 +104,11 @@ def test_an_approved_release_is_published_by_who_may(approved: Release, editor: 
 
 
 def test_a_live_release_can_only_be_reverted_and_says_since_when(live: Release, administrator: User) -> None:
-    actions = actions_for(live, administrator)
+    actions = actions_for(Seen(live), administrator)
 
     assert allowed(live, administrator) == {"revert"}
     assert main_action(actions) is None
-    found = headline(live, actions, administrator)
+    found = headline(Seen(live), actions, administrator)
     assert found.text == "Live on production since"
     assert found.since is not None
 
@@ -150,7 +151,7 @@ def test_a_withdrawn_release_is_at_its_end(spring: Release, editor: User, admini
 def test_a_step_that_comes_later_says_what_comes_first(
     spring: Release, administrator: User, name: str
 ) -> None:
-    action = actions_for(spring, administrator)[name]
+    action = actions_for(Seen(spring), administrator)[name]
 
     assert not action.is_next
     assert "is draft and cannot be" in action.why_not

@@ -9,6 +9,7 @@ from apps.accounts.models import User
 from apps.releases.actions import actions_for
 from apps.releases.exceptions import NotAnApprover
 from apps.releases.models import Approval, Release
+from apps.releases.seen import Seen
 from apps.releases.selectors import approvals_of, reviews_for, standings_of
 from apps.releases.services import channels, review
 
@@ -29,7 +30,7 @@ def test_only_members_of_the_group_approve(asked: Release, manager: User, other_
     with pytest.raises(NotAnApprover, match="mona is not in the group legal") as refusal:
         review.approve(release=asked, digest=digest, actor=other_manager)
     assert refusal.value.next_step == "Ask one of its members: ben."
-    assert "not in the group legal" in actions_for(asked, other_manager)["approve"].why_not
+    assert "not in the group legal" in actions_for(Seen(asked), other_manager)["approve"].why_not
     with pytest.raises(IntegrityError, match="not_an_approver"), transaction.atomic():
         Approval.objects.create(release=asked, manifest_id=digest, approver=other_manager)
     assert (asked in reviews_for(manager), asked in reviews_for(other_manager)) == (True, False)

@@ -1,5 +1,6 @@
 """Each page of releases takes as many queries on a site with many of everything as on one with few."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -226,6 +227,16 @@ def test_each_page_takes_as_many_queries_for_many_as_for_few(grow: Grow, adminis
     print(table)
     grown = {name for name in few if len(few[name]) != len(many[name])}
     assert not grown, "\n".join([table, *(f"\n{name}\n" + "\n".join(many[name]) for name in sorted(grown))])
+
+
+def test_no_page_of_a_release_asks_the_same_twice(grow: Grow, administrator: User) -> None:
+    names = {name: address for name, address in pages(grow.by(FEW)).items() if " of a " in name}
+    asked = {
+        name: [sql for sql, times in Counter(queries).items() if times > 1]
+        for name, queries in counted(staff_client(administrator), names).items()
+        if not name.startswith("releases_release_compare")
+    }
+    assert {name: twice for name, twice in asked.items() if twice} == {}
 
 
 def test_no_page_is_left_out(grow: Grow) -> None:

@@ -12,6 +12,7 @@ from apps.releases.conflicts.combinations import Contenders, combination_of
 from apps.releases.conflicts.text_merging import Labels
 from apps.releases.conflicts.texts import marked_merge, mergeable, merges_cleanly, typed_merge
 from apps.releases.models import Release
+from apps.releases.seen import Seen
 from apps.releases.services.combining import Take, combine, refuse_to_combine
 
 _DRAFTS_SHOWN = 50
@@ -86,7 +87,7 @@ def _show(
         chosen=chosen,
         chosen_numbers=[each.pk for each in chosen],
         typed_title=request.POST.get("title", " + ".join(each.title for each in (release, *chosen))),
-        edit=actions_for(release, actor_of(request))["edit"],
+        edit=actions_for(Seen(release), actor_of(request))["edit"],
         **_conflicts(request, [release, *chosen] if chosen else []),
     )
 

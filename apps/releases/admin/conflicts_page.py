@@ -14,10 +14,10 @@ from apps.refusals import Refusal
 from apps.releases.actions import actions_for
 from apps.releases.comparing.texts import compare
 from apps.releases.conflicts.reports import ConflictRow, conflict_rows
-from apps.releases.conflicts.standing import Conflict, Kind, Standing, is_behind, standing_of
+from apps.releases.conflicts.standing import Conflict, Kind, Standing
 from apps.releases.conflicts.texts import labels_of, marked_merge, texts_of, typed_merge
 from apps.releases.models import Release
-from apps.releases.selectors import live_publication
+from apps.releases.seen import Seen
 from apps.releases.services import rebasing
 from apps.releases.services.rebasing import Choice, Decision
 
@@ -43,11 +43,10 @@ def conflicts_page(request: HttpRequest, release: Release) -> HttpResponse:
 
 def conflict_page(request: HttpRequest, release: Release) -> HttpResponse:
     """Show one conflict: what each side did, and the merge where it is text; on POST decide about it."""
-    live = live_publication(release.channel)
-    standing = standing_of(release, live) if is_behind(release, live) else None
-    conflict = _named(standing, request.GET.get("name", ""))
+    seen = Seen(release)
+    conflict = _named(_standing(seen), request.GET.get("name", ""))
     if request.method != "POST":
-        return _show_one(request, release, conflict)
+        return _show_one(request, seen, conflict)
     typed = request.POST.get("content")
     try:
         decision = _decision(request.POST.get("choice", ""), conflict, typed)
@@ -55,7 +54,7 @@ def conflict_page(request: HttpRequest, release: Release) -> HttpResponse:
     except ValueError:
         return HttpResponseBadRequest("There is no such choice.", content_type="text/plain")
     except Refusal as refusal:
-        return _show_one(request, release, conflict, typed=typed, status=refused(request, refusal))
+        return _show_one(request, Seen(release), conflict, typed=typed, status=refused(request, refusal))
     messages.success(request, f"Decided about {conflict.in_words}. Until the rebase it can be decided anew.")
     return HttpResponseRedirect(reverse("admin:releases_release_conflicts", args=[release.pk]))
 
@@ -88,6 +87,11 @@ def _take(request: HttpRequest, release: Release) -> str:
     raise KeyError(step)
 
 
+def _standing(seen: Seen) -> Standing | None:
+    """Return how the release stands to what is live, None where it was begun on that."""
+    return seen.standing if seen.is_behind else None
+
+
 def _named(standing: Standing | None, name: str) -> Conflict:
     found = next((each for each in standing.conflicts if each.label == name), None) if standing else None
     if found is None:
@@ -103,9 +107,8 @@ def _decision(choice: str, conflict: Conflict, typed: str | None) -> Decision:
 
 
 def _show_all(request: HttpRequest, release: Release, *, status: int = 200) -> HttpResponse:
-    live = live_publication(release.channel)
-    is_moved = is_behind(release, live)
-    standing = standing_of(release, live) if is_moved else None
+    seen = Seen(release)
+    standing = _standing(seen)
     page = Paginator(standing.conflicts if standing else (), ROWS_A_PAGE).get_page(request.GET.get("page"))
     rows = [(row, address_of(release, row.conflict)) for row in conflict_rows(release, list(page))]
     return render(
@@ -114,23 +117,24 @@ def _show_all(request: HttpRequest, release: Release, *, status: int = 200) -> H
         title=f"Conflicts · release {release.pk}",
         status=status,
         release=release,
-        live=live,
+        live=seen.live,
         standing=standing,
         decided=release.resolutions.count() if standing else 0,
         page=page,
         rows=rows,
-        rebase=actions_for(release, actor_of(request))["rebase"],
+        rebase=actions_for(seen, actor_of(request))["rebase"],
     )
 
 
 def _show_one(
     request: HttpRequest,
-    release: Release,
+    seen: Seen,
     conflict: Conflict,
     *,
     typed: str | None = None,
     status: int = 200,
 ) -> HttpResponse:
+    release = seen.release
     row = conflict_rows(release, [conflict])[0]
     return render(
         request,
@@ -140,15 +144,15 @@ def _show_one(
         release=release,
         row=row,
         conflict=conflict,
-        rebase=actions_for(release, actor_of(request))["rebase"],
-        **_merge_of(release, row, typed),
+        rebase=actions_for(seen, actor_of(request))["rebase"],
+        **_merge_of(seen, row, typed),
         **_sides_of(conflict),
     )
 
 
-def _merge_of(release: Release, row: ConflictRow, typed: str | None) -> dict[str, Any]:
+def _merge_of(seen: Seen, row: ConflictRow, typed: str | None) -> dict[str, Any]:
     """Return what the text area holds: what was typed, what was decided, or the merge with its markers."""
-    merged = marked_merge(row.conflict, labels_of(release, live_publication(release.channel)))
+    merged = marked_merge(row.conflict, labels_of(seen.release, seen.live))
     if merged is None:
         return {"content": None, "clashes": 0}
     decided = row.decision.blob if row.decision else None

@@ -8,7 +8,7 @@ from apps.accounts.models import User
 from apps.accounts.staff_pages import actor_of
 from apps.refusals import Refusal
 from apps.releases.exceptions import StaleDigest
-from apps.releases.models import Release
+from apps.releases.models import EmergencyRequest, Release
 from apps.releases.selectors.emergencies import VALID_HOURS, emergency_of, open_request
 from apps.releases.services import emergencies
 from apps.releases.transitions import State
@@ -18,12 +18,13 @@ def emergency_section(request: HttpRequest, release: Release) -> dict[str, Any]:
     """Return what was asked for and by whom, and what its reader can do about it."""
     is_due, actor = release.state == State.IN_REVIEW, actor_of(request)
     asked = open_request(release) if is_due else None
+    was_live = release.state in (State.PUBLISHED, State.SUPERSEDED)
     return {
         "is_emergency_due": is_due and (asked is not None or actor.has_perm(emergencies.MAY)),
         "emergency_request": asked,
-        "why_no_emergency": _why_not(release, actor) if is_due else "",
+        "why_no_emergency": _why_not(release, asked, actor) if is_due else "",
         "emergency_hours": VALID_HOURS,
-        "emergency": emergency_of(release),
+        "emergency": emergency_of(release) if was_live else None,
     }
 
 
@@ -52,8 +53,7 @@ def _refuse_other_digest(release: Release, typed: QueryDict) -> None:
         )
 
 
-def _why_not(release: Release, actor: User) -> str:
-    asked = open_request(release)
+def _why_not(release: Release, asked: EmergencyRequest | None, actor: User) -> str:
     try:
         if asked:
             emergencies.refuse_confirmation(release, asked, actor)

@@ -57,10 +57,10 @@ class PreviewRow:
 def preview_section(request: HttpRequest, release: Release, form: PreviewForm | None) -> dict[str, Any]:
     """Return what the section, and the link at the top of the page, show."""
     reader = actor_of(request)
-    opened = list(open_previews_of(release))
-    since = changes_since(release, opened)
-    now = preview_of_now(release)
     is_possible = release.state not in STATES_WITHOUT_PREVIEWS
+    opened = list(open_previews_of(release)) if is_possible else []
+    since = changes_since(release, opened)
+    now = preview_of_now(release, opened)
     return {
         "preview_link": address_of(now) if now else "",
         "previews": [_row(preview, release, reader, since.get(preview.pk, 0)) for preview in opened],

@@ -11,7 +11,7 @@ from apps.releases.exceptions import StaleDigest
 from apps.releases.models import Release
 from apps.releases.review.brief import brief_of
 from apps.releases.review.findings import lint_of
-from apps.releases.selectors import approvals_that_hold, live_publication
+from apps.releases.seen import Seen
 from apps.releases.services import publishing
 from apps.releases.services.freezes import freeze_of, in_words
 
@@ -55,7 +55,8 @@ def _refuse_other_digest(release: Release, digest: str) -> None:
 
 
 def _show(request: HttpRequest, release: Release, *, status: int = 200) -> HttpResponse:
-    live, freeze = live_publication(release.channel), freeze_of(release.channel)
+    seen, freeze = Seen(release), freeze_of(release.channel)
+    live = seen.live
     return render(
         request,
         "releases/release/publish.html",
@@ -69,9 +70,9 @@ def _show(request: HttpRequest, release: Release, *, status: int = 200) -> HttpR
         if release.manifest
         else None,
         lint=lint_of(release),
-        approvals=approvals_that_hold(release),
+        approvals=seen.approvals,
         stated=brief_of(release),
         frozen=f"{in_words(freeze, release.channel)}." if freeze else "",
         typed=request.POST.get("override", ""),
-        action=actions_for(release, actor_of(request))["publish"],
+        action=actions_for(seen, actor_of(request))["publish"],
     )

@@ -12,16 +12,18 @@ from apps.releases.exceptions import InvalidRedirect, RedirectLoop, TooManyRedir
 from apps.releases.manifest import Redirect
 from apps.releases.models import Release
 from apps.releases.redirects.rows import redirect_rows_of
-from apps.releases.redirects.selectors import redirect_changes_of, redirects_of
+from apps.releases.redirects.selectors import base_redirects
 from apps.releases.redirects.values import typed_source
+from apps.releases.seen import Seen
 from apps.releases.selectors import threads_by_path
 from apps.releases.services.redirects import put_redirect
 
 
-def redirect_section(request: HttpRequest, release: Release, form: RedirectForm | None) -> dict[str, Any]:
+def redirect_section(request: HttpRequest, seen: Seen, form: RedirectForm | None) -> dict[str, Any]:
     """Return what the section shows: a page of the changes, and one of the redirects that stay."""
-    changes = Paginator(redirect_changes_of(release), ROWS_A_PAGE).get_page(request.GET.get("redirects"))
-    kept = _kept(request, release)
+    release = seen.release
+    changes = Paginator(seen.redirect_changes, ROWS_A_PAGE).get_page(request.GET.get("redirects"))
+    kept = _kept(request, seen)
     return {
         "redirect_page": changes,
         "redirect_rows": redirect_rows_of(release, changes),
@@ -52,7 +54,8 @@ def put_typed_redirect(request: HttpRequest, release: Release, form: RedirectFor
     return True
 
 
-def _kept(request: HttpRequest, release: Release) -> Page[Redirect]:
-    changed = set(release.redirect_changes.values_list("source", flat=True))
-    kept = [redirect for source, redirect in sorted(redirects_of(release).items()) if source not in changed]
+def _kept(request: HttpRequest, seen: Seen) -> Page[Redirect]:
+    changed = {change.source for change in seen.redirect_changes}
+    before = base_redirects(seen.release)
+    kept = [redirect for source, redirect in sorted(before.items()) if source not in changed]
     return Paginator(kept, ROWS_A_PAGE).get_page(request.GET.get("kept"))

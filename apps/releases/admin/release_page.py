@@ -23,9 +23,9 @@ from apps.releases.admin.standing_section import standing_section
 from apps.releases.comparing.change_rows import rows_of
 from apps.releases.headlines import headline
 from apps.releases.models import Release
+from apps.releases.seen import Seen
 from apps.releases.selectors import (
     built_manifest_of,
-    change_counts,
     changes_of,
     entries_about,
     threads_by_path,
@@ -135,24 +135,24 @@ def _show(
     redirect: RedirectForm | None = None,
     preview: PreviewForm | None = None,
 ) -> HttpResponse:
-    reader = actor_of(request)
-    actions = actions_for(release, reader)
+    reader, seen = actor_of(request), Seen(release)
+    actions = actions_for(seen, reader)
     context = {
         "release": release,
-        "headline": headline(release, actions, reader),
+        "headline": headline(seen, actions, reader),
         "progress": progress_of(release),
         "brief": brief or BriefForm(instance=release),
         "has_typed_brief": brief is not None,
         "typed": typed or {},
         **_steps(actions),
-        **_changes(request, release),
+        **_changes(request, seen),
         **findings_section(release),
-        **redirect_section(request, release, redirect),
+        **redirect_section(request, seen, redirect),
         **preview_section(request, release, preview),
-        **review_section(request, release),
+        **review_section(request, seen),
         **drill_section(request, release),
-        **standing_section(release),
-        **schedule_section(request, release),
+        **standing_section(seen),
+        **schedule_section(request, seen),
         **emergency_section(request, release),
         **rules_section(release),
         **_history(release),
@@ -178,18 +178,21 @@ def _steps(actions: dict[str, Action]) -> dict[str, Any]:
     }
 
 
-def _changes(request: HttpRequest, release: Release) -> dict[str, Any]:
-    counts = change_counts(release)
+def _changes(request: HttpRequest, seen: Seen) -> dict[str, Any]:
+    release, counts = seen.release, seen.changes
     kind = request.GET.get("kind", "")
     kind = kind if kind in _CHANGE_KINDS else ""
-    page = page_of(request, changes_of(release, kind=kind))
+    numbers = changes_of(release, kind=kind).values_list("pk", flat=True)
+    page = page_of(request, numbers, count=getattr(counts, kind or "total"))
+    # What is shown of a change is read of those on the page only: not of all that are sorted by path for it.
+    changes = list(changes_of(release).filter(pk__in=list(page)))
     return {
         "counts": counts,
         "kind": kind,
         "kinds": [(name, getattr(counts, name)) for name in _CHANGE_KINDS],
         "page": page,
-        "rows": rows_of(page, built_manifest_of(release)),
-        "said_of": threads_by_path(release, [change.asset.path for change in page]),
+        "rows": rows_of(changes, built_manifest_of(release)),
+        "said_of": threads_by_path(release, [change.asset.path for change in changes]),
         "are_few": counts.total <= _FEW,
     }
 

@@ -8,7 +8,7 @@ from apps.refusals import Refusal
 from apps.releases.actions import actions_for
 from apps.releases.comparing.impact import impact_between
 from apps.releases.models import Release
-from apps.releases.selectors import live_publication
+from apps.releases.seen import Seen
 from apps.releases.services.reverting import revert
 
 
@@ -32,15 +32,16 @@ def revert_page(request: HttpRequest, release: Release) -> HttpResponse:
 
 
 def _show(request: HttpRequest, release: Release, *, status: int = 200) -> HttpResponse:
+    seen = Seen(release)
     return render(
         request,
         "releases/release/revert.html",
         title=f"Revert release {release.pk}",
         status=status,
         release=release,
-        live=live_publication(release.channel),
+        live=seen.live,
         impact=impact_between(release.manifest, release.base_manifest, is_patient="count" in request.GET)
         if release.manifest
         else None,
-        action=actions_for(release, actor_of(request))["revert"],
+        action=actions_for(seen, actor_of(request))["revert"],
     )

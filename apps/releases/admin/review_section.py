@@ -2,41 +2,36 @@
 
 from typing import Any
 
-from django.core.paginator import Page, Paginator
+from django.core.paginator import Page
 from django.http import HttpRequest
 
 from apps.accounts.models import User
 from apps.accounts.permissions import require
-from apps.accounts.staff_pages import ROWS_A_PAGE, actor_of
+from apps.accounts.staff_pages import actor_of, page_of
 from apps.refusals import Refusal
 from apps.releases.models import Comment, Release
 from apps.releases.review.brief import brief_of
 from apps.releases.review.checklist import checklist_of
-from apps.releases.selectors import (
-    approvals_needed,
-    conversation_of,
-    open_threads,
-    request_for_changes,
-    standings_of,
-    threads_of,
-)
+from apps.releases.seen import Seen
+from apps.releases.selectors import comment_counts, conversation_of, threads_of
 
 
-def review_section(request: HttpRequest, release: Release) -> dict[str, Any]:
+def review_section(request: HttpRequest, seen: Seen) -> dict[str, Any]:
     """Return what the parts of the page show that concern the review."""
-    standings, stated, talk = standings_of(release), brief_of(release), _talk(request, release)
-    held = [standing.approval for standing in standings if standing.holds]
+    release, stated = seen.release, brief_of(seen.release)
+    counts = comment_counts(release)
+    talk = _talk(request, release, counts.threads)
     return {
         "stated": stated,
         "missing": stated.missing,
-        "approvals": held,
-        "standings": standings,
-        "asked": request_for_changes(release),
+        "approvals": seen.approvals,
+        "standings": seen.standings,
+        "asked": seen.request_for_changes,
         "checklist": checklist_of(
             stated,
-            open_comments=open_threads(release),
-            approvals=len(held),
-            needed=approvals_needed(release.channel),
+            open_comments=counts.open_threads,
+            approvals=len(seen.approvals),
+            needed=seen.approvals_needed,
         ),
         "talk": talk,
         "threads": threads_of(talk),
@@ -53,7 +48,6 @@ def why_no_comment(release: Release, reader: User) -> str:
     return ""
 
 
-def _talk(request: HttpRequest, release: Release) -> Page[Comment]:
+def _talk(request: HttpRequest, release: Release, count: int) -> Page[Comment]:
     """Return the page of the conversation that is asked for; without that, the newest."""
-    pages = Paginator(conversation_of(release), ROWS_A_PAGE)
-    return pages.get_page(request.GET.get("talk") or pages.num_pages)
+    return page_of(request, conversation_of(release), name="talk", count=count, is_last=True)

@@ -18,7 +18,7 @@ from apps.accounts.selectors import time_zone_of
 from apps.accounts.staff_pages import actor_of, refused, render
 from apps.refusals import Refusal
 from apps.releases.models import Release, Schedule
-from apps.releases.selectors import live_publication, schedules_of
+from apps.releases.seen import Seen
 from apps.releases.services import scheduling
 from apps.releases.transitions import State
 
@@ -105,9 +105,9 @@ def _apply(
     return f"Scheduled: {scheduling.in_words(made)}. Until then it can be called off below."
 
 
-def schedule_section(request: HttpRequest, release: Release) -> dict[str, Any]:
+def schedule_section(request: HttpRequest, seen: Seen) -> dict[str, Any]:
     """Return what a release's own page says of its schedules."""
-    found = list(schedules_of(release))
+    release, found = seen.release, seen.schedules
     waiting = [each for each in found if each.state == Schedule.State.WAITING]
     settled = [each for each in found if each.state != Schedule.State.WAITING]
     return {
@@ -140,14 +140,15 @@ def _offset_choice(moment: datetime, zone: ZoneInfo) -> tuple[str, str]:
 
 
 def _show(request: HttpRequest, release: Release, form: ScheduleForm, *, status: int = 200) -> HttpResponse:
+    seen = Seen(release)
     return render(
         request,
         "releases/release/schedule.html",
         title=f"Schedule release {release.pk}",
         status=status,
         release=release,
-        live=live_publication(release.channel),
+        live=seen.live,
         form=form,
         is_live=release.state == State.PUBLISHED,
-        **schedule_section(request, release),
+        **schedule_section(request, seen),
     )

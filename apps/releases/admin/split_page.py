@@ -7,6 +7,7 @@ from apps.accounts.staff_pages import actor_of, page_of, refused, render
 from apps.refusals import Refusal
 from apps.releases.actions import actions_for
 from apps.releases.models import Release
+from apps.releases.seen import Seen
 from apps.releases.selectors import change_counts, changes_of
 from apps.releases.services.splitting import KINDS, Selection, split
 
@@ -54,5 +55,5 @@ def _show(
         kinds=KINDS,
         selection=selection or Selection(),
         typed_title=request.POST.get("title", f"{release.title} (part)"),
-        edit=actions_for(release, actor_of(request))["edit"],
+        edit=actions_for(Seen(release), actor_of(request))["edit"],
     )

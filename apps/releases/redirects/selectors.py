@@ -15,7 +15,7 @@ from apps.releases.selectors import open_manifest
 
 def redirect_changes_of(release: Release) -> QuerySet[RedirectChange]:
     """Return the changes of redirects of a release, by source."""
-    return release.redirect_changes.select_related("release").order_by("source")
+    return release.redirect_changes.order_by("source")
 
 
 def base_redirects(release: Release) -> dict[str, Redirect]:

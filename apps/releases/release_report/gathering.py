@@ -62,6 +62,7 @@ def report_of(release: Release) -> ReleaseReport:
     """Return all that is known of a release. Long lists are cut; the counts are whole."""
     counts, manifest = change_counts(release), built_manifest_of(release)
     publications = _publications(release)
+    rules = list(release.rules.select_related("rule").order_by("order", "rule__slug"))
     views = _views(publications)
     return ReleaseReport(
         release=release.pk,
@@ -70,7 +71,7 @@ def report_of(release: Release) -> ReleaseReport:
         channel=release.channel.name,
         digest=release.manifest_id or "",
         brief=tuple(_brief(release)),
-        assumptions=tuple(_assumptions(release, manifest)),
+        assumptions=tuple(_assumptions(release, manifest, rules)),
         counts=counts_in_words(counts),
         change_count=counts.total,
         changes=tuple(map(_change_line, changes_of(release)[:CHANGES_LISTED])),
@@ -80,7 +81,7 @@ def report_of(release: Release) -> ReleaseReport:
         ),
         approvals=tuple(_approvals(release)),
         comments=tuple(_comments(release)),
-        checks=tuple(_checks(release, manifest)),
+        checks=tuple(_checks(release, manifest, rules)),
         publications=tuple(_publication_lines(release, publications, views)),
         metrics=tuple(_metrics(release, manifest, publications, views)),
         entries=tuple(
@@ -101,11 +102,12 @@ def _brief(release: Release) -> Iterator[Field]:
     yield Field("Where a user notices it", release.noticed_at)
 
 
-def _assumptions(release: Release, manifest: ManifestReader | None) -> Iterator[Field]:
+def _assumptions(
+    release: Release, manifest: ManifestReader | None, rules: list[CacheRuleVersion]
+) -> Iterator[Field]:
     """Yield what the release was built on: where that is other by now, what it promises may not hold."""
     base = f"release {release.base_id}, digest {release.base_manifest_id}" if release.base_id else "nothing"
     yield Field("Base", base)
-    rules = release.rules.select_related("rule").order_by("order", "rule__slug")
     yield Field("Cache rules", ", ".join(f"{each.rule.slug} version {each.number}" for each in rules))
     manner = manifest.manner if manifest else ""
     yield Field("References between files", manner or "left as they were uploaded")
@@ -131,8 +133,9 @@ def _comments(release: Release) -> Iterator[CommentLine]:
         yield CommentLine(str(each.author), clock(each.created_at), deed, each.path, each.text)
 
 
-def _checks(release: Release, manifest: ManifestReader | None) -> Iterator[CheckLine]:
-    versions = list(release.rules.select_related("rule").order_by("order", "rule__slug"))
+def _checks(
+    release: Release, manifest: ManifestReader | None, versions: list[CacheRuleVersion]
+) -> Iterator[CheckLine]:
     type_of = partial(_media_type, manifest)
     for version in versions:
         yield _examples_of(version, versions, type_of)

@@ -22,6 +22,7 @@ from apps.releases.selectors.channels import (
 from apps.releases.selectors.conversations import (
     Thread,
     changed_path,
+    comment_counts,
     comment_numbered,
     conversation_of,
     open_threads,
@@ -86,6 +87,7 @@ __all__ = [
     "changes_of",
     "channel_named",
     "channels_with_live",
+    "comment_counts",
     "comment_numbered",
     "conversation_of",
     "count_of",

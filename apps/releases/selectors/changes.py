@@ -29,7 +29,7 @@ def changes_of(release: Release, *, kind: str = "") -> QuerySet[Change]:
         "changed": Q(kind=Change.Kind.PUT, replaced_blob__isnull=False),
         "removed": Q(kind=Change.Kind.REMOVE),
     }
-    changes = release.changes.select_related("release", "asset", "version__blob", "replaced_blob")
+    changes = release.changes.select_related("asset", "version__blob", "replaced_blob")
     return changes.filter(kinds.get(kind, Q())).order_by("asset__path")
 
 
@@ -46,15 +46,16 @@ def neighbours_of(change: Change) -> tuple[Change | None, Change | None]:
     return before, changes.filter(asset__path__gt=path).first()
 
 
-def change_counts(release: Release) -> ChangeCounts:
-    """Count the changes of a release by what they do to the base."""
+def change_counts(release: Release, *, redirects: int | None = None) -> ChangeCounts:
+    """Count the changes of a release by what they do to the base; `redirects` where they are counted."""
     put = Q(kind=Change.Kind.PUT)
     counts = release.changes.aggregate(
         added=Count("pk", filter=put & Q(replaced_blob=None)),
         changed=Count("pk", filter=put & ~Q(replaced_blob=None)),
         removed=Count("pk", filter=~put),
     )
-    return ChangeCounts(**counts, redirects=release.redirect_changes.count())
+    count = release.redirect_changes.count() if redirects is None else redirects
+    return ChangeCounts(**counts, redirects=count)
 
 
 def count_of(changes: QuerySet[Any]) -> Coalesce:

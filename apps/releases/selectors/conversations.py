@@ -1,7 +1,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from django.db.models import OuterRef, QuerySet, Subquery, Value
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from apps.audit.models import AuditEntry
@@ -20,6 +20,14 @@ class Thread:
     is_resolved: bool
 
 
+@dataclass(frozen=True, slots=True)
+class CommentCounts:
+    """How many threads a release has, and how many of them nobody has settled."""
+
+    threads: int
+    open_threads: int
+
+
 def conversation_of(release: Release) -> QuerySet[Comment]:
     """Return the comments that begin a thread, on the release and on its changes, oldest first.
 
@@ -32,6 +40,8 @@ def conversation_of(release: Release) -> QuerySet[Comment]:
 def threads_of(comments: Iterable[Comment]) -> list[Thread]:
     """Return comments of `conversation_of` with their answers: one query for all of them."""
     begun = list(comments)
+    if not begun:
+        return []
     answers: dict[int, list[Comment]] = {}
     given = Comment.objects.filter(answers__in=[comment.pk for comment in begun])
     for answer in given.select_related("author").order_by("pk"):
@@ -43,17 +53,24 @@ def threads_of(comments: Iterable[Comment]) -> list[Thread]:
 
 
 def threads_by_path(release: Release, paths: Iterable[str]) -> dict[str, list[Thread]]:
-    """Return the threads on those changes, by path."""
+    """Return the threads on those changes, by path; None of them is no query."""
     found: dict[str, list[Thread]] = {}
     for thread in threads_of(conversation_of(release).filter(path__in=list(paths)).exclude(path="")):
         found.setdefault(thread.comment.path, []).append(thread)
     return found
 
 
+def comment_counts(release: Release) -> CommentCounts:
+    """Count the threads of a release, and those that nobody has settled; one query."""
+    begun = release.comments.filter(answers=None).annotate(is_resolved=_is_resolved())
+    return CommentCounts(
+        **begun.aggregate(threads=Count("pk"), open_threads=Count("pk", filter=~Q(is_resolved=True)))
+    )
+
+
 def open_threads(release: Release) -> int:
     """Count the threads of a release that nobody has settled."""
-    begun = release.comments.filter(answers=None).annotate(is_resolved=_is_resolved())
-    return begun.exclude(is_resolved=True).count()
+    return comment_counts(release).open_threads
 
 
 def comment_numbered(release: Release, number: int) -> Comment:

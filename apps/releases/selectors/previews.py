@@ -34,15 +34,20 @@ def previews_to_settle() -> QuerySet[Preview]:
     return Preview.objects.filter(is_to_be_written | is_to_be_removed).order_by("pk")
 
 
-def preview_of_now(release: Release) -> Preview | None:
+def preview_of_now(release: Release, opened: Iterable[Preview] | None = None) -> Preview | None:
     """Return the newest preview of what the release holds: of its digest, or of the draft that it is.
 
-    One that asks for a password comes after those that do not, since a link to it is not enough.
+    One that asks for a password comes after those that do not, since a link to it is not enough. `opened`
+    are those that have not ended, where they are known.
     """
-    fitting = Q(is_of_draft=True) if release.state == Release.State.DRAFT else Q(manifest=release.manifest_id)
-    return (
-        open_previews_of(release).filter(fitting, manifest__isnull=False).order_by("password", "-pk").first()
-    )
+    is_draft = release.state == Release.State.DRAFT
+    fitting = [
+        preview
+        for preview in (open_previews_of(release) if opened is None else opened)
+        if preview.manifest_id
+        and (preview.is_of_draft if is_draft else preview.manifest_id == release.manifest_id)
+    ]
+    return min(fitting, key=lambda preview: (preview.password != "", -preview.pk), default=None)
 
 
 def address_of(preview: Preview) -> str:

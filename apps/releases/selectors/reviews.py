@@ -84,12 +84,13 @@ def reviews_for(user: User) -> QuerySet[Release]:
     )
 
 
-def approvals_needed(channel: Channel) -> int:
+def approvals_needed(channel: Channel, *, has_live: bool | None = None) -> int:
     """Return how many approvals a release for `channel` needs: none for its very first publication.
 
-    On a protected channel that takes approvals as well.
+    On a protected channel that takes approvals as well. `has_live` says whether it serves something, where
+    that is known.
     """
-    is_asked_for = channel.is_protected or channel.publications.exists()
+    is_asked_for = channel.is_protected or (channel.publications.exists() if has_live is None else has_live)
     return channel.required_approvals if is_asked_for else 0
 
 

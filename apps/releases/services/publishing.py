@@ -9,7 +9,6 @@ from apps.audit.services import record
 from apps.releases.channels.freezing import Freeze
 from apps.releases.channels.schedule_life import settle_by
 from apps.releases.channels.who_was_first import done_by, first_words
-from apps.releases.conflicts.standing import is_behind, standing_of
 from apps.releases.exceptions import (
     AlreadyLive,
     ApprovalsMissing,
@@ -23,10 +22,10 @@ from apps.releases.exceptions import (
 from apps.releases.files import manifest_file
 from apps.releases.models import Channel, Manifest, Publication, Release
 from apps.releases.rolling_back.wholeness import refuse_unless_whole
+from apps.releases.seen import Seen
 from apps.releases.selectors import (
     approvals_needed,
     approvals_of,
-    is_promoted,
     live_publication,
     next_tag,
     publication_before,
@@ -186,12 +185,16 @@ def refuse_other_channel(release: Release, channel: Channel) -> None:
         )
 
 
-def refuse_if_base_moved(release: Release) -> None:
-    """Raise `BaseMoved`, naming the paths in conflict, where the channel serves another base by now."""
-    live = live_publication(release.channel)
-    if not is_behind(release, live):
+def refuse_if_base_moved(release: Release, seen: Seen | None = None) -> None:
+    """Raise `BaseMoved`, naming the paths in conflict, where the channel serves another base by now.
+
+    A page has `seen` the release already; a service, which decides, looks at it anew.
+    """
+    seen = seen or Seen(release)
+    live = seen.live
+    if not seen.is_behind:
         return
-    conflicts = [conflict.in_words for conflict in standing_of(release, live).conflicts]
+    conflicts = [conflict.in_words for conflict in seen.standing.conflicts]
     named = ", ".join(conflicts[:_NAMED_CONFLICTS])
     more = f" and {len(conflicts) - _NAMED_CONFLICTS} more" if len(conflicts) > _NAMED_CONFLICTS else ""
     both = f"Changed in both: {named}{more}." if conflicts else "No path was changed in both."
@@ -200,7 +203,7 @@ def refuse_if_base_moved(release: Release) -> None:
         f"{release.channel} serves {now}, and release {release.pk} was begun on "
         f"{f'release {release.base_id}' if release.base_id else 'an empty channel'}. {both}",
         next_step="Promote it again: that asks what would change now."
-        if is_promoted(release)
+        if seen.is_promoted
         else f"Rebase it: on its page, or with `scripts/manage release rebase {release.pk}`.",
     )
 

@@ -158,9 +158,9 @@ def refuse_unless_behind(release: Release, live: Publication | None) -> None:
         )
 
 
-def refuse_to_rebase_promoted(release: Release) -> None:
+def refuse_to_rebase_promoted(release: Release, *, is_promoted: bool) -> None:
     """Raise `PromotedContent` where another base would make another digest than was served."""
-    if is_promoted(release):
+    if is_promoted:
         raise PromotedContent(
             f"Release {release.pk} promotes exactly what was served elsewhere; on another base it would be"
             " something else.",
@@ -192,7 +192,7 @@ def _looked_at(release: Release) -> tuple[Release, Publication | None, Standing]
         raise WrongState(
             f"Release {release.pk} is {now.label} and cannot be rebased.", next_step=NEXT_STEPS[now]
         )
-    refuse_to_rebase_promoted(release)
+    refuse_to_rebase_promoted(release, is_promoted=is_promoted(release))
     live = live_publication(release.channel)
     refuse_unless_behind(release, live)
     return release, live, compute_standing(release, live)
