@@ -1,6 +1,9 @@
 """The page that compares any two things: at an address to be shared, filtered, a page at a time."""
 
+import html
+import re
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -15,6 +18,8 @@ from apps.accounts.models import User
 from apps.releases.admin import compare_page
 from apps.releases.comparing import tallies
 from apps.releases.files import manifest_file
+from apps.releases.manifest import Reach
+from apps.releases.manifest.digest import starts_bucket
 from apps.releases.models import Release
 from apps.releases.selectors import live_publication
 from apps.releases.services import redirects
@@ -82,6 +87,25 @@ def test_a_page_leads_on_by_the_last_path_of_the_one_before(
     assertContains(second, "js/old.js</a>")
     assertContains(second, "First page")
     assertNotContains(second, 'rel="next"')
+
+
+def test_a_page_that_found_too_little_in_time_says_where_it_stopped_and_leads_on(
+    live: Release, publish: Publish, viewer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boundary, *_ = (path for path in (f"m/{number}.css" for number in range(4_000)) if starts_bucket(path))
+    publish(put("a.txt", "a"), put(boundary, "m"), remove("js/old.js"))
+    monkeypatch.setattr("apps.releases.manifest.pair.BUCKETS_AT_ONCE", 1)
+    monkeypatch.setattr(compare_page, "Reach", partial(Reach, ranges=1))
+    first = compare(viewer, 1, 2, type="text/css", kind="added")
+    assertContains(first, "Of the first paths that may differ, none fits.")
+    assertContains(first, f"those before <code>{boundary}</code>")
+    assertContains(first, "Look on →")
+    on = re.search(r'href="([^"]+)#paths" rel="next"', first.content.decode())
+    assert on
+    rest = staff_client(viewer).get(html.unescape(on[1]))
+    assertContains(rest, f"{boundary}</a>")
+    assertContains(rest, "First page")
+    assertNotContains(rest, "Look on")
 
 
 def test_a_channel_has_a_link_that_stays(moved: Release, manager: User, viewer: User) -> None:

@@ -3,9 +3,11 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -13,7 +15,16 @@ from hypothesis import strategies as st
 
 from apps.releases.manifest import ManifestFault, ManifestReader, ManifestWriter, diff
 from apps.releases.manifest.digest import Row, bucket_rows
-from apps.releases.manifest.pair import EVERYTHING, KINDS, Pair, Wanted, changed_buckets, joined
+from apps.releases.manifest.pair import (
+    EVERYTHING,
+    KINDS,
+    DifferingRow,
+    Pair,
+    Reach,
+    Wanted,
+    changed_buckets,
+    joined,
+)
 from tests.releases.test_manifest import BOUNDARIES, LONG, PATHS, SHORT, relaxed, sha
 
 TYPES = ("text/css", "image/png", "image/svg+xml")
@@ -136,6 +147,52 @@ def test_a_page_reads_on_where_the_one_before_ended(tmp_path: Path) -> None:
         while page := [row[0] for row in islice(pair.rows(Wanted(after=max(read, default=""))), 7)]:
             read += page
     assert read == paths
+
+
+@relaxed
+@given(before=SITES, after=SITES, wanted=WANTED)
+def test_who_does_not_wait_for_the_end_reads_on_where_he_stopped(
+    tmp_path: Path, before: Site, after: Site, wanted: Wanted
+) -> None:
+    write(tmp_path / "old", before)
+    write(tmp_path / "new", after)
+    found: list[DifferingRow] = []
+    with (
+        mock.patch("apps.releases.manifest.pair.BUCKETS_AT_ONCE", 1),
+        ManifestReader(tmp_path / "old") as old,
+        ManifestReader(tmp_path / "new") as new,
+        Pair(old, new) as pair,
+    ):
+        whole, choice, reach = list(pair.rows(wanted)), wanted, Reach(ranges=2)
+        found += pair.rows(choice, reach=reach)
+        while reach.stopped_at:
+            assert all(row[0] < reach.stopped_at for row in found)
+            choice, reach = replace(wanted, start=reach.stopped_at), Reach(ranges=2)
+            found += pair.rows(choice, reach=reach)
+    assert found == whole
+
+
+def test_the_manifest_with_fewer_paths_leads(tmp_path: Path) -> None:
+    each = {"header_set": SHORT, "media_type": "text/css", "fingerprint": "", "original": "", "link": ""}
+    many: Site = {f"{number:05}": {**each, "blob": "a"} for number in range(5_000)}
+    write(tmp_path / "many", many)
+    write(tmp_path / "one", {"04000": {**each, "blob": "b"}})
+    steps = []
+    with ManifestReader(tmp_path / "many") as old, ManifestReader(tmp_path / "one") as new:
+        for before, after in ((old, new), (new, old)):
+            with Pair(before, after) as pair:
+                count = 0
+
+                def step() -> int:
+                    nonlocal count
+                    count += 1
+                    return 0
+
+                pair.db.set_progress_handler(step, 10)
+                rows = list(pair.rows(Wanted(kinds=frozenset({"changed"}))))
+                assert [row[:2] for row in rows] == [("04000", "changed")]
+                steps.append(count)
+    assert max(steps) < 100, "not a step for each of five thousand paths"
 
 
 def test_only_ranges_that_differ_are_read_and_none_of_them_is_long(

@@ -1,6 +1,7 @@
 """Going back: what it would change, what it needs of storage, and undoing it as often as one likes."""
 
 import json
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from apps.caching.defaults import DEFAULT_RULES
 from apps.caching.serialisation import as_json
 from apps.caching.services import add_version
 from apps.releases.exceptions import BlobsMissing, ManifestMissing
+from apps.releases.manifest import Reach
+from apps.releases.manifest.digest import starts_bucket
 from apps.releases.manifest.writer import file_sha256
 from apps.releases.models import Channel, Manifest, Publication, Release
 from apps.releases.rolling_back import wholeness
@@ -240,6 +243,20 @@ def test_a_page_looks_at_the_first_contents_and_the_service_at_all(
     with pytest.raises(BlobsMissing, match="lacks 1 of the contents"):
         publishing.roll_back(channel=live.channel, reason="broken", actor=manager)
     assert live_on(live.channel).sequence == 2
+
+
+def test_a_page_that_found_nothing_that_comes_back_in_time_does_not_say_that_all_is_there(
+    live: Release, publish: Publish, manager: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boundary = next(path for path in (f"m/{number}" for number in range(4_000)) if starts_bucket(path))
+    publish(put(boundary, "comes back"))
+    publish(put("a.txt", "goes"), remove(boundary))
+    monkeypatch.setattr("apps.releases.manifest.pair.BUCKETS_AT_ONCE", 1)
+    monkeypatch.setattr(wholeness, "kept_tally", lambda old, new: None)
+    assert "each content that comes back." in page_of(live.channel, manager, 2)
+    monkeypatch.setattr(wholeness, "Reach", partial(Reach, ranges=1))
+    assert "and its digest, but none of the contents that come back yet." in page_of(live.channel, manager, 2)
+    assert "each content that comes back." in page_of(live.channel, manager, 2, query="?count=1")
 
 
 def test_a_page_reads_no_manifest_that_this_machine_has_read(

@@ -22,6 +22,7 @@ from apps.releases.comparing.looks import ON_ITS_OWN, Look
 from apps.releases.comparing.tallies import quick_tally, tally_of
 from apps.releases.comparing.texts import visible
 from apps.releases.exceptions import UnknownComparable, UnknownRelease
+from apps.releases.manifest import Reach
 from apps.releases.manifest.tally import HeaderChange, Tally
 
 ROWS_A_PAGE = 50
@@ -60,8 +61,9 @@ def compare_page(request: HttpRequest) -> HttpResponse:
     choice = _filter(request)
     try:
         with _comparison(*names, is_counted="count" in request.GET) as comparison:
-            rows = list(islice(comparison.rows(choice), ROWS_A_PAGE + 1))
-            return _show(request, comparison, choice, rows)
+            reach = Reach()
+            rows = list(islice(comparison.rows(choice, reach), ROWS_A_PAGE + 1))
+            return _show(request, comparison, choice, rows, reach.stopped_at)
     except (UnknownComparable, UnknownRelease) as refusal:
         refused(request, refusal)
         return _ask(request, *names, status=404)
@@ -118,6 +120,7 @@ def _filter(request: HttpRequest) -> Filter:
         request.GET.get("below", "").strip().removeprefix("/"),
         request.GET.get("type", "").strip(),
         request.GET.get("after", ""),
+        request.GET.get("start", ""),
     )
 
 
@@ -148,7 +151,9 @@ def _ask(request: HttpRequest, old: str, new: str, *, status: int = 200) -> Http
     )
 
 
-def _show(request: HttpRequest, comparison: Comparison, choice: Filter, rows: list[Row]) -> HttpResponse:
+def _show(
+    request: HttpRequest, comparison: Comparison, choice: Filter, rows: list[Row], stopped_at: str
+) -> HttpResponse:
     old, new, tally = comparison.old, comparison.new, comparison.tally
     shown, typed, redirects = rows[:ROWS_A_PAGE], _typed(choice), comparison.redirects()
     view = "admin:releases_release_compare_file"
@@ -163,7 +168,8 @@ def _show(request: HttpRequest, comparison: Comparison, choice: Filter, rows: li
         comparison=comparison,
         choice=choice,
         rows=[(row, addresses[row.path]) for row in shown],
-        following=_following(old, new, typed, rows),
+        following=_following(old, new, typed, rows, stopped_at),
+        stopped_at=stopped_at,
         kinds=_kinds(tally),
         is_counted=tally is not None,
         permanent=compare_address(old.permanent, new.permanent, **typed),
@@ -176,9 +182,12 @@ def _show(request: HttpRequest, comparison: Comparison, choice: Filter, rows: li
     )
 
 
-def _following(old: Comparable, new: Comparable, typed: dict[str, str], rows: list[Row]) -> str:
+def _following(
+    old: Comparable, new: Comparable, typed: dict[str, str], rows: list[Row], stopped_at: str
+) -> str:
+    """Return where it goes on: behind the last row that is shown, or where nobody has looked yet."""
     if len(rows) <= ROWS_A_PAGE:
-        return ""
+        return compare_address(old.name, new.name, **typed, start=stopped_at) if stopped_at else ""
     return compare_address(old.name, new.name, **typed, after=rows[ROWS_A_PAGE - 1].path)
 
 

@@ -14,6 +14,7 @@ from apps.releases.manifest import (
     Difference,
     Entry,
     ManifestFault,
+    Reach,
     RedirectDifference,
     Wanted,
     diff,
@@ -28,12 +29,15 @@ KIND_CHOICES = ("added", "changed", "removed", MOVED, "headers", "following")
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which rows are wanted: of one kind ("" for all), below a prefix, of a media type, behind a path."""
+    """Which rows are wanted: of one kind ("" for all), below a prefix, of a media type, behind a path, or
+    from one on.
+    """
 
     kind: str = ""
     below: str = ""
     media_type: str = ""
     after: str = ""
+    start: str = ""
 
     @property
     def pattern(self) -> str:
@@ -44,7 +48,7 @@ class Filter:
     @property
     def wanted(self) -> Wanted:
         kinds = frozenset({self.kind} if self.kind else KINDS)
-        return Wanted(kinds, self.below, self.after, self.pattern)
+        return Wanted(kinds, self.below, self.after, self.pattern, self.start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +96,18 @@ class Comparison:
         """What cannot be known of either side yet."""
         return (*self.old.notes, *self.new.notes)
 
-    def rows(self, choice: Filter) -> Iterator[Row]:
-        """Yield the rows that are wanted, by path. Raises `ManifestMissing` where a file has gone.
+    def rows(self, choice: Filter, reach: Reach | None = None) -> Iterator[Row]:
+        """Yield the rows that are wanted, by path, as far as `reach` goes.
 
         What was moved is neither among what was added nor among what was removed, if one of these is asked
-        for; if everything is, both of its paths are.
+        for; if everything is, both of its paths are. Raises `ManifestMissing` where a file has gone.
         """
         if choice.kind == MOVED:
             yield from self._moves(choice)
             return
         wanted, within = self.tally.narrowed(choice.wanted) if self.tally else (choice.wanted, None)
         try:
-            for difference in diff(self.old.reader, self.new.reader, wanted, within=within):
+            for difference in diff(self.old.reader, self.new.reader, wanted, within=within, reach=reach):
                 row = self._row(difference)
                 if not (choice.kind and (row.moved_from or row.moved_to)):
                     yield row

@@ -7,7 +7,7 @@ taken, `reader` looks things up, `writer` builds, `diff` compares,
 
 from apps.releases.manifest.diff import Difference, RedirectDifference, diff, diff_redirects
 from apps.releases.manifest.format import Entry, Finding, ManifestFault, Redirect, Representation
-from apps.releases.manifest.pair import Wanted
+from apps.releases.manifest.pair import Reach, Wanted
 from apps.releases.manifest.path_index import PathIndex
 from apps.releases.manifest.reader import ManifestReader, ServedRow
 from apps.releases.manifest.writer import ManifestWriter
@@ -20,6 +20,7 @@ __all__ = [
     "ManifestReader",
     "ManifestWriter",
     "PathIndex",
+    "Reach",
     "Redirect",
     "RedirectDifference",
     "Representation",

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from apps.releases.manifest.format import Entry, Redirect
-from apps.releases.manifest.pair import EVERYTHING, DifferingRow, Pair, Range, Wanted
+from apps.releases.manifest.pair import EVERYTHING, DifferingRow, Pair, Range, Reach, Wanted
 from apps.releases.manifest.reader import ManifestReader
 
 
@@ -27,15 +27,16 @@ def diff(
     wanted: Wanted = EVERYTHING,
     *,
     within: list[Range] | None = None,
+    reach: Reach | None = None,
 ) -> Iterator[Difference]:
     """Yield the paths in which two manifests differ, sorted; None stands for an empty manifest.
 
     Only those that are `wanted`. Only buckets whose digests differ are read (of these only those `within`,
-    where it is known that no others hold what is wanted), and what is alike in them stays within SQLite: see
-    `pair`.
+    where it is known that no others hold what is wanted), as far as `reach` goes, and what is alike in them
+    stays within SQLite: see `pair`.
     """
     with Pair(old, new) as pair:
-        for row in pair.rows(wanted, within):
+        for row in pair.rows(wanted, within, reach):
             yield difference_of(row)
 
 

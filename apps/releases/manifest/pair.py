@@ -31,7 +31,7 @@ blob that was uploaded, where the path came or went, and the fingerprint on eith
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which differences are wanted: of these kinds, below a prefix, behind a path, of a media type.
+    """Which differences are wanted: of these kinds, below a prefix, behind a path or from one on, of a type.
 
     `media_type` may hold `*`. A path is of a type if it is so on either side.
     """
@@ -40,11 +40,12 @@ class Wanted:
     below: str = ""
     after: str = ""
     media_type: str = "*"
+    start: str = ""
 
     def within(self, ends: Range) -> Range | None:
         """Return the part of a range that can hold what is wanted, or None."""
         behind = f"{self.after}\0" if self.after else ""
-        first, following = max(ends[0], self.below, behind), min(ends[1], self.below + LAST)
+        first, following = max(ends[0], self.below, behind, self.start), min(ends[1], self.below + LAST)
         return (first, following) if first < following else None
 
 
@@ -52,6 +53,25 @@ EVERYTHING = Wanted()
 # Which paths of a side are read: those of a range, or those of a table.
 _WITHIN = "{0}.path >= ? AND {0}.path < ?"
 _AMONG = "{0}.path IN (SELECT path FROM temp.among)"
+
+
+@dataclass(slots=True)
+class Reach:
+    """How far somebody reads who does not wait for the end: so many ranges that may differ, one or more.
+
+    From `stopped_at` on nothing was read then; it is "" where everything was.
+    """
+
+    ranges: int = 6
+    stopped_at: str = ""
+
+    def has(self, ends: Range) -> bool:
+        """Say whether this range is still read, and count it."""
+        if not self.ranges:
+            self.stopped_at = ends[0]
+            return False
+        self.ranges -= 1
+        return True
 
 
 def changed_buckets(old: ManifestReader | None, new: ManifestReader | None) -> list[Range]:
@@ -103,8 +123,13 @@ class Pair:
     ) -> None:
         self.db.close()
 
-    def rows(self, wanted: Wanted = EVERYTHING, within: list[Range] | None = None) -> Iterator[DifferingRow]:
-        """Yield what differs and is wanted, in the order of its paths.
+    def rows(
+        self,
+        wanted: Wanted = EVERYTHING,
+        within: list[Range] | None = None,
+        reach: Reach | None = None,
+    ) -> Iterator[DifferingRow]:
+        """Yield what differs and is wanted, in the order of its paths, as far as `reach` goes.
 
         `within` are the buckets that hold all of it, where that is known: no others are read then.
         """
@@ -114,6 +139,8 @@ class Pair:
         came = self._came_sql(wanted, f"n.path, 'added', {nothing}, {_columns('n')}")
         ranges = self.ranges if within is None else joined(within)
         for ends in filter(None, map(wanted.within, ranges)):
+            if reach and not reach.has(ends):
+                return
             yield from merge(self._read(changed, ends), self._read(came, ends), key=lambda row: row[0])
 
     def facts(self, among: Iterable[str] | None = None) -> Iterator[Fact]:
@@ -155,12 +182,23 @@ class Pair:
         kinds = wanted.kinds - {"added"}
         if not kinds or self.old is None:
             return ""
+        first, both = "o", "old_paths AS o LEFT JOIN new_paths AS n ON n.path = o.path"
         differs = f"n.path IS NULL OR {self._differs()}"
+        if "removed" not in kinds:  # then a path has to be on both sides: the side with fewer leads
+            first, both = self._shorter_first()
+            differs = self._differs()
         of_kind = "" if len(kinds) == len(KINDS) - 1 else f"AND kind IN ({_quoted(kinds)})"
         return f"""
-            SELECT {columns} FROM old_paths AS o LEFT JOIN new_paths AS n ON n.path = o.path
-            WHERE {those.format("o")} AND ({differs}) {of_kind} {self._of_type(wanted, "on")}
-            ORDER BY o.path"""  # noqa: S608 - ours
+            SELECT {columns} FROM {both}
+            WHERE {those.format(first)} AND ({differs}) {of_kind} {self._of_type(wanted, "on")}
+            ORDER BY {first}.path"""  # noqa: S608 - ours
+
+    def _shorter_first(self) -> tuple[str, str]:
+        """Return the side that has fewer paths, and what joins the other one to it in this order."""
+        old, new = (reader.path_count if reader else 0 for reader in (self.old, self.new))
+        if new < old:
+            return "n", "new_paths AS n CROSS JOIN old_paths AS o ON o.path = n.path"
+        return "o", "old_paths AS o CROSS JOIN new_paths AS n ON n.path = o.path"
 
     def _came_sql(self, wanted: Wanted, columns: str, those: str = _WITHIN) -> str:
         if "added" not in wanted.kinds or self.new is None:

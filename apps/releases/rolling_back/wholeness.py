@@ -21,7 +21,7 @@ from apps.assets.disk import in_parallel
 from apps.releases.comparing.tallies import kept_tally
 from apps.releases.exceptions import BlobsMissing, ManifestMissing
 from apps.releases.files import manifest_file
-from apps.releases.manifest import Entry, ManifestReader, Wanted, diff
+from apps.releases.manifest import Entry, ManifestReader, Reach, Wanted, diff
 from apps.releases.manifest.writer import file_sha256
 from apps.releases.models import Manifest
 from apps.releases.selectors import open_manifest
@@ -65,9 +65,11 @@ def look(manifest: Manifest, *, instead_of: Manifest | None) -> Looked:
     """
     read_at = verified_at(manifest_file(manifest), manifest.file_sha256) or _read(manifest)
     goal = _goal(manifest)
-    first = list(islice(_coming(_known(instead_of), goal), LOOKED_AT + 1))
+    reach = Reach()
+    first = list(islice(_coming(_known(instead_of), goal, reach), LOOKED_AT + 1))
     _refuse_missing(goal, iter(first[:LOOKED_AT]))
-    return Looked(min(len(first), LOOKED_AT), is_all=len(first) <= LOOKED_AT, read_at=read_at)
+    is_all = len(first) <= LOOKED_AT and not reach.stopped_at
+    return Looked(min(len(first), LOOKED_AT), is_all=is_all, read_at=read_at)
 
 
 def _read(manifest: Manifest) -> datetime:
@@ -100,13 +102,13 @@ def _known(manifest: Manifest | None) -> ManifestReader | None:
         return None
 
 
-def _coming(live: ManifestReader | None, goal: ManifestReader) -> Iterator[Entry]:
+def _coming(live: ManifestReader | None, goal: ManifestReader, reach: Reach | None = None) -> Iterator[Entry]:
     """Yield the paths that would be served with other content than now, as they would be."""
     wanted, within = _COMING, None
     if tally := kept_tally(live, goal):
         with closing(tally):
             wanted, within = tally.narrowed(_COMING)
-    for difference in diff(live, goal, wanted, within=within):
+    for difference in diff(live, goal, wanted, within=within, reach=reach):
         if difference.new is not None:
             yield difference.new
 
