@@ -4,7 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from apps.caching.matching import Subject, conditions, literal_ending, literal_folder, longest_literal
+from apps.caching.matching import (
+    Subject,
+    conditions,
+    literal_beginning,
+    literal_ending,
+    literal_folder,
+    longest_literal,
+)
 from apps.caching.rules import Match, Rule
 
 _MOST_KINDS = 65_536
@@ -59,6 +66,7 @@ def can_match(match: Match, media_type: str, ending: str, top_folder: str) -> bo
         and (not match.extensions or ending in {ending_of(f".{name}") for name in match.extensions})
         and (not match.folders or top_folder in {top_folder_of(f"{folder}/") for folder in match.folders})
         and (not match.paths or any(_can_fit(glob, ending, top_folder) for glob in match.paths))
+        and (not match.expressions or any(_can_begin(each, top_folder) for each in match.expressions))
     )
 
 
@@ -73,8 +81,10 @@ def top_folder_of(path: str) -> str:
 
 
 def _candidate(rule: Rule) -> _Candidate:
-    globs = rule.match.paths
+    globs, expressions = rule.match.paths, rule.match.expressions
     literal = longest_literal(globs[0]) if len(globs) == 1 else ""
+    if not globs and len(expressions) == 1:
+        literal = literal_beginning(expressions[0])
     return _Candidate(rule, literal, tuple(condition.holds for condition in conditions(rule.match)))
 
 
@@ -86,3 +96,8 @@ def _has_type(wanted: tuple[str, ...], media_type: str) -> bool:
 
 def _can_fit(glob: str, ending: str, top_folder: str) -> bool:
     return literal_folder(glob) in {None, top_folder} and literal_ending(glob) in {None, ending}
+
+
+def _can_begin(expression: str, top_folder: str) -> bool:
+    folder, slash, _ = literal_beginning(expression).partition("/")
+    return folder == top_folder if slash else True

@@ -122,6 +122,16 @@ def literal_folder(glob: str) -> str | None:
     return first if slash else ""
 
 
+def literal_beginning(expression: str) -> str:
+    """Return text that every path begins with that `expression` matches as a whole, "" if none is known."""
+    found = _BEGINNING.match(expression)
+    # An alternative may begin otherwise, and what a quantifier follows need not be there.
+    if found is None or "|" in expression:
+        return ""
+    is_repeated = expression[found.end() : found.end() + 1] in {"?", "*", "{"}
+    return found[0][:-1] if is_repeated else found[0]
+
+
 def _path_condition(globs: tuple[str, ...]) -> Condition | None:
     if not globs:
         return None
@@ -239,6 +249,7 @@ def _fingerprint_condition(is_wanted: bool | None) -> Condition | None:  # noqa:
     )
 
 
+_BEGINNING = re.compile(r"[A-Za-z0-9/_-]+")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _HEX = re.compile(r"[0-9a-f]+|[0-9A-F]+")
 _DATE = re.compile(r"\d{1,4}(?:feb|dec)\d{1,4}", re.IGNORECASE)  # the months that are also hex digits

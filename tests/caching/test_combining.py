@@ -132,6 +132,20 @@ globs = st.sampled_from(
         "c**",
     ]
 )
+expressions = st.sampled_from(
+    [
+        r"css/[a-z]+\.css",
+        ".*min.*",
+        "css/?.*",
+        "cssx*.*",
+        "css/a{0,1}.*",
+        "js/.*|css/.*",
+        "js/+.*",
+        "(?i)CSS/.*",
+        r"a\.css",
+        "css/a.css",
+    ]
+)
 matching = st.builds(
     Match,
     paths=st.lists(globs, max_size=2).map(tuple),
@@ -140,7 +154,7 @@ matching = st.builds(
     folders=st.lists(st.sampled_from(["css", "a", "css/a", "js/b.min"]), max_size=2).map(tuple),
     is_fingerprinted=st.none() | st.booleans(),
     min_size_bytes=st.none() | st.sampled_from([0, 10]),
-    expressions=st.lists(st.sampled_from([r"css/[a-z]+\.css", ".*min.*"]), max_size=1).map(tuple),
+    expressions=st.lists(expressions, max_size=2).map(tuple),
 )
 
 

@@ -28,7 +28,7 @@ DOCUMENT = PROJECT / "docs/performance.md"
 GOALS = {"100 changes: submit (builds)": 1, "100 changes: publish": 0.5, "100 changes: roll back": 0.5}
 GOALS |= {"10,000 changes: from draft to live": 10, "10,000 changes: roll back": 10}
 GOALS |= {f"100 changes: until the last worker serves {what}": 1 for what in ("it", "what was before")}
-
+GOALS |= {"trace of an address": 0.05, "trace of an address, again": 0.05}
 
 PAGE_SECONDS = 0.2
 LEAST_PATHS = 100_000

@@ -133,10 +133,12 @@ def drafted(channel, count: int, offset: int, title: str = "Rebased"):  # type: 
 
 
 def proofs(channel) -> Iterator[Step]:  # type: ignore[no-untyped-def]  # noqa: ANN001
-    """Verify all that was published, and export one publication, as the commands do."""
+    """Verify all that was published, trace an address, and export one publication, as the commands do."""
     from django.core.management import call_command  # noqa: PLC0415
 
     from apps.releases.selectors import live_publication  # noqa: PLC0415
+    from apps.releases.tracing.traces import Question, trace  # noqa: PLC0415
+    from tests.figures.seed import path_of  # noqa: PLC0415
 
     def call(*words: str) -> None:
         with Path(os.devnull).open("w") as nowhere:
@@ -146,6 +148,8 @@ def proofs(channel) -> Iterator[Step]:  # type: ignore[no-untyped-def]  # noqa: 
     assert live
     yield timed("`release verify`, without manifests", lambda: call("verify", "--no-files"))
     yield timed("`release verify`, each manifest read whole", lambda: call("verify"))
+    yield timed("trace of an address", lambda: trace(Question("/" + path_of(4711))))
+    yield timed("trace of an address, again", lambda: trace(Question("/" + path_of(4712))))
     with tempfile.TemporaryDirectory() as folder:
         yield timed(
             "`release export` of what is live", lambda: call("export", live.tag, "--to", f"{folder}/e")

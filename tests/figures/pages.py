@@ -63,6 +63,8 @@ def addresses(channel: Any) -> Iterator[tuple[str, str]]:
 
 
 def lists(count: int) -> Iterator[tuple[str, str]]:
+    from tests.figures.seed import path_of  # noqa: PLC0415
+
     yield "list of releases", RELEASES
     yield "list of releases, by state", f"{RELEASES}?state__exact=draft"
     yield "list of releases, searched", f"{RELEASES}?q=Small"
@@ -72,6 +74,8 @@ def lists(count: int) -> Iterator[tuple[str, str]]:
     yield "list of webhooks", f"{ADMIN}notifications/webhook/"
     yield "stop of all channels", f"{CHANNELS}stop/"
     yield "new channel", f"{CHANNELS}new/"
+    yield "trace of an address", f"{RELEASES}trace/?{urlencode({'url': '/' + path_of(4711)})}"
+    yield "list of cache rules", f"{ADMIN}caching/cacherule/"
 
 
 def of_releases(draft: int, wide: int, approved: int, behind: int) -> Iterator[tuple[str, str]]:

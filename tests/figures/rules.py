@@ -1,0 +1,106 @@
+"""Print how long cache rules take to be compiled into the headers of every path.
+
+    scripts/figures --rules                   # 200 rules, a million paths
+    scripts/figures --rules --paths 100000
+    scripts/figures --rules --write           # and put it into docs/performance.md
+
+One process, no database: what a build does for each path, before anything is written. How long the trace of
+an address takes on a large site is among the figures of `scripts/figures --releases`.
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from apps.caching.choosing import RuleChooser
+from apps.caching.headers import HeaderCompiler
+from apps.caching.matching import Subject
+from apps.caching.rules import Combination, Match, Policy, Rule
+from tests.acceptance.site import PROJECT
+from tests.bench.tables import fill
+
+DOCUMENT = PROJECT / "docs/performance.md"
+RULES, PATHS, GOAL_SECONDS = 200, 1_000_000, 10
+_KINDS = (("css", "text/css"), ("js", "text/javascript"), ("png", "image/png"), ("html", "text/html"),
+          ("woff2", "font/woff2"), ("json", "application/json"), ("svg", "image/svg+xml"))  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rules", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--paths", type=int, default=PATHS, help="default: 1,000,000")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md")
+    options = parser.parse_args()
+    block = table(options.paths)
+    print(block)
+    if options.write:
+        fill(DOCUMENT, "rules", block, by="scripts/figures")
+
+
+def table(paths: int) -> str:
+    """Return what was measured as a table."""
+    lines = [
+        f"{datetime.now(tz=UTC):%Y-%m-%d}, {os.cpu_count()} cores, {RULES} rules, {paths:,} paths.",
+        "",
+        "| step | s | CPU s | should be below |",
+        "|---|---|---|---|",
+    ]
+    rules = rules_of_a_site()
+    for combination in Combination:
+        begun, busy = time.perf_counter(), time.process_time()
+        compiler = HeaderCompiler(rules, combination)
+        sets = {compiler.header_set(*subject).digest for subject in subjects(paths)}
+        seconds, busy = time.perf_counter() - begun, time.process_time() - busy
+        how = "the first that matches" if combination is Combination.FIRST else "all that match, merged"
+        lines.append(
+            f"| compile, {how}: {len(sets)} sets of headers | {seconds:.1f} | {busy:.1f} | {GOAL_SECONDS} |"
+        )
+    begun, busy = time.perf_counter(), time.process_time()
+    changed = RuleChooser([rules[21], replace(rules[21], version=2)], is_first_enough=True)
+    found = sum(bool(changed.chosen(subject)) for subject in subjects(paths))
+    seconds, busy = time.perf_counter() - begun, time.process_time() - busy
+    lines.append(
+        f"| one rule changed: find the {found:,} paths that it may match | {seconds:.1f} | {busy:.1f} | |"
+    )
+    return "\n".join(lines)
+
+
+def rules_of_a_site() -> list[Rule]:
+    """Return rules of every kind of match, as many as a large site has."""
+
+    def rule(number: int, match: Match) -> Rule:
+        return Rule(f"rule-{number}", 1, match, Policy(browser_ttl_seconds=60 + number))
+
+    kinds = (
+        lambda number: Match(paths=(f"app{number}/**/*.min.js", f"app{number}/*.css")),
+        lambda number: Match(folders=(f"app{number}/img", f"shared/{number}")),
+        lambda number: Match(expressions=(rf"app{number}/v[0-9]+/.*",), extensions=("json",)),
+        lambda number: Match(paths=(f"**/part{number}*.svg",), media_types=("image/*",)),
+        lambda number: Match(folders=(f"app{number}",), is_fingerprinted=True),
+    )
+    specific = [rule(number, kinds[number % len(kinds)](number)) for number in range(RULES - 4)]
+    general = [
+        Match(media_types=("text/html",)),
+        Match(is_fingerprinted=True),
+        Match(extensions=("woff2",)),
+        Match(),
+    ]
+    return [*specific, *(rule(RULES - 4 + place, match) for place, match in enumerate(general))]
+
+
+def subjects(paths: int) -> Iterator[Subject]:
+    """Yield the files of a site: three hundred folders with all kinds of files."""
+    for number in range(paths):
+        ending, media_type = _KINDS[number % len(_KINDS)]
+        folder = f"app{number % 300}/{('img', 'v2', 'js/lib', 'part')[number % 4]}"
+        mark = f".{number * 2654435761 % 2**32:08x}" if number % 3 == 0 else ""
+        yield Subject(f"{folder}/part{number}{mark}.{ending}", media_type, 1000 + number % 5000)
+
+
+if __name__ == "__main__":
+    main()
