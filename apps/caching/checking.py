@@ -20,7 +20,7 @@ from apps.caching.selectors import (
     newest_versions,
     with_content,
 )
-from apps.caching.serialisation import parse_examples
+from apps.caching.serialisation import ShapeFault, parse_content, parse_examples
 from apps.caching.validation import FieldFault, content_faults
 
 # Faults in these keep the rule from being evaluated, so that its examples say nothing.
@@ -67,6 +67,23 @@ def check_content(
     results = _run(after, content.examples, combination, media_type_of)
     faults += _example_faults(slug, content, results, {*names, slug}, media_type_of)
     return RuleCheck(tuple(faults), tuple(results), broken)
+
+
+def check_given(
+    slug: str,
+    number: int,
+    content: object,
+    owner: User,
+    *,
+    media_type_of: MediaTypeOf = guess_media_type,
+) -> tuple[RuleContent | None, RuleCheck]:
+    """Return what somebody has given, None where it has not the shape of a rule, with what comes of it."""
+    try:
+        parsed = parse_content(content)
+    except ShapeFault as fault:
+        return None, RuleCheck((FieldFault(fault.field, f"It {fault.problem}."),))
+    check = check_content(slug, number, parsed, media_type_of=media_type_of)
+    return parsed, replace(check, faults=(*owner_faults(owner), *check.faults))
 
 
 def owner_faults(owner: User) -> list[FieldFault]:

@@ -11,6 +11,13 @@ class CachingRefusal(Refusal):
 class UnknownRule(CachingRefusal):
     code = "unknown_rule"
 
+    @classmethod
+    def named(cls, slug: str) -> "UnknownRule":
+        """Return what is said where no rule has this short name."""
+        return cls(
+            f"There is no cache rule {slug!r}.", next_step="Choose one of the list, or make a new rule."
+        )
+
 
 class VersionMoved(CachingRefusal):
     """Somebody else has saved a version since the one that this change began with."""

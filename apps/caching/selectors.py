@@ -23,6 +23,14 @@ def newest_versions() -> QuerySet[CacheRuleVersion]:
     )
 
 
+def newest_version_of(slug: str) -> CacheRuleVersion:
+    """Return the newest version of one rule, with rule and owner. Raises `UnknownRule`."""
+    version = newest_versions().filter(rule__slug=slug).first()
+    if version is None:
+        raise UnknownRule.named(slug)
+    return version
+
+
 def version_numbered(slug: str, number: int) -> CacheRuleVersion:
     """Return one version of a rule, with its people. Raises `UnknownRule`."""
     found = CacheRuleVersion.objects.select_related("rule", "owner", "created_by")

@@ -8,7 +8,7 @@ from django.db import transaction
 from apps.accounts.models import User
 from apps.accounts.permissions import require
 from apps.audit.services import record
-from apps.caching.checking import broken_by, check_content, owner_faults
+from apps.caching.checking import broken_by, check_given
 from apps.caching.defaults import DEFAULT_RULES
 from apps.caching.examples import MediaTypeOf, guess_media_type
 from apps.caching.exceptions import InvalidRule, UnknownRule, VersionMoved
@@ -16,7 +16,7 @@ from apps.caching.models import CacheRule, CacheRuleVersion, RuleCombination
 from apps.caching.ordering import moved
 from apps.caching.rules import Combination, RuleContent, RuleState
 from apps.caching.selectors import as_rules, content_of, current_versions, newest_versions, version_numbered
-from apps.caching.serialisation import ShapeFault, as_json, parse_content
+from apps.caching.serialisation import as_json
 from apps.caching.validation import FieldFault
 
 
@@ -158,7 +158,7 @@ def move_rule(*, rule_slug: str, before: str, actor: User) -> list[CacheRuleVers
     newest = {version.rule.slug: version for version in newest_versions()}
     for slug in (rule_slug, before):
         if slug and slug not in newest:
-            raise _unknown(slug)
+            raise UnknownRule.named(slug)
     orders = moved({slug: version.order for slug, version in newest.items()}, rule_slug, before)
     changed = {slug: order for slug, order in orders.items() if order != newest[slug].order}
     if not changed:
@@ -225,7 +225,7 @@ def _locked_newest(slug: str, based_on: int | None) -> tuple[CacheRule, CacheRul
     rule = _locked_rules().get(slug)
     newest = newest_versions().select_related("created_by").filter(rule=rule).first() if rule else None
     if rule is None or newest is None:
-        raise _unknown(slug)
+        raise UnknownRule.named(slug)
     if based_on is not None and newest.number != based_on:
         raise VersionMoved(
             slug,
@@ -236,12 +236,6 @@ def _locked_newest(slug: str, based_on: int | None) -> tuple[CacheRule, CacheRul
     return rule, newest
 
 
-def _unknown(slug: str) -> UnknownRule:
-    return UnknownRule(
-        f"There is no cache rule {slug!r}.", next_step="Choose one of the list, or make a new rule."
-    )
-
-
 def _refuse_without_reason(slug: str, reason: str) -> None:
     if not reason.strip():
         fault = FieldFault("reason", "Say why, for whoever wonders about a header later.")
@@ -250,13 +244,9 @@ def _refuse_without_reason(slug: str, reason: str) -> None:
 
 def _checked(slug: str, number: int, content: object, owner: User, media_type_of: MediaTypeOf) -> RuleContent:
     """Return `content` parsed. Raises `InvalidRule` with everything that speaks against saving it."""
-    try:
-        parsed = parse_content(content)
-    except ShapeFault as fault:
-        raise InvalidRule(slug, [FieldFault(fault.field, f"It {fault.problem}.")]) from fault
-    faults = [*owner_faults(owner), *check_content(slug, number, parsed, media_type_of=media_type_of).faults]
-    if faults:
-        raise InvalidRule(slug, faults)
+    parsed, check = check_given(slug, number, content, owner, media_type_of=media_type_of)
+    if parsed is None or check.faults:
+        raise InvalidRule(slug, check.faults)
     return parsed
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from apps.caching.command_line.rule_subcommands import RuleSubcommands
 from apps.caching.exceptions import CachingRefusal
 from apps.caching.exporting import current_rule_set, rule_set
 from apps.caching.exports.headers_file import NAME, headers_file
@@ -11,7 +12,6 @@ from apps.caching.exports.placement import Placement
 from apps.caching.exports.source import RuleSet, Unsayable
 from apps.caching.exports.targets import TARGETS
 from apps.caching.rules import Combination
-from apps.releases.command_line.rule_subcommands import RuleSubcommands
 from apps.releases.selectors import channel_named, live_publication, manifest_reader_of, release_numbered
 
 _TARGETS = (*TARGETS, NAME)

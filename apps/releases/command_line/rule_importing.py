@@ -7,13 +7,13 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from apps.accounts.selectors import user_named
+from apps.caching.command_line.rule_subcommands import RuleSubcommands
 from apps.caching.exceptions import CachingRefusal
 from apps.caching.importing.drafts import ImportedRule
 from apps.caching.importing.headers_file import HeadersFileFault, rules_of_headers_file
 from apps.caching.importing.seen import Answer, rules_of_answers
 from apps.caching.rule_imports import FIRST_ORDER, save_imported, taken_slugs
 from apps.caching.serialisation import as_json
-from apps.releases.command_line.rule_subcommands import RuleSubcommands
 from apps.releases.comparing.texts import visible
 from apps.releases.running_sites import SiteUnreachable, ask, is_site, sample
 from apps.releases.selectors import channel_named, live_publication, manifest_reader_of, release_numbered

@@ -1,6 +1,15 @@
+from apps.caching.command_line.reading import ReadingSubcommands
+from apps.caching.command_line.writing import WritingSubcommands
 from apps.releases.command_line.rule_exporting import ExportingSubcommands
 from apps.releases.command_line.rule_importing import ImportingSubcommands
+from apps.releases.command_line.rule_releasing import ReleasingSubcommands
 
 
-class Command(ExportingSubcommands, ImportingSubcommands):
-    help = "Take cache rules to the caches in front of this site, and from other systems."
+class Command(
+    ReadingSubcommands,
+    WritingSubcommands,
+    ReleasingSubcommands,
+    ExportingSubcommands,
+    ImportingSubcommands,
+):
+    help = "Read, check and write cache rules, and take them to other systems, and from them."
