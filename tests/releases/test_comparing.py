@@ -1,6 +1,7 @@
 """Any two of release, channel, publication and draft, named as people type them, and compared by command."""
 
 import json
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,27 @@ def test_a_draft_is_compared_as_its_changes_on_its_base(spring: Release, capsys:
     spring.refresh_from_db()
     assert spring.manifest is None
     assert sorted(store.temporary_folder().parent.rglob("*.sqlite")) == stored
+
+
+def test_any_two_of_release_channel_publication_and_draft_are_compared(
+    approved: Release, manager: User, make_release: MakeRelease, capsys: Capture
+) -> None:
+    tag = publishing.publish(release=approved, actor=manager).tag
+    draft = make_release(put("css/site.css", "a { color: green }"), remove("img/new.svg"))
+    back = {"css/site.css": "changed", "img/new.svg": "removed", "js/old.js": "added"}
+    edited = {"css/site.css": "changed", "img/new.svg": "removed"}
+    both = {"css/site.css": "changed", "js/old.js": "removed"}
+    first, now, new = ("1", "production/1"), ("2", "production", tag), (draft.pk, "draft")
+    table: list[tuple[tuple[object, ...], tuple[object, ...], dict[str, str]]] = [
+        (first, now, SPRING), (now, first, back), (now, new, edited), (first, new, both), (now, now, {}),
+    ]  # fmt: skip
+    for old, other, wanted in table:
+        for pair in zip(cycle(old), other, strict=False):
+            assert kinds(diff(capsys, *pair)) == wanted, pair
+    call_command("release", "diff", tag, "draft")
+    assert capsys.readouterr().out == "~ css/site.css\n- img/new.svg\n"
+    call_command("release", "diff", "production", tag)
+    assert capsys.readouterr().out == f"production and {tag} serve the same.\n"
 
 
 def test_a_draft_has_the_digest_that_its_build_has(spring: Release, editor: User) -> None:
