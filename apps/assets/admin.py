@@ -13,6 +13,9 @@ from apps.assets.models import Asset, AssetVersion
 from apps.assets.selectors import path_begins_with
 
 _VERSIONS_SHOWN = 20
+_NOTHING_YET = (
+    'No file yet. Importing a folder brings some: `scripts/manage import ../my-site --title "First light"`'
+)
 
 
 @admin.register(Asset)
@@ -28,6 +31,7 @@ class AssetAdmin(ReadByPages, admin.ModelAdmin[Asset]):
     list_per_page = 50
     show_full_result_count = False
     ordering = ("path",)
+    nothing_yet = _NOTHING_YET
     fields = ("path", "description", "created_at", "versions_table")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Asset]:
@@ -94,6 +98,7 @@ class AssetVersionAdmin(ReadByPages, admin.ModelAdmin[AssetVersion]):
     list_per_page = 50
     show_full_result_count = False
     ordering = ("-id",)
+    nothing_yet = _NOTHING_YET
     fields = ("asset", "size", "media_type", "whole_digest", "created_at", "created_by")
 
     def get_search_results(

@@ -26,6 +26,10 @@ class AuditEntryAdmin(admin.ModelAdmin[AuditEntry]):
     show_full_result_count = False
     list_select_related = False
     ordering = ("-sequence",)
+    nothing_yet = (
+        "Nothing has been done yet. What is done from now on is written down here, and"
+        " `scripts/manage audit verify` proves that nobody has changed it."
+    )
     fields = (
         "sequence",
         "at",

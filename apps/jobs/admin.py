@@ -51,6 +51,9 @@ class JobAdmin(ReadByPages, admin.ModelAdmin[Job]):
     list_per_page = 50
     show_full_result_count = False
     ordering = ("-queued_at", "-id")
+    nothing_yet = (
+        "No job yet. Imports and publications queue some by themselves, and `scripts/run` does them."
+    )
     actions = ("run_again",)
     fields = (
         "shown_state",

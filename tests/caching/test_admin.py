@@ -166,8 +166,8 @@ def test_a_rule_that_does_not_exist_leads_back_with_a_message(
 
 
 def test_a_rule_without_a_version_is_not_shown(viewer: User, staff_page: StaffPage) -> None:
-    rule = CacheRule.objects.create(slug="empty")
-    assert "empty" not in staff_page(viewer, LIST).text
+    rule = CacheRule.objects.create(slug="unwritten")
+    assert "unwritten" not in staff_page(viewer, LIST).text
     assert staff_page(viewer, PAGE, rule.pk).status == 302
 
 

@@ -57,6 +57,7 @@ class CacheRuleAdmin(ReadByPages, admin.ModelAdmin[CacheRule]):
     list_display_links = ("name",)
     search_fields = ("slug", "versions__name")
     list_per_page = 50
+    nothing_yet = "No cache rule yet. `scripts/run` makes those that a site begins with."
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view

@@ -29,6 +29,7 @@ class ChannelAdmin(ReadByPages, admin.ModelAdmin[Channel]):
     list_display = ("name", "live_release", "since", "shown_hold", "shown_hosts", "required_approvals")
     show_full_result_count = False
     ordering = ("pk",)
+    nothing_yet = "No channel yet. `scripts/run` makes production and staging."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Channel]:
         return channels_with_live().prefetch_related(

@@ -41,6 +41,10 @@ class ReleaseAdmin(ReadByPages, admin.ModelAdmin[Release]):
     list_per_page = 50
     show_full_result_count = False
     ordering = ("-pk",)
+    nothing_yet = (
+        "No release yet. Importing a folder makes one: "
+        '`scripts/manage import ../my-site --title "First light"`'
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Release]:
         return releases_with_counts()
