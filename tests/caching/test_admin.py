@@ -4,9 +4,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import User
+from apps.caching.exports.targets import TARGETS
 from apps.caching.models import CacheRule
+from apps.caching.selectors import content_of, newest_versions
+from apps.caching.serialisation import as_json
 from apps.caching.services import add_rule, add_version
 from tests.caching.conftest import Shipped, StaffPage
+from tests.staff import staff_client
 
 LIST, PAGE = "admin:caching_cacherule_changelist", "admin:caching_cacherule_change"
 
@@ -184,3 +188,35 @@ def test_somebody_without_a_role_sees_no_rule(shipped: Shipped, viewer: User, st
     viewer.groups.clear()
     assert staff_page(viewer, LIST).status == 403
     assert staff_page(viewer, PAGE, shipped[0].rule_id).status == 403
+
+
+def export_of(user: User, target: str) -> Any:
+    return staff_client(user).get(f"/admin/caching/cacherule/export/{target}/")
+
+
+def test_the_list_gives_the_rules_as_the_configuration_of_each_cache(
+    shipped: Shipped, viewer: User, staff_page: StaffPage
+) -> None:
+    text = staff_page(viewer, LIST).text
+    for name, target in TARGETS.items():
+        address = f"/admin/caching/cacherule/export/{name}/"
+        assert f'href="{address}" download>{target.label}</a>' in text
+        answer = export_of(viewer, name)
+        assert answer["Content-Disposition"] == f'attachment; filename="{target.file}"'
+        assert "Pages (pages, version 1), owned by ann" in answer.text
+
+
+def test_a_configuration_that_cannot_be_written_says_why(
+    shipped: Shipped, manager: User, viewer: User
+) -> None:
+    assert export_of(viewer, "apache").status_code == 404
+    content = as_json(content_of(newest_versions().get(rule__slug="everything")))
+    content["bypass_conditions"] = [{"kind": "query", "name": "x", "reason": "word " * 3000}]
+    add_version(rule_slug="everything", actor=manager, content=content)
+    answer = export_of(viewer, "cloudfront")
+    assert (answer.status_code, "shorten the reasons" in answer.text) == (409, True)
+
+
+def test_somebody_without_a_role_gets_no_configuration(shipped: Shipped, viewer: User) -> None:
+    viewer.groups.clear()
+    assert export_of(viewer, "nginx").status_code == 403

@@ -13,10 +13,12 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from apps.accounts.staff_pages import ReadByPages, render
+from apps.caching.admin.exports import export_file
 from apps.caching.admin.list_steps import combine_step, move_step
 from apps.caching.admin.rule_page import add_page, edit_page, outcome_page
 from apps.caching.admin.sections import sections_of
 from apps.caching.admin.version_pages import compare_page, restore_page, state_step, why_not_change
+from apps.caching.exports.targets import TARGETS
 from apps.caching.models import CacheRule, CacheRuleVersion
 from apps.caching.overview import RuleOverview, history, overviews
 from apps.caching.remarks import remarks
@@ -65,6 +67,7 @@ class CacheRuleAdmin(ReadByPages, admin.ModelAdmin[CacheRule]):
             path("add/", view(add_page), name="caching_cacherule_add"),
             path("move/", view(require_POST(move_step)), name="caching_cacherule_move"),
             path("combine/", view(require_POST(combine_step)), name="caching_cacherule_combine"),
+            path("export/<str:target>/", view(export_file), name="caching_cacherule_export"),
             path("outcome/", view(require_POST(outcome_page)), name="caching_cacherule_outcome"),
             path("<int:number>/edit/", self._view(edit_page), name="caching_cacherule_edit"),
             path("<int:number>/compare/", self._view(compare_page), name="caching_cacherule_compare"),
@@ -105,6 +108,7 @@ class CacheRuleAdmin(ReadByPages, admin.ModelAdmin[CacheRule]):
             "combination": Combination(chosen.combination) if chosen else Combination.FIRST,
             "chosen": chosen,
             "why_not": why_not_change(request),
+            "targets": TARGETS,
             "may_add": request.user.has_perm("caching.add_cacherule"),
         }
         return super().changelist_view(request, context | (extra_context or {}))
