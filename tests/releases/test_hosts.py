@@ -264,6 +264,14 @@ def test_a_host_that_no_channel_has_any_more_is_no_way_around_that(two: Two) -> 
         ChannelHost.objects.filter(host="www.example.com").delete()
 
 
+def test_a_start_whose_environment_gives_such_a_host_away_starts_all_the_same(
+    two: Two, settings: Settings
+) -> None:
+    two.remove("www.example.com")
+    settings.CHANNEL_HOSTS = {"www.example.com": "staging", "s.example": "staging"}
+    assert [row.host for row in hosts.ensure_hosts()] == ["s.example"]
+
+
 def test_a_host_that_nobody_visits_goes_anywhere(two: Two) -> None:
     new = create_channel(name="new", hosts=["new.example"], actor=two.actor)
     assert two.add(two.lax, "new.example").channel == two.lax

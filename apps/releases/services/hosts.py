@@ -1,7 +1,7 @@
 """Which host names a channel serves: in the database, from where the index in storage follows."""
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from django.conf import settings
 from django.db import transaction
@@ -17,14 +17,17 @@ from apps.releases.services.channel_index import write_index
 
 @transaction.atomic
 def ensure_hosts() -> list[ChannelHost]:
-    """Write down the hosts that the environment names, or a new site has, where none are written down yet."""
+    """Write down the hosts that the environment names, or a new site has, where none are written down yet.
+
+    One that another channel had, which asks for more, is left out: the environment alone has it then.
+    """
     if ChannelHost.objects.exists():
         return []
     channels = {channel.name: channel for channel in Channel.objects.all()}
     made = [
         ChannelHost.objects.create(channel=channels[name], host=host)
         for host, name in settings.CHANNEL_HOSTS.items()
-        if name in channels
+        if name in channels and _may_come(host, channels[name])
     ]
     if made:
         record(
@@ -53,7 +56,7 @@ def add_host(*, channel: Channel, host: str, actor: User, is_moved: bool = False
     held = ChannelHost.objects.filter(host=name).first()
     before = channels[held.channel_id] if held else None
     _refuse_taken(name, channel, before, is_moved=is_moved)
-    _refuse_less(name, channel, before, channels)
+    _refuse_less(name, channel, before)
     row, _ = ChannelHost.objects.update_or_create(host=name, defaults={"channel": channel, "added_by": actor})
     record(
         actor=actor,
@@ -138,15 +141,21 @@ def _refuse_taken(name: str, channel: Channel, before: Channel | None, *, is_mov
         )
 
 
-def _refuse_less(
-    name: str, channel: Channel, before: Channel | None, channels: Mapping[int, Channel]
-) -> None:
+def _may_come(name: str, channel: Channel) -> bool:
+    try:
+        _refuse_less(name, channel, None)
+    except AsksForLess:
+        return False
+    return True
+
+
+def _refuse_less(name: str, channel: Channel, before: Channel | None) -> None:
     """Raise `AsksForLess` where a host would come from a channel, now or earlier, that asks for more."""
     if before is not None:
         _refuse_laxer(name, channel, before)
     former = FormerHost.objects.all() if name == ANY_HOST else FormerHost.objects.filter(host=name)
-    for each in former.order_by("host"):
-        _refuse_laxer(each.host, channel, channels[each.channel_id])
+    for each in former.select_related("channel__approver_group").order_by("host"):
+        _refuse_laxer(each.host, channel, each.channel)
 
 
 def _refuse_laxer(name: str, channel: Channel, before: Channel) -> None:
