@@ -3,51 +3,9 @@
 import codecs
 import unicodedata
 
-from whitenoise.media_types import default_types
+from apps.media_types import UNKNOWN, type_by_name
 
 HEAD_BYTES = 4096
-UNKNOWN = "application/octet-stream"
-
-# What WhiteNoise's table lacks (it is nginx's), or says in a word that has since been superseded.
-_TYPES = {
-    **default_types(),
-    "apple-app-site-association": "application/json",
-    ".apng": "image/apng",
-    ".bmp": "image/bmp",
-    ".cjs": "text/javascript",
-    ".csv": "text/csv",
-    ".cur": "image/x-icon",
-    ".flac": "audio/flac",
-    ".geojson": "application/geo+json",
-    ".glb": "model/gltf-binary",
-    ".gltf": "model/gltf+json",
-    ".gz": "application/gzip",
-    ".heic": "image/heic",
-    ".heif": "image/heif",
-    ".ics": "text/calendar",
-    ".jsonld": "application/ld+json",
-    ".jxl": "image/jxl",
-    ".m4a": "audio/mp4",
-    ".map": "application/json",
-    ".mpd": "application/dash+xml",
-    ".opus": "audio/ogg",
-    ".otf": "font/otf",
-    ".sql": "application/sql",
-    ".srt": "application/x-subrip",
-    ".tar": "application/x-tar",
-    ".tgz": "application/gzip",
-    ".toml": "application/toml",
-    ".ttc": "font/collection",
-    ".ttf": "font/ttf",
-    ".vtt": "text/vtt",
-    ".wav": "audio/wav",
-    ".weba": "audio/webm",
-    ".webmanifest": "application/manifest+json",
-    ".woff": "font/woff",
-    ".yaml": "application/yaml",
-    ".yml": "application/yaml",
-    ".zst": "application/zstd",
-}
 
 # WHATWG MIME Sniffing, section 6, and the registrations of the newer formats. Nothing that a browser
 # would execute (HTML, SVG, XML) is ever found here: that a file is such a thing, its name has to say.
@@ -93,8 +51,7 @@ def media_type_of(path: str, head: bytes) -> str:
     if name.endswith(".ts"):
         # A name that TypeScript and MPEG transport streams (ISO 13818-1: a sync byte a packet) share.
         return "video/mp2t" if head[::_TRANSPORT_STREAM_PACKET_BYTES].startswith(b"GG") else "text/plain"
-    known = _TYPES.get(name) or _TYPES.get("." + name.rpartition(".")[2])
-    return known or sniffed(head)
+    return type_by_name(name) or sniffed(head)
 
 
 def sniffed(head: bytes) -> str:

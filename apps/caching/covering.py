@@ -2,7 +2,6 @@
 
 from functools import lru_cache
 
-from apps.caching.examples import guess_media_type
 from apps.caching.globs import (
     Pattern,
     can_meet,
@@ -12,8 +11,7 @@ from apps.caching.globs import (
     is_within,
 )
 from apps.caching.rules import Match
-
-_UNKNOWN = "application/octet-stream"  # of such names the first bytes say the type
+from apps.media_types import type_by_name
 
 
 @lru_cache(maxsize=65_536)
@@ -65,8 +63,8 @@ def _types(match: Match) -> tuple[str, ...]:
     """Return the types that files of `match` can have; none for any. Most ends of a name say the type."""
     if match.media_types:
         return match.media_types
-    types = tuple(dict.fromkeys(guess_media_type(f"x.{name.lower()}") for name in match.extensions))
-    return () if _UNKNOWN in types else types
+    types = tuple(dict.fromkeys(type_by_name(f"x.{extension}") for extension in match.extensions))
+    return () if None in types else tuple(filter(None, types))
 
 
 def _are_types_within(inner: tuple[str, ...], outer: tuple[str, ...]) -> bool:

@@ -3,15 +3,17 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from whitenoise.media_types import MediaTypes
-
 from apps.caching.evaluation import Outcome, evaluate, path_of
 from apps.caching.rules import Combination, Example, Rule
 from apps.caching.wording import short_duration
+from apps.media_types import UNKNOWN, type_by_name
 
 type MediaTypeOf = Callable[[str], str]
 
-guess_media_type: MediaTypeOf = MediaTypes().get_type
+
+def guess_media_type(path: str) -> str:
+    """Return the type of a file that nobody has seen: what its name says, or that it is not known."""
+    return type_by_name(path) or UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 import pytest
 
+from apps.assets.media_types import media_type_of
 from apps.caching.defaults import DEFAULT_RULES
 from apps.caching.evaluation import PREVIEW, evaluate, path_of
 from apps.caching.examples import run_examples
@@ -45,6 +46,13 @@ def test_a_shipped_rule_shows_what_it_does_and_what_it_does_not(content: RuleCon
 )
 def test_the_path_of_a_url(url: str, path: str) -> None:
     assert path_of(url) == path
+
+
+@pytest.mark.parametrize("path", ["fonts/a.ttf", "fonts/a.woff", "fonts/a.OTF"])
+def test_a_file_of_an_example_has_the_type_that_it_has_when_it_is_uploaded(path: str) -> None:
+    assert media_type_of(path, b"").startswith("font/")
+    fonts = Rule("fonts", 1, Match(media_types=("font/*",)), Policy(browser_ttl_seconds=60))
+    assert words_of(Example(f"/{path}", is_cached=True, rule="fonts"), (fonts,)) == (True, "cached 1 min")
 
 
 def test_a_wrong_ttl_is_told_with_what_it_is_and_by_which_rule() -> None:
