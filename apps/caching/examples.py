@@ -62,6 +62,25 @@ def judged(example: Example, outcome: Outcome) -> ExampleResult:
     return ExampleResult(example, outcome, not differences, words)
 
 
+def expected_in_words(example: Example) -> str:
+    """Say what an example expects: "cached 5 min, by everything"."""
+    browser, shared = example.browser_ttl_seconds, example.shared_ttl_seconds
+    times = [
+        f" {short_duration(seconds)} in {who}"
+        for seconds, who in ((browser, "browsers"), (shared, "shared caches"))
+        if seconds is not None
+    ]
+    if browser is not None and browser == shared:
+        times = [f" {short_duration(browser)}"]
+    kept = _kept(is_cached=example.is_cached) + (",".join(times) if example.is_cached else "")
+    return f"{kept}, by {example.rule or 'no rule'}"
+
+
+def seen_in_words(outcome: Outcome) -> str:
+    """Say what became of a request: "cached 1 y, by fingerprinted"."""
+    return f"{_in_words(outcome)}, by {outcome.rule or 'no rule'}"
+
+
 def _differences(example: Example, outcome: Outcome) -> Iterator[str]:
     if example.rule != outcome.rule:
         yield f"expected to be decided by {example.rule or 'no rule'}"

@@ -10,6 +10,7 @@ from apps.releases.exceptions import AlreadyApproved, BriefIncomplete, WrongStat
 from apps.releases.review.brief import in_words
 from apps.releases.seen import Seen
 from apps.releases.selectors import missing_brief
+from apps.releases.services.checking import refuse_failed_checks
 from apps.releases.services.freezes import refuse_frozen_for
 from apps.releases.services.holding import refuse_if_held
 from apps.releases.services.publishing import refuse_if_base_moved
@@ -100,11 +101,13 @@ def _refuse_second_approval(seen: Seen, actor: User) -> None:
     refuse_own_work(release, actor)
     if release.approvals.filter(manifest=release.manifest_id, approver=actor).exists():
         raise AlreadyApproved("You have approved it already.", next_step="Somebody else has to, too.")
+    refuse_failed_checks(release, step="approved", standings=seen.checks)
 
 
 def _refuse_unpublishable(seen: Seen, actor: User) -> None:
     release = seen.release
     refuse_if_held(release.channel)
+    refuse_failed_checks(release, step="published", standings=seen.checks)
     refuse_if_base_moved(release, seen)
     refuse_frozen_for(release.channel, actor)
 

@@ -75,6 +75,22 @@ class AlreadyApproved(ReleaseRefusal):
     code = "already_approved"
 
 
+class ChecksFailed(ReleaseRefusal):
+    """A check of this digest has failed, and nobody has written down why it may go on."""
+
+    code = "checks_failed"
+
+
+class UnknownCheck(ReleaseRefusal):
+    code = "unknown_check"
+
+
+class NothingToOverride(ReleaseRefusal):
+    """The check does not stand in the way."""
+
+    code = "nothing_to_override"
+
+
 class StaleDigest(ReleaseRefusal):
     """The digest named is not the one that is in review."""
 

@@ -20,6 +20,8 @@ from apps.releases.selectors import (
     publication_after,
     rejection_of,
 )
+from apps.releases.services.checking import failed_in_words
+from apps.releases.services.overriding import why_no_override
 from apps.releases.transitions import State
 
 NUMBERS = ("no", "one", "two", "three")
@@ -76,6 +78,9 @@ def _draft(seen: Seen, actions: dict[str, Action], reader: User) -> Headline:
 
 
 def _in_review(seen: Seen, actions: dict[str, Action], reader: User) -> Headline:
+    if failed := [each for each in seen.checks if each.stands_in_the_way]:
+        may = "" if why_no_override(seen.release, reader) else "; you may write down below why it goes on"
+        return Headline(f"Cannot be approved. {failed_in_words(failed)}{may}.")
     given, needed = len(seen.approvals), seen.approvals_needed
     waiting = f"Waiting for {counted(needed, 'approval')}"
     if given:

@@ -3,6 +3,7 @@
 from typing import TypedDict
 
 from apps.releases.channels.schedule_reports import ScheduleReport, schedule_reports
+from apps.releases.checks.reports import CheckReport, check_reports
 from apps.releases.manifest import Entry
 from apps.releases.manifest.names import fingerprinted_name
 from apps.releases.models import Origin, Publication, Release
@@ -95,7 +96,7 @@ class ReleaseDetails(ReleaseReport, BriefReport):
     changes_requested: RequestReport | None
     open_comments: int
     drill: DrillReport | None
-    checks: list[object]
+    checks: list[CheckReport]
     preview_url: str | None
 
 
@@ -159,8 +160,7 @@ def release_details(release: Release) -> ReleaseDetails:
         "changes_requested": request_report(release),
         "open_comments": open_threads(release),
         "drill": drill_report(drill) if (drill := last_drill_of(release)) else None,
-        # Checks are not part of a release yet; the key is, so that scripts can rely on it.
-        "checks": [],
+        "checks": check_reports(release),
         "preview_url": address_of(preview) if (preview := preview_of_now(release)) else None,
     }
 

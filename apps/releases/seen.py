@@ -18,6 +18,7 @@ from apps.releases.selectors import (
     schedules_of,
     standings_of,
 )
+from apps.releases.selectors.checks import CheckStanding, check_standings
 
 
 class Seen:
@@ -68,6 +69,11 @@ class Seen:
     def approvals_needed(self) -> int:
         """How many approvals its channel asks for."""
         return approvals_needed(self.release.channel, has_live=self.live is not None)
+
+    @cached_property
+    def checks(self) -> list[CheckStanding]:
+        """How each check stands on what it is now."""
+        return check_standings(self.release)
 
     @cached_property
     def request_for_changes(self) -> AuditEntry | None:

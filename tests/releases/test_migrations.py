@@ -299,6 +299,22 @@ def kept_by_guards(database: Migrating, known: Known) -> None:
     refuse("expired", lambda: marks.create(request=request, confirmed_at=LATER, **late))
 
 
+def checks(database: Migrating, known: Known) -> None:
+    results, overrides = database.rows("releases.CheckResult"), database.rows("releases.CheckOverride")
+    waiting = known.waiting
+    row = {"release": waiting, "manifest": waiting.manifest, "name": "x", "words": "w", "at": AT}
+    refuse("check_fails_by_its_findings", lambda: results.create(outcome="failed", **row))
+    failed = results.create(outcome="failed", finding_count=1, **row)
+    approved = partial(database.rows("releases.Release").filter(pk=waiting.pk).update, state="approved")
+    refuse("checks_failed", approved)
+    refuse(
+        "self_approval|forbidden", lambda: overrides.create(result=failed, by=known.eva, reason="x", at=AT)
+    )
+    overrides.create(result=failed, by=known.ben, reason="x", at=AT)
+    refuse("append_only", lambda: overrides.update(reason="y"))
+    refuse("append_only", lambda: results.update(words="y"))
+
+
 STEPS: dict[str, Callable[[Migrating, Known], None]] = {
     "0003_channel_options": options,
     "0004_redirects": redirects,
@@ -320,6 +336,7 @@ STEPS: dict[str, Callable[[Migrating, Known], None]] = {
     "0020_open_drills": open_drills,
     "0021_purges": purges,
     "0022_kept_by_guards": kept_by_guards,
+    "0023_checks": checks,
 }
 
 

@@ -342,7 +342,7 @@ def new_version(slug: str, actor: User) -> CacheRuleVersion:
     """Add a version of a rule, as somebody who edits the rule does."""
     newest = CacheRuleVersion.objects.filter(rule__slug=slug).order_by("-number")[0]
     newest.pk, newest.number = None, newest.number + 1
-    newest.policy = {**newest.policy, "browser_ttl_seconds": 60 + newest.number}
+    newest.policy = {**newest.policy, "surrogate_keys": [f"version-{newest.number}"]}
     newest.save(force_insert=True)
     return newest
 

@@ -10,6 +10,7 @@ from apps.accounts.staff_pages import actor_of, page_of, refused, render
 from apps.refusals import Refusal
 from apps.releases.actions import Action, actions_for, main_action
 from apps.releases.admin import steps
+from apps.releases.admin.checks_section import checks_section
 from apps.releases.admin.drill_section import drill_section
 from apps.releases.admin.emergency_section import emergency_section
 from apps.releases.admin.findings_page import findings_section
@@ -149,6 +150,7 @@ def _show(
         **findings_section(release),
         **redirect_section(request, seen, redirect),
         **preview_section(request, release, preview),
+        **checks_section(request, seen),
         **review_section(request, seen),
         **drill_section(request, release),
         **standing_section(seen),

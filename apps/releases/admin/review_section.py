@@ -29,6 +29,7 @@ def review_section(request: HttpRequest, seen: Seen) -> dict[str, Any]:
         "asked": seen.request_for_changes,
         "checklist": checklist_of(
             stated,
+            checks=[(each.is_good, each.stands_in_the_way) for each in seen.checks],
             open_comments=counts.open_threads,
             approvals=len(seen.approvals),
             needed=seen.approvals_needed,

@@ -6,7 +6,7 @@ from django.http import QueryDict
 from django.shortcuts import get_object_or_404
 
 from apps.accounts.models import User
-from apps.releases.admin import emergency_section
+from apps.releases.admin import checks_section, emergency_section
 from apps.releases.admin.drill_section import begin_drill
 from apps.releases.models import Preview, Release
 from apps.releases.redirects.selectors import redirect_changes_of
@@ -169,6 +169,8 @@ _STEPS: dict[str, Callable[[Release, QueryDict, User], str]] = {
     "unschedule": _unschedule,
     "refresh_preview": _refresh_preview,
     "revoke_preview": _revoke_preview,
+    "check_again": checks_section.try_again,
+    "override_check": checks_section.override,
     "drill": begin_drill,
     "ask_emergency": emergency_section.ask,
     "confirm_emergency": emergency_section.confirm,

@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 
+from apps.releases.checks.reports import check_lines
 from apps.releases.models import Release
 from apps.releases.reports import ReleaseDetails
 from apps.releases.review.brief import brief_of
@@ -17,6 +18,8 @@ def review_lines(release: Release, report: ReleaseDetails) -> Iterator[str]:
     for approval in report["approvals"]:
         void = f" (void: {approval['void_since']})" if approval["void_since"] else ""
         yield f"Approved by {approval['approver']}{void}"
+    for check in report["checks"]:
+        yield from check_lines(check, with_findings=False)
     if count := report["open_comments"]:
         comments = f"{count} open comment{'' if count == 1 else 's'}"
         yield f"{comments}: `scripts/manage release comments {release.pk}`"

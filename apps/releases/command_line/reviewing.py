@@ -3,6 +3,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from apps.releases.checks.reports import check_lines, check_reports
 from apps.releases.command_line.findings_words import findings_lines
 from apps.releases.command_line.release_subcommands import ReleaseSubcommands
 from apps.releases.review.findings import lint_of
@@ -32,6 +33,9 @@ class ReviewingSubcommands(ReleaseSubcommands):
         report = self.say_state(release)
         for line in findings_lines(release, lint_of(release)):
             self.say(f"  {line}")
+        for check in check_reports(release):
+            for line in check_lines(check, with_findings=True):
+                self.say(f"  {line}")
         return report
 
     def approve(self, *, number: int, digest: str | None, **options: Any) -> object:

@@ -2,6 +2,7 @@
 
 from apps.releases.models.changes import Change, RedirectChange
 from apps.releases.models.channels import Channel
+from apps.releases.models.checks import CheckOverride, CheckResult
 from apps.releases.models.drills import Drill
 from apps.releases.models.emergencies import EmergencyPublication, EmergencyRequest
 from apps.releases.models.freezes import FreezeOverride, FreezeWindow
@@ -25,6 +26,8 @@ __all__ = [
     "Channel",
     "ChannelHost",
     "ChannelProposal",
+    "CheckOverride",
+    "CheckResult",
     "Comment",
     "Contributor",
     "Drill",

@@ -1,11 +1,8 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from functools import partial
 
-from apps.caching.examples import MediaTypeOf, guess_media_type, run_examples
 from apps.caching.models import CacheRuleVersion
-from apps.caching.selectors import as_rules, content_of
-from apps.releases.headlines import counted
+from apps.releases.checks import registered_checks, title_of
 from apps.releases.history.changelog import LogEntry, counts_in_words
 from apps.releases.history.verification import seal_of, unverified
 from apps.releases.manifest import ManifestReader
@@ -37,6 +34,7 @@ from apps.releases.selectors import (
     entries_about,
     live_publication,
 )
+from apps.releases.selectors.checks import CheckStanding, check_standings
 from apps.releases.selectors.drills import last_drill_of
 from apps.releases.selectors.emergencies import Marks, marks_of
 from apps.releases.templatetags.staff_pages import size
@@ -81,7 +79,7 @@ def report_of(release: Release) -> ReleaseReport:
         ),
         approvals=tuple(_approvals(release)),
         comments=tuple(_comments(release)),
-        checks=tuple(_checks(release, manifest, rules)),
+        checks=tuple(_checks(release)),
         publications=tuple(_publication_lines(release, publications, views)),
         metrics=tuple(_metrics(release, manifest, publications, views)),
         entries=tuple(
@@ -133,12 +131,12 @@ def _comments(release: Release) -> Iterator[CommentLine]:
         yield CommentLine(str(each.author), clock(each.created_at), deed, each.path, each.text)
 
 
-def _checks(
-    release: Release, manifest: ManifestReader | None, versions: list[CacheRuleVersion]
-) -> Iterator[CheckLine]:
-    type_of = partial(_media_type, manifest)
-    for version in versions:
-        yield _examples_of(version, versions, type_of)
+def _checks(release: Release) -> Iterator[CheckLine]:
+    tried = {standing.result.name: standing for standing in check_standings(release)}
+    yield from map(_check_line, tried.values())
+    for check in registered_checks():
+        if check.name not in tried:
+            yield CheckLine(check.title, None, "not tried: that is done when it is submitted")
     lint = lint_of(release)
     found = f"{lint.total} in all" + (f", {lint.new} new" if lint.is_compared else "")
     yield CheckLine("Findings of the build", None, found if lint.total else _NOTHING_FOUND[lint.state])
@@ -146,20 +144,20 @@ def _checks(
     yield CheckLine("Rehearsal of the roll back", *(judged(drill) if drill else (None, "not rehearsed")))
 
 
-def _examples_of(
-    version: CacheRuleVersion, versions: list[CacheRuleVersion], type_of: MediaTypeOf
-) -> CheckLine:
-    """Execute the examples of a rule against all the rules that the release ships with."""
-    results = run_examples(as_rules(versions), content_of(version).examples, media_type_of=type_of)
-    wrong = [f"{result.example.url}: {result.words}" for result in results if not result.is_ok]
-    words = "; ".join(wrong) or f"{counted(len(results), 'example')} executed"
-    return CheckLine(f"Cache rule {version.rule.slug}", not wrong if results else None, words)
-
-
-def _media_type(manifest: ManifestReader | None, path: str) -> str:
-    """Return the type of a file as the release serves it, or as its name says where it is not in it."""
-    entry = manifest.lookup(path) if manifest else None
-    return entry.media_type if entry else guess_media_type(path)
+def _check_line(standing: CheckStanding) -> CheckLine:
+    result, override = standing.result, standing.override
+    findings = [
+        f"{each['subject']}: expected {each['expected']}, seen {each['seen']}" for each in result.findings
+    ]
+    if more := result.finding_count - len(findings):
+        findings.append(f"and {more:,} more")
+    return CheckLine(
+        title_of(result.name),
+        standing.is_good,
+        result.words,
+        tuple(findings),
+        f"{override.by}, {clock(override.at)}: {override.reason}" if override else "",
+    )
 
 
 def _publications(release: Release) -> list[Publication]:

@@ -56,11 +56,16 @@ class CommentLine:
 
 @dataclass(frozen=True, slots=True)
 class CheckLine:
-    """A check, whether it holds (None: it only remarks), and what came out of it."""
+    """A check, whether it holds (None: it only remarks), and what came out of it.
+
+    `findings` say what was expected and what was seen, `override` who let it pass all the same, and why.
+    """
 
     name: str
     is_good: bool | None
     words: str
+    findings: tuple[str, ...] = ()
+    override: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,9 @@ def _comments(report: ReleaseReport) -> Iterator[str]:
 def _checks(report: ReleaseReport) -> Iterator[str]:
     for each in report.checks:
         yield f"- {_MARKS[each.is_good]} {inline(each.name)}: {inline(each.words)}"
+        yield from (f"  - {inline(finding)}" for finding in each.findings)
+        if each.override:
+            yield f"  - **Overridden by {inline(each.override)}**"
 
 
 def _publications(publications: Iterable[PublicationLine]) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """What a release has and lacks before it goes live, as a list that a reader goes through."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -21,11 +22,17 @@ class Check:
     section: str
 
 
-def checklist_of(brief: Brief, *, open_comments: int, approvals: int, needed: int) -> list[Check]:
-    """Return the list for a release with this brief, so many open comments, and so many of the approvals."""
+def checklist_of(
+    brief: Brief, *, checks: Sequence[tuple[bool, bool]] = (), open_comments: int, approvals: int, needed: int
+) -> list[Check]:
+    """Return the list for a release with this brief, so many open comments, and so many of the approvals.
+
+    `checks` say of each check that was tried whether it has passed, and whether it stands in the way.
+    """
     return [
         _briefed(brief),
         _baseline(brief),
+        *_checked(checks),
         _talked(open_comments),
         _approved(approvals, needed),
     ]
@@ -46,6 +53,19 @@ def _baseline(brief: Brief) -> Check:
     if not brief.has_baseline:
         return Check(Mark.REMARK, "The brief does not say what the system does now.", "brief")
     return Check(Mark.REMARK, f"The brief does not say the {in_words(gaps)} of now.", "brief")
+
+
+def _checked(checks: Sequence[tuple[bool, bool]]) -> Iterator[Check]:
+    if not checks:
+        return
+    passed, failed = sum(is_good for is_good, _ in checks), sum(in_the_way for _, in_the_way in checks)
+    total = f"{len(checks)} check{'' if len(checks) == 1 else 's'}"
+    if failed:
+        yield Check(Mark.MISSING, f"{failed} of {total} failed.", "checks")
+    elif passed < len(checks):
+        yield Check(Mark.REMARK, f"{len(checks) - passed} of {total} failed, and is overridden.", "checks")
+    else:
+        yield Check(Mark.DONE, f"{passed} of {total} passed.", "checks")
 
 
 def _talked(open_comments: int) -> Check:

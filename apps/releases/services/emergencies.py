@@ -1,8 +1,8 @@
 """The emergency publish: two administrators instead of the approvals that a channel asks for.
 
 One asks, with a reason. Another one, who is no author of the release either, confirms within hours. It
-passes a freeze, whose mark it gets as well, but never a hold: who holds a channel is asked first. What goes
-live this way is marked for ever.
+passes a freeze, whose mark it gets as well, and the checks that have failed, which the log names; but never a
+hold: who holds a channel is asked first. What goes live this way is marked for ever.
 """
 
 from django.db import transaction
@@ -14,6 +14,7 @@ from apps.audit.services import record
 from apps.releases.exceptions import AlreadyAsked, NoEmergency, ReasonMissing, SamePerson, WrongState
 from apps.releases.models import Channel, EmergencyPublication, EmergencyRequest, Publication, Release
 from apps.releases.selectors import authors_of, live_publication
+from apps.releases.selectors.checks import failed_checks
 from apps.releases.selectors.emergencies import open_request
 from apps.releases.services.freezes import refuse_if_frozen
 from apps.releases.services.holding import refuse_if_held
@@ -53,7 +54,7 @@ def ask(*, release: Release, reason: str, actor: User) -> EmergencyRequest:
         action="release.ask_emergency",
         target=f"release {release.pk}",
         summary=f"Asked for an emergency publish of release {release.pk}: {request.reason}",
-        details={"digest": release.manifest_id, "reason": request.reason},
+        details={"digest": release.manifest_id, "reason": request.reason} | _failed(release),
     )
     return request
 
@@ -93,7 +94,8 @@ def confirm(*, release: Release, actor: User, digest: str | None = None) -> Publ
         summary=f"Published release {release.pk} on {channel} as {publication.tag} in an emergency, as "
         f"{request.asked_by} asked: {request.reason}",
         details=as_details(publication)
-        | {"asked_by": request.asked_by.get_username(), "reason": request.reason, "mark": mark.pk},
+        | {"asked_by": request.asked_by.get_username(), "reason": request.reason, "mark": mark.pk}
+        | _failed(release),
     )
     return publication
 
@@ -134,6 +136,12 @@ def _refuse_unready(release: Release, channel: Channel) -> None:
         )
     refuse_if_held(channel)
     refuse_if_base_moved(release)
+
+
+def _failed(release: Release) -> dict[str, list[str]]:
+    """Return the checks that are passed in this way, for the log."""
+    failed = [standing.result.name for standing in failed_checks(release)]
+    return {"failed_checks": failed} if failed else {}
 
 
 def _in_words(request: EmergencyRequest) -> str:

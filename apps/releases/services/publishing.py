@@ -30,6 +30,7 @@ from apps.releases.selectors import (
     next_tag,
     publication_before,
 )
+from apps.releases.services.checking import refuse_failed_checks
 from apps.releases.services.freezes import note_override, refuse_if_frozen
 from apps.releases.services.holding import hold_after, refuse_if_held
 from apps.releases.services.pointers import follow_with_pointer
@@ -51,7 +52,7 @@ def publish(
     the reason why it goes live although its channel is frozen, and is kept beside it. Once the
     transaction is committed the channel's pointer is written to storage, from which every delivery
     process follows. Raises `Forbidden`, `WrongState`, `StaleDigest`, `ChannelHeld`, `ChannelFrozen`,
-    `ApprovalsMissing`, `BaseMoved`, `ManifestMissing`.
+    `ApprovalsMissing`, `ChecksFailed`, `BaseMoved`, `ManifestMissing`.
     """
     require(actor, "releases.publish_release", to=f"publish release {release.pk}")
     channel = Channel.objects.select_for_update(no_key=True).get(pk=release.channel_id)
@@ -70,6 +71,7 @@ def publish(
     refuse_if_held(channel)
     freeze = refuse_if_frozen(channel, actor=actor, reason=override_freeze)
     _refuse_missing_approvals(release, channel)
+    refuse_failed_checks(release, step="published")
     refuse_if_base_moved(release)
     reason = override_freeze if freeze else ""
     publication = go_live(release, channel, actor=actor, reason=reason, freeze=freeze)

@@ -17,7 +17,9 @@ from apps.releases.exceptions import (
 from apps.releases.models import Approval, Comment, Involvement, Release
 from apps.releases.review.brief import in_words
 from apps.releases.selectors import approvals_needed, approvals_of, missing_brief, parts_in
+from apps.releases.selectors.checks import check_standings, failed_checks
 from apps.releases.services.building import build
+from apps.releases.services.checking import failed_in_words, refuse_failed_checks, run_checks
 from apps.releases.services.conversation import say
 from apps.releases.services.involvements import note_involvement
 from apps.releases.services.pins import pins_other_rules
@@ -33,11 +35,11 @@ REVIEWED = (State.IN_REVIEW, State.APPROVED)
 
 @transaction.atomic
 def submit(*, release: Release, actor: User) -> Release:
-    """Build the release's manifest and hand it in for review.
+    """Build the release's manifest, try the checks on it, and hand it in for review.
 
-    Where the channel asks for no approval it is approved at once. Raises `Forbidden`, `WrongState`,
-    `BriefIncomplete`, `NothingChanges`, `BaseMoved`, `RedirectLoop`, `TooManyRedirects`; the release is
-    then the draft that it was.
+    Where the channel asks for no approval, and every check has passed, it is approved at once. Raises
+    `Forbidden`, `WrongState`, `BriefIncomplete`, `NothingChanges`, `BaseMoved`, `RedirectLoop`,
+    `TooManyRedirects`; the release is then the draft that it was.
     """
     require(actor, "releases.submit_release", to=f"submit release {release.pk}")
     release = lock_with_channel(release)
@@ -53,17 +55,20 @@ def submit(*, release: Release, actor: User) -> Release:
         )
     note_involvement(release, actor, Involvement.Kind.SUBMITTED)
     move(release, State.IN_REVIEW, step="submitted", manifest=manifest, submitted_at=timezone.now())
+    run_checks(release)
+    approve_if_complete(release)
     needed = approvals_needed(release.channel)
-    if approvals_of(release) >= needed:
-        move(release, State.APPROVED, step="approved")
-    approvals = f"{needed} approval{'s' if needed > 1 else ''}"
-    waits = f"it waits for {approvals}" if needed else "no approval is asked for, so it may go live"
     record(
         actor=actor,
         action="release.submit",
         target=f"release {release.pk}",
-        summary=f"Submitted release {release.pk} as {manifest}: {waits}.",
-        details={"digest": manifest.digest, "paths": manifest.path_count, "approvals_needed": needed},
+        summary=f"Submitted release {release.pk} as {manifest}: {_waits(release, needed)}.",
+        details={
+            "digest": manifest.digest,
+            "paths": manifest.path_count,
+            "approvals_needed": needed,
+            "checks": {each.result.name: each.result.outcome for each in check_standings(release)},
+        },
     )
     open_for_review(release, actor)
     return release
@@ -73,18 +78,17 @@ def submit(*, release: Release, actor: User) -> Release:
 def approve(*, release: Release, digest: str, actor: User) -> Approval:
     """Approve one manifest digest (hex) of a release; with the last approval needed it is approved.
 
-    Raises `Forbidden`, `WrongState`, `StaleDigest`, `NotAnApprover`, `SelfApproval`, `AlreadyApproved`.
+    Raises `Forbidden`, `WrongState`, `StaleDigest`, `NotAnApprover`, `SelfApproval`, `ChecksFailed`,
+    `AlreadyApproved`.
     """
     require(actor, "releases.approve_release", to=f"approve release {release.pk}")
     release = lock_with_channel(release)
     _refuse_unless(release, State.IN_REVIEW, step="approved")
-    if release.manifest_id is None or release.manifest_id != digest:
-        raise StaleDigest(
-            f"Release {release.pk} no longer has the digest {digest[:12]}.",
-            next_step="Look at what it holds now, and approve that.",
-        )
+    refuse_other_digest(release, digest)
     refuse_outsider(release, actor)
     refuse_own_work(release, actor)
+    run_checks(release, only_missing=True)  # submitted before there was such a check
+    refuse_failed_checks(release, step="approved")
     approval, is_new = Approval.objects.get_or_create(
         release=release, manifest_id=release.manifest_id, approver=actor
     )
@@ -100,9 +104,16 @@ def approve(*, release: Release, digest: str, actor: User) -> Approval:
         summary=f"Approved release {release.pk} ({given} of {needed}).",
         details={"digest": digest, "given": given, "needed": needed},
     )
-    if given >= needed:
-        move(release, State.APPROVED, step="approved")
+    approve_if_complete(release)
     return approval
+
+
+def approve_if_complete(release: Release) -> None:
+    """Let what is in review be approved where it has all that its channel asks for, and no check fails."""
+    if release.state != State.IN_REVIEW or failed_checks(release):
+        return
+    if approvals_of(release) >= approvals_needed(release.channel):
+        move(release, State.APPROVED, step="approved")
 
 
 @transaction.atomic
@@ -180,6 +191,15 @@ def withdraw(*, release: Release, actor: User) -> Release:
     return _step(release, State.WITHDRAWN, step="withdrawn", action="withdraw", actor=actor)
 
 
+def refuse_other_digest(release: Release, digest: str | None) -> None:
+    """Raise `StaleDigest` unless `release` still has what somebody looked at; None names nothing."""
+    if release.manifest_id is None or digest not in (None, release.manifest_id):
+        raise StaleDigest(
+            f"Release {release.pk} no longer has the digest {str(digest)[:12]}.",
+            next_step="Look at what it holds now, and approve that.",
+        )
+
+
 def refuse_own_work(release: Release, actor: User) -> None:
     """Raise `SelfApproval` where `actor` owns, made or ever added to `release` (see `parts_in`)."""
     if parts := parts_in(release).get(actor.pk):
@@ -217,6 +237,14 @@ def _refuse_incomplete_brief(release: Release) -> None:
             f"Release {release.pk} lacks its {in_words(missing)}.",
             next_step=f"Fill in on its page, or with `scripts/manage release edit {release.pk} {options}`.",
         )
+
+
+def _waits(release: Release, needed: int) -> str:
+    """Say what a release that was just submitted waits for."""
+    approvals = f"it waits for {needed} approval{'s' if needed > 1 else ''}"
+    if failed := failed_checks(release):
+        return f"{failed_in_words(failed)}; that is mended or overridden first"
+    return approvals if needed else "no approval is asked for, so it may go live"
 
 
 def _listed(words: list[str]) -> str:

@@ -1,3 +1,4 @@
+from apps.releases.command_line.checking import CheckingSubcommands
 from apps.releases.command_line.comparing import ComparingSubcommands
 from apps.releases.command_line.conversation import ConversationSubcommands
 from apps.releases.command_line.drafting import DraftingSubcommands
@@ -17,6 +18,7 @@ class Command(
     ComparingSubcommands,
     DraftingSubcommands,
     ReviewingSubcommands,
+    CheckingSubcommands,
     ConversationSubcommands,
     ReplayingSubcommands,
     PreviewingSubcommands,
