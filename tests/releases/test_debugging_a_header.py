@@ -14,19 +14,20 @@ from apps.caching.services import add_rule
 from apps.delivery.pointer import ChannelOptions
 from apps.delivery.release import LiveRelease
 from apps.delivery.respond import Request, respond
-from apps.releases.models import Channel, Release
+from apps.releases.models import Channel
 from apps.releases.selectors import live_publication, open_manifest
 from apps.releases.services import drafts, publishing, review
 from assetsite.settings import BASE_DIR
+from tests.releases.conftest import Publish, put
 
 TEXT = (BASE_DIR / "docs" / "debugging-a-header.md").read_text()
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 STYLES = {
     "name": "Style sheets",
     "order": 300,
-    "match": {"extensions": ["css"]},
+    "match": {"folders": ["theme"]},
     "policy": {"browser_ttl_seconds": 30 * 86_400},
-    "examples": [{"url": "/css/site.css", "rule": "styles", "is_cached": True}],
+    "examples": [{"url": "/theme/site.css", "rule": "styles", "is_cached": True}],
     "expected_result": "Style sheets are asked for once a month.",
     "rollback_note": "Go back if somebody sees old styles.",
 }
@@ -62,9 +63,9 @@ def typed(command: str, channel: Channel, monkeypatch: pytest.MonkeyPatch) -> st
     """Do what a command line does: ask, ask and pipe, or manage."""
     asking, _, managing = command.rpartition(" | ")
     if command.startswith("curl") and not asking:
-        return asked(channel, "/css/site.css")
+        return asked(channel, "/theme/site.css")
     if asking:
-        head = asked(channel, "/css/site.css").encode()
+        head = asked(channel, "/theme/site.css").encode()
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(head)))
     script, *words = shlex.split(managing)
     assert script == "scripts/manage"
@@ -74,7 +75,7 @@ def typed(command: str, channel: Channel, monkeypatch: pytest.MonkeyPatch) -> st
 
 
 def test_each_step_prints_what_the_document_says(
-    live: Release,
+    publish: Publish,
     production: Channel,
     administrator: User,
     manager: User,
@@ -82,6 +83,7 @@ def test_each_step_prints_what_the_document_says(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings.PINNED_HOSTS = {"localhost": "production"}
+    publish(put("theme/site.css", "a {}"))
     add_rule(slug="styles", actor=manager, content=STYLES)
     release = drafts.create_release(
         title="Styles for a month", channel=production, changes=[], actor=manager,
