@@ -78,7 +78,10 @@ def expected_in_words(example: Example) -> str:
 
 def seen_in_words(outcome: Outcome) -> str:
     """Say what became of a request: "cached 1 y, by fingerprinted"."""
-    return f"{_in_words(outcome)}, by {outcome.rule or 'no rule'}"
+    rule = outcome.rule or "no rule"
+    if outcome.bypass:
+        return f"not cached, by {rule}: {outcome.bypass.reason}"
+    return f"{_in_words(outcome)}, by {rule}"
 
 
 def _differences(example: Example, outcome: Outcome) -> Iterator[str]:
