@@ -27,11 +27,13 @@ def sync_all(files: Sequence[Path], *, below: Path) -> None:
 
 def in_parallel[T](work: Callable[[T], object], items: Sequence[T]) -> None:
     """Do `work`, which waits for a disk or a network, for all items; raise the first error."""
-    if len(items) == 1:
-        work(items[0])
+    at_once = min(_AT_ONCE, len(items))
+    if at_once <= 1:  # a thread more would only have to be begun and waited for
+        for item in items:
+            work(item)
         return
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        list(pool.map(lambda start: [work(item) for item in items[start::_AT_ONCE]], range(_AT_ONCE)))
+    with ThreadPoolExecutor(at_once) as pool:
+        list(pool.map(lambda start: [work(item) for item in items[start::at_once]], range(at_once)))
 
 
 def make_folders(folder: Path) -> set[Path]:
