@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 
 from apps.accounts.models import User
 from apps.assets import store
+from apps.assets.intake import take_in_many
+from apps.caching.selectors import current_versions
+from apps.releases.contents import PutChange, RemoveChange
 from apps.releases.manifest import Entry, Finding, ManifestReader
 from apps.releases.manifest.names import split_fingerprinted
 from apps.releases.models import Channel, Manifest, Release
@@ -19,7 +22,6 @@ from apps.releases.references.found import Extraction
 from apps.releases.references.integrity import is_integrity_of
 from apps.releases.selectors import open_manifest
 from apps.releases.services import building, drafts
-from tests.releases.conftest import put, remove
 
 POOL = (
     "a.css",
@@ -120,11 +122,11 @@ def built(editor: User, step: Step, base: Manifest | None) -> Manifest:
         fingerprints=option == "fingerprints", early_hints=option == "early_hints"
     )
     channel = Channel.objects.get(name="production")
-    release = drafts.create_release(title="x", channel=channel, changes=[], actor=editor)
-    release.base_manifest = base
-    release.save()
-    changes = [put(path, written(path, *file)) if file else remove(path) for path, file in files.items()]
-    drafts.apply_changes(release=release, changes=changes, actor=editor)
+    release = Release.objects.create(title="x", channel=channel, base_manifest=base, created_by=editor)
+    release.rules.set(current_versions())
+    put = take_in_many((path, [written(path, *file)]) for path, file in files.items() if file)
+    removed = [RemoveChange(path) for path, file in files.items() if not file]
+    drafts.apply_changes(release=release, changes=[*map(PutChange, put), *removed], actor=editor)
     return building.build(Release.objects.get(pk=release.pk))
 
 
