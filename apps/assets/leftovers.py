@@ -61,6 +61,12 @@ def note(folder: str, unneeded: Sizes) -> None:
         Leftover.objects.filter(name__in=some, removed_at=None).delete()
 
 
+def parts_noted(folder: str) -> set[str]:
+    """Return the folders just below a folder of storage in which anything is noted, at any depth."""
+    depth = folder.count("/") + 2
+    return {"/".join(name.split("/", depth)[:depth]) for name in _noted_in(folder)}
+
+
 def due(unneeded: Iterable[str]) -> set[str]:
     """Return those names whose grace time is over."""
     found: set[str] = set()

@@ -16,8 +16,10 @@ def clear(
     """
     if is_dry_run:
         return _would_clear(parts)
+    noted = leftovers.parts_noted(folder)
     for part, unneeded in parts:
-        leftovers.note(part, unneeded)
+        if unneeded or part == folder or part in noted:
+            leftovers.note(part, unneeded)
     removed, size_bytes = 0, 0
     names: list[str] = []
     for each in leftovers.remove_due(folder, forget):
