@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from apps.caching.rules import Bypass, BypassKind, Policy, Visibility
+from apps.caching.rules import Bypass, BypassKind, Combination, Policy, Visibility
 
 _UNITS = (
     (31_536_000, "y", "year"),
@@ -40,6 +40,11 @@ def bypass_in_words(bypass: Bypass) -> str:
         BypassKind.HEADER: f"The request has the header {bypass.name}",
         BypassKind.PREVIEW: "The request is for a preview of a release",
     }[bypass.kind]
+
+
+def combination_in_words(combination: Combination) -> str:
+    """Say what becomes of a file that several rules match: "the first decides"."""
+    return {Combination.FIRST: "the first decides", Combination.MERGE: "all are merged"}[combination]
 
 
 def _sentences(policy: Policy) -> Iterator[str]:

@@ -73,7 +73,7 @@ def test_the_list_has_each_rule_where_it_is_tried_and_what_comes_of_it(administr
     ]
     text = typed("list")
     assert "public, max-age=31536000, immutable  (5 examples, 2 failing)" in text
-    assert "Rules that match the same file: first." in text
+    assert "Where several rules match a file, the first decides." in text
 
 
 def test_a_rule_is_shown_with_its_history(administrator: User) -> None:
@@ -229,6 +229,8 @@ def test_how_rules_combine_is_chosen() -> None:
         "reason": "Two teams.",
     }
     assert current_combination() is Combination.MERGE
+    assert "Where several rules match a file, all are merged." in typed("list")
+    assert "the first decides, in releases begun from now on" in typed("combine", "first", "--reason", "x")
     assert failed("combine", "first", "--reason", " ")["code"] == "invalid_rule"
 
 

@@ -181,7 +181,7 @@ def test_a_roll_back_says_beforehand_that_rules_combine_otherwise(
     call_command("release", "rollback", "--dry-run", stdout=output)
     page = staff_client(administrator).get(f"/admin/releases/channel/{merging.channel_id}/roll-back/1/")
     for text in (output.getvalue(), page.content.decode()):
-        assert "Rules that match the same file: first instead of merge" in text
+        assert "Where several rules match a file: “the first decides” instead of “all are merged”" in text
 
 
 def publish_on_staging(editor: User, manager: User) -> Release:

@@ -28,7 +28,7 @@ from apps.caching.selectors import (
     newest_versions,
     version_numbered,
 )
-from apps.caching.wording import bypass_in_words, policy_in_words
+from apps.caching.wording import bypass_in_words, combination_in_words, policy_in_words
 
 
 class ReadingSubcommands(RuleSubcommands):
@@ -62,7 +62,7 @@ class ReadingSubcommands(RuleSubcommands):
             )
         if not lines:
             self.say("No rule yet: `scripts/manage rule save FILE` makes one.")
-        self.say(f"Rules that match the same file: {combination}.")
+        self.say(f"Where several rules match a file, {combination_in_words(combination)}.")
         if odd:
             self.say("! `scripts/manage rule check` says what is odd.")
         return {"combination": combination, "rules": lines}

@@ -19,6 +19,7 @@ from apps.caching.services import (
     restore_version,
     set_state,
 )
+from apps.caching.wording import combination_in_words
 
 
 class WritingSubcommands(RuleSubcommands):
@@ -91,10 +92,10 @@ class WritingSubcommands(RuleSubcommands):
         return {"rule": slug, "before": before or None, "versions": list(map(document_of, made))}
 
     def combine(self, *, combination: str, reason: str, **options: Any) -> object:
-        chosen = choose_combination(
-            combination=Combination(combination), reason=reason, actor=self.actor(options)
-        )
-        self.say(f"Rules that match the same file: {chosen}, in releases begun from now on.")
+        wanted = Combination(combination)
+        chosen = choose_combination(combination=wanted, reason=reason, actor=self.actor(options))
+        words = combination_in_words(wanted)
+        self.say(f"Where several rules match a file, {words}, in releases begun from now on.")
         return {"combination": chosen.combination, "reason": chosen.reason}
 
     def _say_saved(self, version: CacheRuleVersion) -> object:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from apps.caching.models import CacheRuleVersion
 from apps.caching.rules import Combination
+from apps.caching.wording import combination_in_words
 from apps.refusals import Refusal
 from apps.releases.comparing.impact import Impact, impact_between
 from apps.releases.comparing.tallies import kept_tally
@@ -34,7 +35,8 @@ class CombinationChange:
 
     @property
     def words(self) -> str:
-        return f"Rules that match the same file: {self.after} instead of {self.before}"
+        before, after = map(combination_in_words, (self.before, self.after))
+        return f"Where several rules match a file: “{after}” instead of “{before}”"
 
 
 @dataclass(frozen=True, slots=True)
