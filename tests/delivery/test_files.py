@@ -477,6 +477,19 @@ def test_a_manifest_that_is_written_to_while_it_is_served_is_served_no_more_unti
     assert node.live, "it is open"
 
 
+def test_a_manifest_whose_use_is_noted_is_not_read_again_for_that(
+    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = tmp_path / "node" / "manifests" / "1.sqlite"
+    monkeypatch.setattr("apps.delivery.files.room.MINUTE_SECONDS", -60)
+    monkeypatch.setattr("apps.delivery.files.checked.hashlib.file_digest", None)
+    before = manifest.stat().st_ctime_ns
+    while manifest.stat().st_ctime_ns == before:  # clocks of file systems tick
+        current_files().note_use(manifest)
+    node.recheck()
+    assert node.live
+
+
 def test_a_copy_of_a_manifest_that_is_written_to_while_it_is_served_is_fetched_anew(
     node: Node, tmp_path: Path
 ) -> None:

@@ -275,6 +275,21 @@ def test_a_manifest_of_another_digest_is_not_shown(here: Place) -> None:
     assert here.ask("/", made.host).status == 503
 
 
+def test_a_manifest_that_is_written_to_is_shown_no_more_until_it_is_whole(
+    here: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.delivery.previews.shown.POLL_SECONDS", 0.0)
+    host = here.show().host
+    manifest = here.site.folder / here.site.pointers[2]["manifest"]["name"]
+    whole = manifest.read_bytes()
+    assert [here.ask("/new.html", host).status for _ in range(2)] == [200, 200]
+    manifest.chmod(0o644)
+    manifest.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert [here.ask("/new.html", host).status for _ in range(2)] == [503, 503]
+    manifest.write_bytes(whole)
+    assert here.ask("/new.html", host).status == 200
+
+
 def test_a_lost_blob_is_a_503_at_a_preview_too(here: Place) -> None:
     made = here.show()
     here.site.blob(CANDIDATE["new.html"]).unlink()

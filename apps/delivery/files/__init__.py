@@ -22,11 +22,13 @@ from apps.delivery.files.checked import Checked, Identity, Records, identity_of
 from apps.delivery.files.faults import FileFault, StorageDown
 from apps.delivery.files.fetching import Fetching, give_name
 from apps.delivery.files.room import Room, note_use
+from apps.delivery.recent import Recent
 
 __all__ = ["FileFault", "LocalFiles", "StorageDown", "current_files"]
 
 logger = logging.getLogger(__name__)
 
+_MOST_OPENED = 1_024  # manifests of which it is known when they were compared
 RECHECK_SECONDS = 30.0  # a start is over by then
 TIDY_SECONDS = 300.0
 
@@ -52,7 +54,7 @@ class LocalFiles:
         self._checked = Checked()
         self._records = Records(self._kept / "verified.json")
         self._taken: dict[Path, _Taken] = {}
-        self._opened: dict[Path, _Opened] = {}
+        self._opened: Recent[Path, _Opened] = Recent(_MOST_OPENED)
         self._fetching = Fetching(self._kept / "fetching")
         self._tidy_at = 0.0
         self._room = Room(self._kept, settings.NODE_CACHE_BYTES)
@@ -151,10 +153,13 @@ class LocalFiles:
         compares what was taken, `changed` what was written to since.
         """
         self._bring_manifest(name, sha256, size)
-        file = self._folder / name
+        return self.watched(self._folder / name, sha256, size)
+
+    def watched(self, file: Path, sha256: str, size: int) -> Path:
+        """Return a manifest that was brought, and is opened now: `changed` knows it from then on."""
         status = file.stat()
         is_what_was_compared = self._checked.is_known(sha256, identity_of(status))
-        self._opened[file] = _Opened(sha256, size, status.st_ctime_ns if is_what_was_compared else 0)
+        self._opened.put(file, _Opened(sha256, size, status.st_ctime_ns if is_what_was_compared else 0))
         return file
 
     def changed(self, in_use: Iterable[Path]) -> list[Path]:
@@ -162,8 +167,7 @@ class LocalFiles:
 
         Called often: it asks when the inode was changed, which no program can set, and reads what was.
         """
-        self._opened = {file: opened for file in in_use if (opened := self._opened.get(file))}
-        return [file for file, opened in list(self._opened.items()) if not self._is_still_good(file, opened)]
+        return [file for file in in_use if not self._is_still_good(file)]
 
     def _bring_manifest(self, name: str, sha256: str, size: int) -> None:
         if self._is_recorded(name, sha256, size):
@@ -207,7 +211,9 @@ class LocalFiles:
         if self.is_elsewhere:
             for file in files:
                 with suppress(FileNotFoundError):
-                    note_use(file, file.stat())
+                    before = file.stat()
+                    note_use(file, before)
+                    self._take_for_unchanged(file, before.st_ctime_ns)
 
     def tidy(self) -> None:
         """Do what no request should have to, every few minutes: see what is used from memory, make room."""
@@ -251,16 +257,23 @@ class LocalFiles:
         is_same = identity_of(file.stat()) == taken.identity
         return self._is_good_anew(file, taken.sha256, taken.size) and is_same
 
-    def _is_still_good(self, file: Path, opened: "_Opened") -> bool:
+    def _is_still_good(self, file: Path) -> bool:
+        opened = self._opened.get(file)
         try:
             changed_at = file.stat().st_ctime_ns
-            if changed_at == opened.changed_at:
+            if opened is None or changed_at == opened.changed_at:
                 return True
             is_good = self._is_good_anew(file, opened.sha256, opened.size)
         except FileNotFoundError:  # it is open: whoever needs it next will see
             return True
-        self._opened[file] = replace(opened, changed_at=changed_at)
+        self._opened.put(file, replace(opened, changed_at=changed_at))
         return is_good
+
+    def _take_for_unchanged(self, file: Path, changed_at: int) -> None:
+        """Take a manifest for what it was before its use was noted, which changes its inode as well."""
+        opened = self._opened.get(file)
+        if opened is not None and opened.changed_at == changed_at:
+            self._opened.put(file, replace(opened, changed_at=file.stat().st_ctime_ns))
 
     def _is_good_anew(self, file: Path, sha256: str, size: int) -> bool:
         if self._checked.compare(file, sha256, size, is_anew=True):

@@ -7,14 +7,16 @@ most. A host that was not signed here costs an HMAC and nothing else; what is kn
 import logging
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 
 from django.conf import settings
 
 from apps.assets import store
 from apps.delivery.answers import STORAGE_FAULTS
-from apps.delivery.files import StorageDown, current_files
+from apps.delivery.files import FileFault, StorageDown, current_files
 from apps.delivery.node import POLL_SECONDS, REMOTE_POLL_SECONDS
 from apps.delivery.pointer import BrokenPointer, ChannelOptions
 from apps.delivery.previews.pointer import PreviewPointer, read_pointer
@@ -104,7 +106,15 @@ def _follow(known: _Known, host: PreviewHost) -> None:
         known.shown = _opened(name, words, host)
         known.tag = tag
     elif known.shown is not None:
-        current_files().note_use(*(reader.file for reader in known.shown.release.readers))
+        _refuse_changed(reader.file for reader in known.shown.release.readers)
+
+
+def _refuse_changed(files: Iterable[Path]) -> None:
+    """Raise `FileFault` where somebody has written to a manifest that is shown: it is brought anew."""
+    in_use = list(files)
+    for damaged in current_files().changed(in_use):
+        raise FileFault(f"the manifest {damaged} was found damaged")
+    current_files().note_use(*in_use)
 
 
 def _read(name: str, tag: str) -> tuple[bytes | None, str]:
@@ -134,6 +144,7 @@ def _opened(name: str, words: bytes, host: PreviewHost) -> Shown | None:
 def _release_of(pointer: PreviewPointer) -> LiveRelease:
     stored = pointer.manifest
     file = current_files().bring(stored.name, sha256=stored.sha256, size=stored.size)
+    current_files().watched(file, stored.sha256, stored.size)
     reader = ManifestReader(file, is_mapped=False)
     if reader.meta.get("digest") != pointer.digest:
         reader.close()
