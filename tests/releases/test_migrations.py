@@ -315,6 +315,14 @@ def checks(database: Migrating, known: Known) -> None:
     refuse("append_only", lambda: results.update(words="y"))
 
 
+def examples_on_receipts(database: Migrating, known: Known) -> None:
+    receipt = database.rows("releases.Receipt").create(publication=known.rollback)
+    steps = database.rows("releases.ReceiptStep")
+    step = {"kind": "rule", "number": 0, "subject": "Examples", "at": AT, "is_good": True, "words": "1 hold"}
+    steps.create(receipt=receipt, **step)
+    refuse("append_only", lambda: steps.update(words=""))
+
+
 STEPS: dict[str, Callable[[Migrating, Known], None]] = {
     "0003_channel_options": options,
     "0004_redirects": redirects,
@@ -337,6 +345,7 @@ STEPS: dict[str, Callable[[Migrating, Known], None]] = {
     "0021_purges": purges,
     "0022_kept_by_guards": kept_by_guards,
     "0023_checks": checks,
+    "0024_examples_on_receipts": examples_on_receipts,
 }
 
 

@@ -1,4 +1,4 @@
-"""Asks the public door what a visitor gets, and compares it with what a manifest says.
+"""Asks the public door, or a cache in front, what a visitor gets, and compares it with what a manifest says.
 
 Bounded in time, in how much is read, and in how often: it is done for every publication.
 """
@@ -7,7 +7,9 @@ import hashlib
 import http.client
 import socket
 from base64 import b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
@@ -15,6 +17,7 @@ from apps.releases.channels.expected_answers import Answer
 from apps.releases.channels.hosts import ANY_HOST
 from apps.releases.models import Channel
 from apps.releases.services.hosts import all_hosts
+from apps.releases.tracing.seen import SeenAnswer
 
 PATIENCE_SECONDS = 5.0
 MAX_BODY_BYTES = 4 << 20  # of what is larger the door's own word for its digest is taken
@@ -42,6 +45,11 @@ class Seen:
     words: str
 
 
+def hosts_of(channel: Channel) -> frozenset[str]:
+    """Return the host names under which a channel is served."""
+    return frozenset(host for host, served in all_hosts().items() if served == channel.name)
+
+
 def host_of(channel: Channel) -> str | None:
     """Return a host name under which a channel is served, None where it has none."""
     hosts = [host for host, served in all_hosts().items() if served == channel.name]
@@ -67,6 +75,35 @@ def look(probe: Probe, *, host: str) -> Seen:
         connection.close()
     faults = list(_faults(probe, response, body if method == "GET" else None))
     return Seen(not faults, "; ".join(faults) or _in_words(expected))
+
+
+def ask(target: str, *, host: str, headers: Mapping[str, str], where: str = "") -> SeenAnswer:
+    """Return status and headers of an answer to a HEAD of `target`, as a visitor of `host` asks for it.
+
+    `where` is asked, an address as PUBLIC_BIND or a URL has it, "" for the public door. Raises `NoAnswer`,
+    and `ValueError` for what no request can have in it.
+    """
+    where = where or settings.PUBLIC_BIND
+    named = {name.lower() for name in headers}
+    usual = {"Accept-Encoding": "identity", "User-Agent": "Assetsite-Verify/1"}
+    sent = {name: value for name, value in usual.items() if name.lower() not in named}
+    sent |= {**headers, "Host": host}
+    try:
+        connection = _connect(where)
+        try:
+            connection.request("HEAD", target, headers=sent)
+            response = connection.getresponse()
+        finally:
+            connection.close()
+    except http.client.InvalidURL as fault:
+        raise ValueError(str(fault)) from fault
+    except (OSError, http.client.HTTPException) as error:
+        raise NoAnswer(f"{where} does not answer: {str(error) or type(error).__name__}") from error
+    received: dict[str, str] = {}
+    for name, value in response.getheaders():
+        key = name.lower()
+        received[key] = f"{received[key]}, {value}" if key in received else value
+    return SeenAnswer(response.status, received)
 
 
 def _faults(probe: Probe, response: http.client.HTTPResponse, body: bytes | None) -> list[str]:
@@ -99,9 +136,14 @@ def _in_words(answer: Answer) -> str:
 
 
 def _connect(bind: str) -> http.client.HTTPConnection:
-    """Return a connection to where the public door listens: `host:port` or `unix:/path`."""
+    """Return a connection to where somebody listens: `host:port`, `unix:/path`, or an http(s) URL."""
     if bind.startswith("unix:"):
         return _UnixConnection(bind.removeprefix("unix:"))
+    if bind.startswith(("http://", "https://")):
+        parts = urlsplit(bind)
+        is_secure = parts.scheme == "https"
+        kind = http.client.HTTPSConnection if is_secure else http.client.HTTPConnection
+        return kind(parts.hostname or "", parts.port or (443 if is_secure else 80), timeout=PATIENCE_SECONDS)
     host, _, port = bind.rpartition(":")
     host = host.strip("[]")
     return http.client.HTTPConnection(_ANYWHERE.get(host, host), int(port), timeout=PATIENCE_SECONDS)

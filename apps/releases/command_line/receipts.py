@@ -6,6 +6,7 @@ from django.core.management.base import CommandParser
 from django.utils.timezone import localtime
 
 from apps.releases.command_line.release_subcommands import ReleaseSubcommands
+from apps.releases.comparing.texts import visible
 from apps.releases.models import Publication, Receipt
 from apps.releases.rolling_back.receipt_reports import (
     ReceiptView,
@@ -86,6 +87,8 @@ class ReceiptSubcommands(ReleaseSubcommands):
             self.say(f"  {receipt.url_count} addresses changed (--urls lists them)")
         for step in view.fetched:
             self.say(f"  {_mark(step.is_good)} {step.subject}: {step.words}")
+        for step in view.examples:
+            self.say(f"  {_mark(step.is_good)} {visible(step.subject)}: {visible(step.words)}")
         self.say(
             f"  {_STATES.get(view.state, f'… Not finished: {view.waits_for}.')} {receipt.words}".rstrip()
         )

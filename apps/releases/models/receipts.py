@@ -53,11 +53,15 @@ class Receipt(models.Model):
 
 
 class ReceiptStep(models.Model):
-    """One thing seen after a publication: a node that followed or did not, an answer. Append-only."""
+    """One thing seen after a publication: a node that followed or did not, an answer. Append-only.
+
+    Of the examples of its rules those are noted that do not hold, then, as number 0, what all come to.
+    """
 
     class Kind(models.TextChoices):
         NODE = "node", "node"
         FETCH = "fetch", "fetched"
+        EXAMPLE = "rule", "example"
 
     receipt = models.ForeignKey(Receipt, on_delete=models.PROTECT, related_name="steps")
     kind = models.CharField(max_length=5, choices=Kind)

@@ -26,7 +26,7 @@ from apps.releases.release_report.parts import (
 from apps.releases.review.findings import State as LintState
 from apps.releases.review.findings import lint_of
 from apps.releases.rolling_back.drill_reports import judged
-from apps.releases.rolling_back.receipt_reports import ReceiptView
+from apps.releases.rolling_back.receipt_reports import ReceiptView, steps_by_kind
 from apps.releases.selectors import (
     built_manifest_of,
     change_counts,
@@ -175,10 +175,7 @@ def _views(publications: list[Publication]) -> list[ReceiptView]:
         ReceiptView(
             each,
             receipts.get(each.pk),
-            *(
-                tuple(step for step in steps.get(each.pk, ()) if step.kind == kind)
-                for kind in (ReceiptStep.Kind.NODE, ReceiptStep.Kind.FETCH)
-            ),
+            *steps_by_kind(steps.get(each.pk, [])),
         )
         for each in publications
     ]

@@ -1,5 +1,6 @@
 """A publication's receipt as people read it and as commands print it."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypedDict
@@ -35,6 +36,7 @@ class ReceiptReport(HistoryReport):
     changed_urls: UrlsReport | None
     purges: list[PurgeReport]
     fetched: list[StepReport]
+    examples: list[StepReport]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class ReceiptView:
     receipt: Receipt | None
     nodes: tuple[ReceiptStep, ...] = ()
     fetched: tuple[ReceiptStep, ...] = ()
+    examples: tuple[ReceiptStep, ...] = ()
 
     @property
     def state(self) -> str:
@@ -78,12 +81,13 @@ def receipt_view(publication: Publication) -> ReceiptView:
     """Return a publication's receipt with its steps: two queries."""
     receipt = receipt_of(publication)
     steps = list(receipt.steps.order_by("kind", "number")) if receipt else []
-    return ReceiptView(
-        publication,
-        receipt,
-        tuple(step for step in steps if step.kind == ReceiptStep.Kind.NODE),
-        tuple(step for step in steps if step.kind == ReceiptStep.Kind.FETCH),
-    )
+    return ReceiptView(publication, receipt, *steps_by_kind(steps))
+
+
+def steps_by_kind(steps: Sequence[ReceiptStep]) -> Iterator[tuple[ReceiptStep, ...]]:
+    """Yield the steps of nodes, of what was fetched, and of examples, each in their order."""
+    for kind in (ReceiptStep.Kind.NODE, ReceiptStep.Kind.FETCH, ReceiptStep.Kind.EXAMPLE):
+        yield tuple(step for step in steps if step.kind == kind)
 
 
 def seconds_after(publication: Publication, at: datetime | None) -> float | None:
@@ -106,6 +110,7 @@ def receipt_report(view: ReceiptView) -> ReceiptReport:
         "changed_urls": _urls_report(receipt) if receipt else None,
         "purges": purges_of(view.publication),
         "fetched": [_step_report(step) for step in view.fetched],
+        "examples": [_step_report(step) for step in view.examples],
     }
 
 

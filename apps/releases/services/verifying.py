@@ -22,7 +22,8 @@ from apps.jobs.services import enqueue
 from apps.releases.channels.changed_urls import changed_urls
 from apps.releases.channels.expected_answers import Addresses, answer_at
 from apps.releases.channels.node_status import Following, NodeFollowing
-from apps.releases.channels.probing import NoAnswer, Probe, host_of, look
+from apps.releases.channels.probing import NoAnswer, Probe, host_of, hosts_of, look
+from apps.releases.checks.live_examples import Asking, Standing, counts_in_words, live_results
 from apps.releases.exceptions import CannotPurge, ManifestMissing
 from apps.releases.manifest.writer import file_sha256
 from apps.releases.models import Channel, Receipt, ReceiptStep
@@ -32,6 +33,7 @@ from apps.releases.selectors.nodes import nodes_following
 from apps.releases.selectors.receipts import listed_urls, open_receipts, publication_replaced_by
 from apps.releases.services.pointers import is_current
 from apps.releases.services.receipts import note_pointer
+from apps.releases.tracing.places import place_of
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +41,8 @@ FOLLOW_WITHIN = timedelta(seconds=60)
 GIVE_UP_AFTER = timedelta(days=1)  # of a job that fails each time for a reason that nobody foresaw
 KIND = "releases.complete_receipt"
 FETCHES = 20
+EXAMPLES = 200
+_NOTED = 50
 _STARTED = time.monotonic()
 
 Verdict = Receipt.Verdict
@@ -197,6 +201,7 @@ def _verify(receipt: Receipt) -> tuple[Verdict, str]:
     try:
         for number, probe in enumerate(_probes(receipt)):
             _probe(receipt, number, probe, host)
+        _try_examples(receipt, host)
     except NoAnswer as fault:
         return Verdict.UNKNOWN, str(fault)
     if (live := live_publication(publication.channel)) != publication:
@@ -243,6 +248,34 @@ def _probe(receipt: Receipt, number: int, probe: Probe, host: str) -> None:
         at=timezone.now(),
         is_good=seen.is_as_expected,
         words=seen.words,
+    )
+
+
+def _try_examples(receipt: Receipt, host: str) -> None:
+    """Ask for the examples of the rules that went live, once, and note which do not hold, and how many do."""
+    publication, channel = receipt.publication, receipt.publication.channel
+    if receipt.steps.filter(kind=ReceiptStep.Kind.EXAMPLE).exists():
+        return
+    place = place_of("", {}, channel=channel.name)
+    if place.publication != publication:
+        return  # another one took its place, which the verdict says
+    asking = Asking("", host, hosts_of(channel))
+    results = list(live_results(place, asking, most=EXAMPLES))
+    failed = [each for each in results if each.standing is Standing.FAILS]
+    noted = [(each.owned.subject, False, each.words) for each in failed[:_NOTED]]
+    ReceiptStep.objects.bulk_create(
+        ReceiptStep(
+            receipt=receipt,
+            kind=ReceiptStep.Kind.EXAMPLE,
+            number=number % (len(noted) + 1),
+            subject=subject,
+            at=timezone.now(),
+            is_good=is_good,
+            words=words,
+        )
+        for number, (subject, is_good, words) in enumerate(
+            [*noted, ("Examples of cache rules", not failed, counts_in_words(results))], start=1
+        )
     )
 
 

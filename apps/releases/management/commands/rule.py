@@ -1,5 +1,6 @@
 from apps.caching.command_line.reading import ReadingSubcommands
 from apps.caching.command_line.writing import WritingSubcommands
+from apps.releases.command_line.rule_examples import ExamplesSubcommands
 from apps.releases.command_line.rule_exporting import ExportingSubcommands
 from apps.releases.command_line.rule_importing import ImportingSubcommands
 from apps.releases.command_line.rule_releasing import ReleasingSubcommands
@@ -9,7 +10,8 @@ class Command(
     ReadingSubcommands,
     WritingSubcommands,
     ReleasingSubcommands,
+    ExamplesSubcommands,
     ExportingSubcommands,
     ImportingSubcommands,
 ):
-    help = "Read, check and write cache rules, and take them to other systems, and from them."
+    help = "Read, check, try and write cache rules, and take them to other systems, and from them."
