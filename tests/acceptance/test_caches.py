@@ -196,6 +196,15 @@ def test_each_example_of_a_shipped_rule_holds(
     assert asked() == (not example.is_cached)
 
 
+def test_the_command_asks_for_the_examples_through_a_cache(fronts: Fronts, cache: Cache) -> None:
+    found = fronts.site.manage("rule", "examples", "--through", f"http://127.0.0.1:{cache.port}")
+    through = [(each["standing"], each["words"]) for each in found if each["asked"] == "cache"]
+    previews = [words for standing, words in through if standing == "not asked"]
+    assert {standing for standing, _ in through} == {"holds", "not asked"}
+    assert set(previews) == {"preview is no host of this channel"}
+    assert any(f"assetsite-{cache.kind}; hit" in words for _, words in through)
+
+
 @pytest.mark.parametrize(
     ("target", "headers"),
     [
@@ -474,7 +483,7 @@ def test_a_surrogate_key_and_a_folder_purge_all_that_has_them(
 
 def test_what_the_document_tells_people_to_type_works(fronts: Fronts) -> None:
     blocks = commands_of("docs/caches.md")
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     for block in blocks:
         done = subprocess.run(
             ["bash", "-euc", block.replace("scripts/manage", f"'{PROJECT}/scripts/manage'")],  # noqa: S607

@@ -162,6 +162,14 @@ def test_an_override_lets_it_go_on_and_is_written_down(failing: Release, manager
         override(failing, manager)
 
 
+def test_the_page_that_publishes_says_who_let_a_check_pass(failing: Release, manager: User) -> None:
+    assertContains(staff_client(manager).get(page(failing, "publish")), "✕</span> failed")
+    override(failing, manager)
+    approve(failing, manager)
+    shown = staff_client(manager).get(page(failing, "publish"))
+    assertContains(shown, "overridden by ben: “The logo is new; the rule follows.”")
+
+
 def test_an_override_holds_for_one_digest(failing: Release, manager: User, editor: User) -> None:
     override(failing, manager)
     review.reopen(release=failing, actor=editor)

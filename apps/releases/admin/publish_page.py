@@ -6,6 +6,7 @@ from django.utils.html import format_html
 from apps.accounts.staff_pages import actor_of, refused, render
 from apps.refusals import Refusal
 from apps.releases.actions import actions_for
+from apps.releases.checks import title_of
 from apps.releases.comparing.impact import impact_between
 from apps.releases.exceptions import StaleDigest
 from apps.releases.models import Release
@@ -71,6 +72,7 @@ def _show(request: HttpRequest, release: Release, *, status: int = 200) -> HttpR
         else None,
         lint=lint_of(release),
         approvals=seen.approvals,
+        checks=[(title_of(each.result.name), each) for each in seen.checks],
         stated=brief_of(release),
         frozen=f"{in_words(freeze, release.channel)}." if freeze else "",
         typed=request.POST.get("override", ""),
