@@ -154,6 +154,17 @@ def test_what_takes_long_to_count_is_counted_when_asked_for(
     assertContains(compare(viewer, 1, 2), "1 moved.")
 
 
+def test_a_draft_is_counted_by_what_it_touches(
+    live: Release, make_release: MakeRelease, viewer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tallies, "QUICK_BUCKETS", 0)
+    draft = make_release(put("js/new.js", "1"), remove("js/old.js"), put("css/site.css", "b {}"))
+    for _ in range(2):
+        answer = compare(viewer, "production", draft.pk)
+        assertContains(answer, "1 changed, 1 moved.")
+        assertNotContains(answer, "Count it now")
+
+
 def test_addresses_whose_headers_change_are_grouped_by_rule(
     live: Release,
     other_rule: None,  # noqa: F811

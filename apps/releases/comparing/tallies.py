@@ -10,8 +10,6 @@ from apps.releases.local_files import keep_file, kept_file
 from apps.releases.manifest import ManifestFault, ManifestReader
 from apps.releases.manifest.pair import Pair
 from apps.releases.manifest.tally import Tally, write_tally
-from apps.releases.models import Manifest
-from apps.releases.selectors import open_manifest
 
 logger = logging.getLogger(__name__)
 QUICK_BUCKETS = 400  # about 100,000 paths: read in a tenth of a second
@@ -25,13 +23,12 @@ def tally_of(old: ManifestReader | None, new: ManifestReader | None) -> Tally | 
     return kept_tally(old, new) or _made(old, new)
 
 
-def remember_tally(old: Manifest | None, new: Manifest, *, among: Collection[str] | None) -> None:
+def remember_tally(old: ManifestReader | None, new: ManifestReader, *, among: Collection[str] | None) -> None:
     """Count what a manifest that was just built differs in from its base, so that no page waits for it.
 
     `among` are the paths that the build has touched, where it was built on a base: no others are looked at.
     """
-    before, after = open_manifest(old) if old else None, open_manifest(new)
-    if tally := kept_tally(before, after) or _made(before, after, among=among):
+    if tally := kept_tally(old, new) or _made(old, new, among=among):
         tally.close()
 
 

@@ -61,7 +61,8 @@ def build(release: Release) -> Manifest:
         if known := _known(file, digest, newest=newest):
             return known
         manifest = _store(file, digest, newest=newest)
-    remember_tally(release.base_manifest, manifest, among=writer.touched)
+    before = open_manifest(release.base_manifest) if release.base_manifest else None
+    remember_tally(before, open_manifest(manifest), among=writer.touched)
     return manifest
 
 

@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+from collections.abc import Collection
 from pathlib import Path
 
 from apps.caching.headers import HeaderCompiler
+from apps.releases.comparing.tallies import remember_tally
 from apps.releases.exceptions import DraftTooLarge
 from apps.releases.files import manifest_file
 from apps.releases.local_files import keep_file, kept_file
@@ -23,8 +25,9 @@ def drafted_manifest(release: Release) -> ManifestReader:
     """Return what `release`, which was not built yet, would serve, as far as that follows from its changes.
 
     Headers are those of its rules for what it changes, and those of its base for all else; references to
-    files that change are not followed. Nothing in storage or in the database changes. Raises
-    `DraftTooLarge`, and `ManifestMissing` where the base's file is gone.
+    files that change are not followed. Nothing in storage or in the database changes. What it differs in from
+    its base is counted, so that no page waits for that. Raises `DraftTooLarge`, and `ManifestMissing` where
+    the base's file is gone.
     """
     if release.changes.count() > MOST_CHANGES:
         raise DraftTooLarge(
@@ -33,7 +36,13 @@ def drafted_manifest(release: Release) -> ManifestReader:
         )
     compiler = compiler_of(release)
     name = f"draft-{_fingerprint(release, compiler)}.sqlite"
-    return open_file(kept_file(name) or keep_file(name, lambda file: _write(file, release, compiler)))
+    if kept := kept_file(name):
+        return open_file(kept)
+    touched: set[str] = set()
+    made = open_file(keep_file(name, lambda file: touched.update(_write(file, release, compiler))))
+    if release.base_manifest:
+        remember_tally(open_manifest(release.base_manifest), made, among=touched)
+    return made
 
 
 def has_other_rules(release: Release) -> bool:
@@ -44,12 +53,14 @@ def has_other_rules(release: Release) -> bool:
     return compiler.digest != open_manifest(release.base_manifest).rules_digest
 
 
-def _write(file: Path, release: Release, compiler: HeaderCompiler) -> None:
+def _write(file: Path, release: Release, compiler: HeaderCompiler) -> Collection[str]:
+    """Write the draft's manifest; return the paths in which it may differ from its base, where it has one."""
     base = manifest_file(release.base_manifest) if release.base_manifest else None
     with ManifestWriter(file, base=base) as writer:
         apply_changes(writer, release, compiler)
         apply_redirects(writer, release)
         writer.finish(rules_digest=compiler.digest)
+    return writer.touched or ()
 
 
 def _fingerprint(release: Release, compiler: HeaderCompiler) -> str:
