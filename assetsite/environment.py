@@ -69,6 +69,31 @@ def parse_channel_hosts(text: str) -> dict[str, str]:
     return channels
 
 
+def parse_public_urls(text: str) -> dict[str, str]:
+    """Read `production=https://www.example.com;staging=http://10.0.0.5:8080` as channel → URL.
+
+    Raises `ImproperlyConfigured` where a URL is more, or less, than scheme, host and port.
+    """
+    urls: dict[str, str] = {}
+    for group in filter(None, (part.strip() for part in text.split(";"))):
+        channel, _, url = map(str.strip, group.partition("="))
+        try:
+            parts = urlsplit(url)
+            is_place = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        except ValueError:
+            is_place = False
+        else:
+            rest = parts.path.strip("/"), parts.query, parts.fragment, parts.username
+            is_place = is_place and parts.scheme in {"http", "https"} and not any(rest)
+        if not channel or not is_place:
+            raise ImproperlyConfigured(
+                f"PUBLIC_URLS: {group!r} is no public address of a channel."
+                " Write channel=https://www.example.com;channel=http://HOST:PORT."
+            )
+        urls[channel] = url.rstrip("/")
+    return urls
+
+
 def parse_preview_domain(text: str, *, public: Bind) -> tuple[str, str]:
     """Read PREVIEW_DOMAIN; return the domain, and a preview's address with `{}` for its own label.
 

@@ -14,6 +14,7 @@ from assetsite.environment import (
     parse_key,
     parse_networks,
     parse_preview_domain,
+    parse_public_urls,
     signing_key,
     storage_backend,
 )
@@ -134,6 +135,7 @@ EMAIL_FROM = env.str("EMAIL_FROM", default=f"assetsite@{urlsplit(STAFF_URL).host
 NOTIFICATIONS_KEPT_DAYS = env.int("NOTIFICATIONS_KEPT_DAYS", default=90)
 UNNEEDED_KEPT_DAYS = env.int("UNNEEDED_KEPT_DAYS", default=7)
 WEBHOOK_NETWORKS = parse_networks(env.str("WEBHOOK_NETWORKS", default=""))
+PUBLIC_URLS = parse_public_urls(env.str("PUBLIC_URLS", default=""))  # where visitors get each channel
 PURGE_URLS = env.str("PURGE_URLS", default="")  # read by apps.caching.purging: it may hold secrets
 
 STORAGES = {

@@ -16,6 +16,7 @@ class Kind(StrEnum):
     HELD = "held"
     RESUMED = "resumed"
     EMERGENCY = "emergency"
+    DRIFTED = "drifted"
     JOB_FAILED = "job_failed"
     TEST = "test"
 
@@ -38,6 +39,7 @@ WHO_IS_TOLD = {
     Kind.HELD: "who may publish",
     Kind.RESUMED: "who may publish",
     Kind.EMERGENCY: "who may publish",
+    Kind.DRIFTED: "who may publish",
     Kind.JOB_FAILED: "administrators",
 }
 
@@ -56,6 +58,7 @@ KIND_OF_ACTION = {
     "channel.hold": Kind.HELD,
     "channel.stop": Kind.EMERGENCY,
     "channel.resume": Kind.RESUMED,
+    "channel.drift": Kind.DRIFTED,
     "release.ask_emergency": Kind.EMERGENCY,
     "release.publish_in_emergency": Kind.EMERGENCY,
     "webhook.test": Kind.TEST,

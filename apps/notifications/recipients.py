@@ -97,6 +97,7 @@ _BY_KIND: dict[Kind, Callable[[Event, About], Iterable[int]]] = {
     Kind.ROLLED_BACK: _authors_and_who_may_roll_back,
     Kind.HELD: _publishers,
     Kind.RESUMED: _publishers,
+    Kind.DRIFTED: _publishers,
     Kind.EMERGENCY: _authors_and_publishers,
     Kind.JOB_FAILED: _administrators,
     Kind.TEST: _nobody,

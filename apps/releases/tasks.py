@@ -8,7 +8,7 @@ from apps.jobs.schedule import every
 from apps.releases.cleaning import blobs, manifests, nodes  # noqa: F401 - what they register
 from apps.releases.models import Receipt
 from apps.releases.purging import services as purging
-from apps.releases.services import drills, verifying
+from apps.releases.services import drift, drills, verifying
 from apps.releases.services.building import refresh_manifests
 from apps.releases.services.channel_index import reconcile_index
 from apps.releases.services.pointers import reconcile
@@ -45,6 +45,12 @@ def refresh_content_codings() -> list[str]:
 def follow_publications() -> list[str]:
     """See which nodes follow what was published lately."""
     return verifying.follow_publications()
+
+
+@every(300, "releases.look_for_drift", rest=10)
+def look_for_drift() -> list[str]:
+    """See whether visitors get what this site sends, at the addresses of PUBLIC_URLS."""
+    return drift.look_everywhere()
 
 
 @every(60, "releases.resume_receipts")

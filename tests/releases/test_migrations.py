@@ -323,6 +323,13 @@ def examples_on_receipts(database: Migrating, known: Known) -> None:
     refuse("append_only", lambda: steps.update(words=""))
 
 
+def drift(database: Migrating, known: Known) -> None:
+    looks = database.rows("releases.Drift")
+    row = {"channel": known.channel, "url": "https://a", "began_at": AT, "looked_at": AT, "asked": 1}
+    looks.create(outcome="right", words="", **row)
+    refuse("drift_outcome_is_known", lambda: looks.create(outcome="odd", words="", **row))
+
+
 STEPS: dict[str, Callable[[Migrating, Known], None]] = {
     "0003_channel_options": options,
     "0004_redirects": redirects,
@@ -346,6 +353,7 @@ STEPS: dict[str, Callable[[Migrating, Known], None]] = {
     "0022_kept_by_guards": kept_by_guards,
     "0023_checks": checks,
     "0024_examples_on_receipts": examples_on_receipts,
+    "0025_drift": drift,
 }
 
 

@@ -33,6 +33,8 @@ def sections_of(channel: Channel, actor: User, typed: QueryDict | None) -> dict[
         "windows": channel.freeze_windows.select_related("added_by"),
         "hosts": [(row.host, settings.PINNED_HOSTS.get(row.host)) for row in channel.hosts.all()],
         "pinned": sorted(host for host, name in settings.PINNED_HOSTS.items() if name == channel.name),
+        "public_url": settings.PUBLIC_URLS.get(channel.name, ""),
+        "drift": channel.drifts.order_by("-id").first(),
         "typed": typed or {},
         "typed_step": typed.get("step", "") if typed else "",
     }

@@ -3,6 +3,7 @@
 from apps.releases.models.changes import Change, RedirectChange
 from apps.releases.models.channels import Channel
 from apps.releases.models.checks import CheckOverride, CheckResult
+from apps.releases.models.drift import Drift
 from apps.releases.models.drills import Drill
 from apps.releases.models.emergencies import EmergencyPublication, EmergencyRequest
 from apps.releases.models.freezes import FreezeOverride, FreezeWindow
@@ -30,6 +31,7 @@ __all__ = [
     "CheckResult",
     "Comment",
     "Contributor",
+    "Drift",
     "Drill",
     "EmergencyPublication",
     "EmergencyRequest",

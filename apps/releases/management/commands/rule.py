@@ -1,5 +1,6 @@
 from apps.caching.command_line.reading import ReadingSubcommands
 from apps.caching.command_line.writing import WritingSubcommands
+from apps.releases.command_line.rule_drift import DriftSubcommands
 from apps.releases.command_line.rule_examples import ExamplesSubcommands
 from apps.releases.command_line.rule_exporting import ExportingSubcommands
 from apps.releases.command_line.rule_importing import ImportingSubcommands
@@ -11,6 +12,7 @@ class Command(
     WritingSubcommands,
     ReleasingSubcommands,
     ExamplesSubcommands,
+    DriftSubcommands,
     ExportingSubcommands,
     ImportingSubcommands,
 ):

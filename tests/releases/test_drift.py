@@ -1,0 +1,238 @@
+"""Whether visitors get what this site sends: told from what a server in front of it does to the answers."""
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+
+from apps.accounts.models import User
+from apps.audit.models import AuditEntry
+from apps.delivery.pointer import ChannelOptions
+from apps.delivery.release import LiveRelease
+from apps.delivery.respond import Request, respond
+from apps.notifications.models import Event
+from apps.releases.models import Channel, Drift, Release
+from apps.releases.selectors import live_publication, open_manifest
+from apps.releases.services.drift import look_everywhere, look_for_drift
+from assetsite.environment import parse_public_urls
+from tests.releases.conftest import Publish, put
+from tests.staff import staff_client
+
+type Change = Callable[[str, dict[str, str]], dict[str, str]]
+
+
+class Front:
+    """A server that stands between visitors and a release, and does to its answers what `change` does."""
+
+    def __init__(self, live: LiveRelease) -> None:
+        self.change: Change = lambda path, headers: headers
+        self.status = 0
+        self.hosts: set[str] = set()
+        front = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_HEAD(self) -> None:
+                front.hosts.add(self.headers["Host"])
+                answer = respond(Request("HEAD", self.path, {"accept-encoding": "identity"}), live, now=0)
+                self.send_response_only(front.status or answer.status)
+                for name, value in front.change(self.path, dict(answer.headers)).items():
+                    self.send_header(name, value)
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture
+def channel(publish: Publish, production: Channel, settings: Settings) -> Channel:
+    """production, which serves some of the files that the shipped rules' examples are about, for a while."""
+    settings.PINNED_HOSTS = {"localhost": "production"}
+    publish(put("index.html", "<h1>Hi</h1>"), put("css/app.css", "a {}"), put("css/site.css", "b {}"))
+    return production
+
+
+@pytest.fixture
+def front(channel: Channel, settings: Settings) -> Iterator[Front]:
+    publication = live_publication(channel)
+    assert publication
+    live = LiveRelease(
+        "production", publication.release_id, publication.sequence, publication.manifest_id, publication.tag,
+        0, 0, open_manifest(publication.manifest), ChannelOptions(names_release=channel.names_release),
+    )  # fmt: skip
+    front = Front(live)
+    settings.PUBLIC_URLS = {"production": front.url}
+    yield front
+    front.stop()
+
+
+def with_header(name: str, value: str) -> Change:
+    return lambda path, headers: headers | ({name: value} if path == "/css/app.css" else {})
+
+
+def test_what_is_sent_is_right_and_is_noted_once(channel: Channel, front: Front) -> None:
+    first = look_for_drift(channel)
+    assert (first.outcome, first.words) == (
+        "right",
+        "3 addresses asked, and each answered as it was sent.",
+    )
+    again = look_for_drift(channel)
+    assert (again.pk, again.began_at) == (first.pk, first.began_at)
+    assert again.looked_at > first.looked_at
+    assert front.hosts == {front.url.removeprefix("http://")}
+    assert not AuditEntry.objects.filter(action="channel.drift").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected", "seen"),
+    [
+        (
+            "Cache-Control",
+            "public, max-age=14400",
+            "public, max-age=300, stale-while-revalidate=60, stale-if-error=86400",
+            "public, max-age=14400",
+        ),
+        ("X-Content-Type-Options", "", "nosniff", "not there"),
+        ("Expires", "Thu, 01 Jan 2032 00:00:00 GMT", "not there", "Thu, 01 Jan 2032 00:00:00 GMT"),
+        ("Content-Type", "text/plain", "text/css; charset=utf-8", "text/plain"),
+    ],
+)
+def test_a_header_that_was_changed_on_the_way_is_named(
+    channel: Channel, front: Front, name: str, value: str, expected: str, seen: str
+) -> None:
+    change = with_header(name, value)
+    front.change = lambda path, headers: change(path, headers) | {"Via": "1.1 old-proxy", "Age": "9"}
+    drift = look_for_drift(channel)
+    assert (drift.outcome, drift.words) == (
+        "drifted",
+        "1 of 3 addresses answered otherwise than it was sent.",
+    )
+    assert drift.findings == [
+        {
+            "address": "/css/app.css",
+            "header": name.lower(),
+            "expected": expected,
+            "seen": seen,
+            "where": "Via: 1.1 old-proxy; Age: 9",
+        }
+    ]
+
+
+def test_its_beginning_and_its_end_are_told_and_nothing_between(
+    channel: Channel, front: Front, manager: User
+) -> None:
+    front.change = with_header("Cache-Control", "no-cache")
+    began = look_for_drift(channel)
+    look_for_drift(channel)
+    front.change = lambda path, headers: headers
+    assert look_for_drift(channel).pk != began.pk
+    entries = AuditEntry.objects.filter(action="channel.drift").order_by("sequence")
+    assert [entry.summary.partition(": ")[2] for entry in entries] == [
+        "1 of 3 addresses answered otherwise than it was sent.",
+        "3 addresses asked, and each answered as it was sent.",
+    ]
+    assert Event.objects.filter(kind="drifted").count() == 2
+
+
+def test_another_site_an_error_and_silence_are_told_apart(
+    channel: Channel, front: Front, settings: Settings
+) -> None:
+    front.change = lambda path, headers: {"Content-Type": "text/html"}
+    [finding, *_] = look_for_drift(channel).findings
+    assert (finding["header"], finding["expected"]) == ("", "an answer of this site")
+    assert finding["where"] == "nothing on the way names itself"
+    front.status = 503
+    [finding, *_] = look_for_drift(channel).findings
+    assert (finding["header"], finding["expected"], finding["seen"]) == ("status", "200", "503")
+    settings.PUBLIC_URLS = {"production": "http://127.0.0.1:1"}
+    silent = look_for_drift(channel)
+    assert silent.outcome == "no_answer"
+    assert "http://127.0.0.1:1 does not answer" in silent.words
+
+
+def test_a_copy_of_before_is_drift_only_when_it_is_older_than_it_may_be(
+    channel: Channel, front: Front, publish: Publish
+) -> None:
+    publish(put("css/app.css", "a { color: red }"))
+    front.change = lambda path, headers: headers | {"Age": "200"}
+    assert look_for_drift(channel).outcome == "right"
+    front.change = lambda path, headers: headers | {"Age": "90000"}
+    [finding] = look_for_drift(channel).findings
+    assert (finding["address"], finding["header"]) == ("/css/app.css", "age")
+    assert finding["seen"].startswith("the origin answered so 1 d 1 h ago, from production-")
+
+
+def test_the_worker_waits_until_caches_were_told_and_lets_old_notes_go(
+    channel: Channel, front: Front
+) -> None:
+    front.change = with_header("Cache-Control", "no-cache")
+    old = timezone.now() - timedelta(days=100)
+    for number in range(2):
+        Drift.objects.create(
+            channel=channel, url="http://old", began_at=old, looked_at=old, outcome="right", asked=number
+        )
+    assert look_everywhere() == []
+    assert Drift.objects.count() == 1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("apps.releases.services.drift.SETTLES_WITHIN", timedelta())
+        [line] = look_everywhere()
+        assert look_everywhere() == []
+    assert line.endswith("1 of 3 addresses answered otherwise than it was sent.")
+
+
+def run(*words: str) -> tuple[Any, int]:
+    output = io.StringIO()
+    try:
+        call_command("rule", "drift", *words, "--json", stdout=output, stderr=io.StringIO())
+    except SystemExit as end:
+        return json.loads(output.getvalue()), int(str(end.code))
+    return json.loads(output.getvalue()), 0
+
+
+def test_the_command_and_the_page_say_it(channel: Channel, front: Front, manager: User) -> None:
+    page = f"/admin/releases/channel/{channel.pk}/change/"
+    assert "It has not been yet." in staff_client(manager).get(page).text
+    assert run()[1] == 0
+    assert "each answered as it was sent. So since" in staff_client(manager).get(page).text
+    front.change = with_header("Cache-Control", "<b>max-age=1</b>")
+    found, status = run("--channel", "production")
+    assert (status, found["outcome"], found["findings"][0]["header"]) == (1, "drifted", "cache-control")
+    text = staff_client(manager).get(page).text
+    assert "&lt;b&gt;max-age=1&lt;/b&gt;" in text
+    assert "1 of 3 addresses answered otherwise" in text
+
+
+def test_without_an_address_it_says_what_to_set(live: Release, manager: User) -> None:
+    found, status = run()
+    assert (status, found["error"]["code"]) == (1, "no_public_url")
+    assert "PUBLIC_URLS=production=https://" in found["error"]["next"]
+    page = staff_client(manager).get(f"/admin/releases/channel/{live.channel_id}/change/").text
+    assert "<code>PUBLIC_URLS</code> does not say where visitors get production" in page
+
+
+def test_addresses_are_read_and_what_is_none_is_refused_at_the_start() -> None:
+    assert parse_public_urls("production=https://www.example.com/; staging = http://10.0.0.5:8080;") == {
+        "production": "https://www.example.com",
+        "staging": "http://10.0.0.5:8080",
+    }
+    for text in ("production", "=https://a", "a=ftp://b", "a=https://b/c", "a=https://u:p@b", "a=http://b:x"):
+        with pytest.raises(ImproperlyConfigured, match="is no public address of a channel"):
+            parse_public_urls(text)
