@@ -95,7 +95,7 @@ def test_a_page_that_found_too_little_in_time_says_where_it_stopped_and_leads_on
     boundary, *_ = (path for path in (f"m/{number}.css" for number in range(4_000)) if starts_bucket(path))
     publish(put("a.txt", "a"), put(boundary, "m"), remove("js/old.js"))
     monkeypatch.setattr("apps.releases.manifest.pair.BUCKETS_AT_ONCE", 1)
-    monkeypatch.setattr(compare_page, "Reach", partial(Reach, ranges=1))
+    monkeypatch.setattr(compare_page, "Reach", partial(Reach, buckets=1))
     first = compare(viewer, 1, 2, type="text/css", kind="added")
     assertContains(first, "Of the first paths that may differ, none fits.")
     assertContains(first, f"those before <code>{boundary}</code>")

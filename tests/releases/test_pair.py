@@ -163,13 +163,28 @@ def test_who_does_not_wait_for_the_end_reads_on_where_he_stopped(
         ManifestReader(tmp_path / "new") as new,
         Pair(old, new) as pair,
     ):
-        whole, choice, reach = list(pair.rows(wanted)), wanted, Reach(ranges=2)
+        whole, choice, reach = list(pair.rows(wanted)), wanted, Reach(buckets=2)
         found += pair.rows(choice, reach=reach)
         while reach.stopped_at:
             assert all(row[0] < reach.stopped_at for row in found)
-            choice, reach = replace(wanted, start=reach.stopped_at), Reach(ranges=2)
+            choice, reach = replace(wanted, start=reach.stopped_at), Reach(buckets=2)
             found += pair.rows(choice, reach=reach)
     assert found == whole
+
+
+def test_how_far_is_read_is_counted_in_buckets_however_they_lie(tmp_path: Path) -> None:
+    each = {"header_set": SHORT, "media_type": "text/css", "fingerprint": "", "original": "", "link": ""}
+    paths = sorted(BOUNDARIES)
+    before: Site = {path: {**each, "blob": "a"} for path in paths}
+    changed = [*paths[:3], paths[4], paths[6]]  # three buckets in a row, then one here and there
+    write(tmp_path / "old", before)
+    write(tmp_path / "new", before | {path: {**each, "blob": "b"} for path in changed})
+    with ManifestReader(tmp_path / "old") as old, ManifestReader(tmp_path / "new") as new:
+        for buckets, read, stopped_at in ((1, 3, paths[4]), (3, 3, paths[4]), (4, 4, paths[6]), (5, 5, "")):
+            with Pair(old, new) as pair:
+                reach = Reach(buckets=buckets)
+                assert [row[0] for row in pair.rows(reach=reach)] == changed[:read]
+                assert reach.stopped_at == stopped_at
 
 
 def test_the_manifest_with_fewer_paths_leads(tmp_path: Path) -> None:

@@ -254,7 +254,7 @@ def test_a_page_that_found_nothing_that_comes_back_in_time_does_not_say_that_all
     monkeypatch.setattr("apps.releases.manifest.pair.BUCKETS_AT_ONCE", 1)
     monkeypatch.setattr(wholeness, "kept_tally", lambda old, new: None)
     assert "each content that comes back." in page_of(live.channel, manager, 2)
-    monkeypatch.setattr(wholeness, "Reach", partial(Reach, ranges=1))
+    monkeypatch.setattr(wholeness, "Reach", partial(Reach, buckets=1))
     assert "and its digest, but none of the contents that come back yet." in page_of(live.channel, manager, 2)
     assert "each content that comes back." in page_of(live.channel, manager, 2, query="?count=1")
 

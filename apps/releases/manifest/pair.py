@@ -5,6 +5,7 @@ of differences costs what lies before its last row, and memory does not grow wit
 """
 
 import sqlite3
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -57,20 +58,20 @@ _AMONG = "{0}.path IN (SELECT path FROM temp.among)"
 
 @dataclass(slots=True)
 class Reach:
-    """How far somebody reads who does not wait for the end: so many ranges that may differ, one or more.
+    """How far somebody reads who does not wait for the end: so many buckets that may differ, one or more.
 
     From `stopped_at` on nothing was read then; it is "" where everything was.
     """
 
-    ranges: int = 6
+    buckets: int = 400
     stopped_at: str = ""
 
-    def has(self, ends: Range) -> bool:
-        """Say whether this range is still read, and count it."""
-        if not self.ranges:
-            self.stopped_at = ends[0]
+    def has(self, first: str, buckets: int) -> bool:
+        """Say whether the range that begins there is still read, and count its buckets."""
+        if self.buckets <= 0:
+            self.stopped_at = first
             return False
-        self.ranges -= 1
+        self.buckets -= buckets
         return True
 
 
@@ -139,9 +140,13 @@ class Pair:
         came = self._came_sql(wanted, f"n.path, 'added', {nothing}, {_columns('n')}")
         ranges = self.ranges if within is None else joined(within)
         for ends in filter(None, map(wanted.within, ranges)):
-            if reach and not reach.has(ends):
+            if reach and not reach.has(ends[0], self._count(ends)):
                 return
             yield from merge(self._read(changed, ends), self._read(came, ends), key=lambda row: row[0])
+
+    def _count(self, ends: Range) -> int:
+        """Return how many buckets that may differ a range holds, or part of them."""
+        return max(1, bisect_left(self.buckets, ends[1:]) - bisect_left(self.buckets, ends[:1]))
 
     def facts(self, among: Iterable[str] | None = None) -> Iterator[Fact]:
         """Yield of everything that differs what it is counted by; in order where no path came or went.
