@@ -13,12 +13,15 @@ import django
 
 
 def main() -> None:
-    from apps.releases.selectors import channel_named  # noqa: PLC0415 - Django is set up by now
-
-    channel = channel_named("production")
+    from apps.releases.selectors import channel_named, live_publication  # noqa: PLC0415 - it is set up now
     from tests.figures.pages import pages  # noqa: PLC0415
 
+    channel = channel_named("production")
+    live = live_publication(channel)
+    assert live
     wait_for_index()
+    # The first question about its state is what a worker loads Django for; visitors' files need none of it.
+    until_served(live.release_id)
     steps = [*life(channel, 100), *life(channel, 10_000), *rebases(channel), *proofs(channel)]
     print(json.dumps({"steps": steps, "pages": list(pages(channel)), "sizes": sizes(channel)}))
 
