@@ -20,7 +20,7 @@ from apps.delivery.pointer import ChannelOptions
 from apps.delivery.release import LiveRelease
 from apps.delivery.respond import Request, respond
 from apps.notifications.models import Event
-from apps.releases.models import Channel, Drift, Release
+from apps.releases.models import Channel, Drift, Purge, Release
 from apps.releases.selectors import live_publication, open_manifest
 from apps.releases.services.drift import look_everywhere, look_for_drift
 from assetsite.environment import parse_public_urls
@@ -196,6 +196,16 @@ def test_the_worker_waits_until_caches_were_told_and_lets_old_notes_go(
         [line] = look_everywhere()
         assert look_everywhere() == []
     assert line.endswith("1 of 3 addresses answered otherwise than it was sent.")
+
+
+def test_it_does_not_wait_where_every_cache_was_told(channel: Channel, front: Front) -> None:
+    publication = live_publication(channel)
+    purge = Purge.objects.create(publication=publication, cache="varnish 10.0.0.5", total=1)
+    look_everywhere()
+    assert not Drift.objects.exists()
+    Purge.objects.filter(pk=purge.pk).update(state="done", done=1, finished_at=timezone.now())
+    look_everywhere()
+    assert Drift.objects.get().outcome == "right"
 
 
 def run(*words: str) -> tuple[Any, int]:

@@ -20,7 +20,7 @@ from apps.caching.headers import HeaderFault
 from apps.releases.channels.probing import NoAnswer, ask, hosts_of
 from apps.releases.checks.examples import ExamplesOf
 from apps.releases.exceptions import ReleaseRefusal
-from apps.releases.models import Channel, Drift
+from apps.releases.models import Channel, Drift, Publication, Purge
 from apps.releases.selectors import live_publication
 from apps.releases.tracing.asked import AddressFault
 from apps.releases.tracing.explaining import Explanation, Verdict, explain
@@ -86,7 +86,7 @@ def look_everywhere() -> list[str]:
     lines = []
     for channel in Channel.objects.filter(name__in=settings.PUBLIC_URLS).order_by("pk"):
         live = live_publication(channel)
-        if live is None or timezone.now() - live.published_at < SETTLES_WITHIN:
+        if live is None or not _is_settled(live):
             continue
         drift = look_for_drift(channel)
         if drift.began_at == drift.looked_at and drift.outcome != Outcome.RIGHT:
@@ -96,6 +96,13 @@ def look_everywhere() -> list[str]:
         pk__in=newest.values_list("newest", flat=True)
     ).delete()
     return lines
+
+
+def _is_settled(live: Publication) -> bool:
+    """Say whether caches have been told of what is live, or have had the time to ask by themselves."""
+    states = set(live.purges.values_list("state", flat=True))
+    is_told = bool(states) and Purge.State.WAITING not in states
+    return is_told or timezone.now() - live.published_at >= SETTLES_WITHIN
 
 
 def _look(place: Place, url: str) -> tuple[int, list[DriftFinding]]:
