@@ -200,6 +200,7 @@ def test_the_worker_waits_until_caches_were_told_and_lets_old_notes_go(
 
 def test_it_does_not_wait_where_every_cache_was_told(channel: Channel, front: Front) -> None:
     publication = live_publication(channel)
+    assert publication
     purge = Purge.objects.create(publication=publication, cache="varnish 10.0.0.5", total=1)
     look_everywhere()
     assert not Drift.objects.exists()
