@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from apps.caching.defaults import DEFAULT_RULES
 from apps.caching.exports.addresses import CANONICAL, FILE, cookie, host_below, parameter, scope_of
+from apps.caching.exports.headers_file import headers_file
 from apps.caching.exports.placement import Placement
 from apps.caching.exports.source import NamedRule, RuleSet, Unsayable
 from apps.caching.exports.targets import TARGETS
 from apps.caching.matching import matches
-from apps.caching.rules import Bypass, BypassKind, Combination, Match, Policy, Rule
+from apps.caching.rules import Bypass, BypassKind, Combination, HeaderSet, Match, Policy, Rule
 from assetsite.settings import BASE_DIR
 
 EVIL = "x\n}\r\u2028*/ \"'; {% include 1 %} {{ y }} ${z} %{w} \x1b[0m # \\"
@@ -175,3 +176,16 @@ def test_a_place_that_would_be_more_than_a_place_is_refused(options: dict[str, s
 @pytest.mark.parametrize("target", ["nginx", "varnish"])
 def test_what_deploy_has_is_the_export_of_the_rules_that_ship(target: str) -> None:
     assert (BASE_DIR / "deploy" / target / TARGETS[target].file).read_text() == text(target, SHIPPED)
+
+
+def test_a_headers_file_has_a_block_for_each_address_and_names_paths_that_it_cannot_say() -> None:
+    sent = HeaderSet("r", 1, (("content-type", "text/html"), ("cache-control", "no-cache")), "0" * 64)
+    paths = ["a/index.html", "about.html", "é b.css", "time/12:30.txt", "*.css"]
+    lines = [line for line in headers_file(SHIPPED, ((path, sent) for path in paths)) if line[0] != "#"]
+    addresses = ["/a/index.html", "/a/", "/about.html", "/about", "/%C3%A9%20b.css"]
+    assert lines == [line for address in addresses for line in (address, "  cache-control: no-cache")]
+    told = [line for line in headers_file(SHIPPED, ((path, sent) for path in paths)) if "cannot be" in line]
+    assert told == [
+        "# A path with * or : cannot be written here: time/12:30.txt",
+        "# A path with * or : cannot be written here: *.css",
+    ]
