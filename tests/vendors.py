@@ -1,7 +1,7 @@
 """A vendor's API, recorded: a real HTTP server that gives recorded answers and keeps what it was asked."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -27,10 +27,14 @@ class Answer:
 
 
 class Vendor:
-    """Answers each request with the next of `answers`, and with `usual` once they are used up."""
+    """Answers each request with the next of `answers`, and with `usual` once they are used up.
+
+    An answer may be a function that returns one, for what else is to happen at just that request.
+    """
 
     def __init__(self, *, usual: Answer | None = None) -> None:
-        self.usual, self.answers, self.asked = usual or Answer(), list[Answer](), list[Asked]()
+        self.usual, self.asked = usual or Answer(), list[Asked]()
+        self.answers = list[Answer | Callable[[], Answer]]()
 
     @property
     def place(self) -> str:
@@ -54,7 +58,8 @@ class Vendor:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 vendor.asked.append(Asked(self.command, self.path, headers, body))
-                answer = vendor.answers.pop(0) if vendor.answers else vendor.usual
+                following = vendor.answers.pop(0) if vendor.answers else vendor.usual
+                answer = following() if callable(following) else following
                 self.send_response(answer.status)
                 for name, value in answer.headers.items():
                     self.send_header(name, value)

@@ -18,7 +18,11 @@ from django.core.management import ManagementUtility
 from django.utils import timezone
 
 from apps.accounts.selectors import acting_user
+from apps.jobs.services import requeue_abandoned
+from apps.releases.models import Receipt
+from apps.releases.purging.services import begin
 from apps.releases.selectors import release_numbered
+from apps.releases.services import verifying
 from apps.releases.services.scheduling import schedule
 from assetsite.launch.first_release import publish_first_release
 from assetsite.launch.preparation import prepare, recover
@@ -47,6 +51,22 @@ def schedule_an_hour_ago(release: int) -> None:
     half_past = timezone.now() + timedelta(minutes=30)
     actor = acting_user(None)
     schedule(release=release_numbered(release), publish_at=half_past, zone=ZoneInfo("UTC"), actor=actor)
+
+
+def begin_purges(publication: int) -> None:
+    """Hand over to a worker what the caches in front have to forget after a publication."""
+    receipt = Receipt.objects.get(publication__sequence=publication)
+    verifying._list_urls(receipt)
+    begin(receipt)
+
+
+def work(minutes_later: int = 0) -> None:
+    """Take back what dead workers left, so much later, and do what is queued; say first who does it."""
+    real = timezone.now
+    timezone.now = lambda: real() + timedelta(minutes=minutes_later)
+    (Path(settings.DATA_DIR) / "worker.pid").write_text(str(os.getpid()))
+    requeue_abandoned()
+    manage("work", "--until-empty")
 
 
 def die_in(target: str, when: str, *words: str) -> None:
