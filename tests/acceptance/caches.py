@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 import pytest
 
@@ -33,11 +33,20 @@ http {{
 def program(name: str) -> str:
     """Return where a server's program is; skip, or fail in CI, where it is not."""
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
-    if found is None:
-        if os.environ.get("REQUIRE_REAL_PARTS") == "1":
-            pytest.fail(f"{name} is missing, and REQUIRE_REAL_PARTS=1 asks for it.")
-        pytest.skip(f"{name} is missing.")
-    return found
+    return found or _missing(name)
+
+
+def require_vmod(name: str) -> None:
+    """Skip, or fail in CI, where Varnish lacks a module."""
+    file = f"varnish/vmods/libvmod_{name}.so"
+    if not any(any(Path("/usr").glob(f"{folder}/{file}")) for folder in ("lib/*", "lib", "local/lib")):
+        _missing(f"Varnish's vmod {name}")
+
+
+def _missing(name: str) -> NoReturn:
+    if os.environ.get("REQUIRE_REAL_PARTS") == "1":
+        pytest.fail(f"{name} is missing, and REQUIRE_REAL_PARTS=1 asks for it.")
+    pytest.skip(f"{name} is missing.")
 
 
 @dataclass
@@ -49,6 +58,7 @@ class Cache:
     origin_port: int
     work: Path
     port: int = field(default_factory=free_port)
+    exported_with: tuple[str, ...] = ()
 
     @property
     def copies(self) -> Path:
@@ -59,7 +69,7 @@ class Cache:
         self.work.mkdir()
         exported = self.work / "exported"
         place = f"127.0.0.1:{self.port}"
-        wanted = ("--listen", place, "--folder", self.copies) if self.kind == "nginx" else ()
+        wanted = ("--listen", place, "--folder", self.copies) if self.kind == "nginx" else self.exported_with
         origin = f"127.0.0.1:{self.origin_port}"
         self.site.manage("rule", "export", self.kind, "--origin", origin, "--output", exported, *wanted)
         self._log = (self.work / "output").open("wb")

@@ -16,7 +16,7 @@ import pytest
 
 from apps.caching.defaults import DEFAULT_RULES
 from apps.caching.rules import Example
-from tests.acceptance.caches import Cache, outcome
+from tests.acceptance.caches import Cache, outcome, require_vmod
 from tests.acceptance.folders import write_folder
 from tests.acceptance.site import PROJECT, Answer, Site, free_port
 from tests.proxy import Proxy, gone
@@ -66,7 +66,11 @@ RULES = {
         "name": "Lasting",
         "order": 20,
         "match": {"folders": ["lasting"]},
-        "policy": {"browser_ttl_seconds": 1, "stale_while_revalidate_seconds": 3600},
+        "policy": {
+            "browser_ttl_seconds": 1,
+            "stale_while_revalidate_seconds": 3600,
+            "surrogate_keys": ["lasting", "brief-not"],
+        },
         "examples": [{"url": "/lasting/a.css", "rule": "lasting", "is_cached": True}],
         "expected_result": "Nobody waits.",
         "rollback_note": "Go back.",
@@ -479,6 +483,30 @@ def test_a_surrogate_key_and_a_folder_purge_all_that_has_them(
     assert outcome(cache.ask(gone)) == "uri-miss"
     assert outcome(cache.ask(kept)) == "hit"
     assert cache.ask("/", method="PURGE", Surrogate_Key='a" && obj.ttl > 0s').status == 400
+
+
+@pytest.mark.varnish
+def test_vmod_xkey_purges_each_copy_with_a_surrogate_key_and_nothing_else(fronts: Fronts) -> None:
+    require_vmod("xkey")
+    brief = [("/brief/a.css", coding) for coding in ("identity", "gzip")] + [("/brief/b.css", "identity")]
+    lasting, others = [("/lasting/a.css", "identity")], [("/names/%C3%BC.css", "identity")]
+
+    def fetched_anew(cache: Cache, *, purged: str) -> list[tuple[str, str]]:
+        """Purge by keys; return which of all copies the cache has no more."""
+        for target, coding in (every := brief + lasting + others):
+            cache.ask(target, accept_encoding=coding)
+        assert cache.ask("/", method="PURGE", Surrogate_Key=purged).status == 200
+        answers = [(each, cache.ask(each[0], accept_encoding=each[1])) for each in every]
+        assert not any("xkey" in answer.headers for _, answer in answers)
+        return [each for each, answer in answers if outcome(answer) == "uri-miss"]
+
+    place = fronts.folder / "xkey"
+    with Cache("varnish", fronts.site, fronts.origin.port, place, exported_with=("--xkey",)) as xkey:
+        assert fetched_anew(xkey, purged="nobody brie") == []
+        assert fetched_anew(xkey, purged="nobody brief") == brief
+        assert fetched_anew(xkey, purged="lasting") == lasting
+        assert fetched_anew(xkey, purged="brief brief-not") == brief + lasting
+        assert xkey.ask("/", method="PURGE", Surrogate_Key='a"').status == 400
 
 
 def test_what_the_document_tells_people_to_type_works(fronts: Fronts) -> None:
