@@ -6,9 +6,10 @@ from django.test.utils import CaptureQueriesContext
 from apps.accounts.models import User
 from apps.caching.exports.targets import TARGETS
 from apps.caching.models import CacheRule
+from apps.caching.rules import RuleState
 from apps.caching.selectors import content_of, newest_versions
 from apps.caching.serialisation import as_json
-from apps.caching.services import add_rule, add_version
+from apps.caching.services import add_rule, add_version, set_state
 from tests.caching.conftest import Shipped, StaffPage
 from tests.staff import staff_client
 
@@ -76,8 +77,13 @@ def test_the_list_tells_which_examples_fail(
     content: dict[str, Any],
     staff_page: StaffPage,
 ) -> None:
+    assert "Every example of these rules holds." in staff_page(viewer, LIST).text
     break_an_example(manager, content)
-    assert "✗ 5 of 5 fail" in staff_page(viewer, LIST).text
+    set_state(rule_slug="fingerprinted", state=RuleState.DISABLED, reason="Not now.", actor=manager)
+    text = staff_page(viewer, LIST).text
+    for words in ("Examples of 2 of these rules fail.", "✗ 5 of 5 fail", "Not executed"):
+        assert words in text
+    assert "Not executed: the rule decides about nothing" in page_of(staff_page, viewer, "fingerprinted")
 
 
 def test_the_page_of_a_rule_explains_it(shipped: Shipped, viewer: User, staff_page: StaffPage) -> None:

@@ -146,7 +146,7 @@ def test_an_owner_who_has_left_is_told_in_list_and_page_and_cannot_be_kept(
     client.post(f"{LIST}add/", new_rule(client) | {"owner": str(make_user("lena", Role.EDITOR).pk)})
     deactivate(user=User.objects.get(username="lena"), actor=administrator)
     assert "has left" in client.get(LIST).text
-    assert "lena, who owns it, has left" in client.get(address("change/", "fonts")).text
+    assert client.get(address("change/", "fonts")).text.count("lena, who owns it, has left") == 1
     where = address("edit/", "fonts")
     assert client.post(where, typed(client, where)).status_code == 400
     owned = typed(client, where) | {"owner": str(manager.pk)}
@@ -235,6 +235,7 @@ def test_a_rule_goes_back_to_an_earlier_version_as_a_new_one(
     assert "Back to version 1: Styles were late." in page
     compared = client.get(address("compare/"), {"old": "2", "new": "3"}).text
     assert "Browsers and shared caches may keep a copy for a minute" in compared
+    assert f'href="{address("restore/2/")}"' in compared
     assert client.get(address("compare/"), {"old": "9"}).status_code == 404
 
 
@@ -298,7 +299,10 @@ def test_only_who_may_change_rules_does_by_whatever_is_sent(
         answer = client.post(LIST + where.format(pk=pk), sent, follow=True)
         has_refused = answer.status_code == 403 or " may not " in answer.text
         assert has_refused is not may, where
+    compared = client.get(f"{LIST}{pk}/compare/", {"old": 1})
+    assert compared.status_code == (200 if role else 403)
     if not may:
+        assert "/restore/" not in compared.text
         assert (CacheRuleVersion.objects.count(), RuleCombination.objects.count()) == (3, 0)
     forged = Client(enforce_csrf_checks=True, headers={"host": "localhost"})
     forged.defaults.update(client.defaults)

@@ -13,9 +13,14 @@ from axe_playwright_python.sync_playwright import Axe
 from django.contrib.staticfiles import finders
 from django.utils import timezone
 from playwright.sync_api import Browser, Page, Route, sync_playwright
+from pytest_django.fixtures import Settings
 
 from apps.accounts.models import User
-from apps.releases.models import Publication, ReceiptStep, Release
+from apps.caching.defaults import DEFAULT_RULES
+from apps.caching.models import CacheRule
+from apps.caching.serialisation import as_json
+from apps.caching.services import add_version
+from apps.releases.models import Channel, Drift, Publication, ReceiptStep, Release
 from apps.releases.services import publishing, review
 from apps.releases.services.channels import set_options
 from apps.releases.services.previews import open_preview, revoke_preview
@@ -56,6 +61,7 @@ def answers(
     other_manager: User,
     administrator: User,
     viewer: User,
+    settings: Settings,
 ) -> list[Answer]:
     """Every page of releases and channels, in the states that have most on them."""
     publishing.publish(release=approved, actor=manager)
@@ -74,7 +80,11 @@ def answers(
     ready = review.submit(release=make_release(put("a.html", "<p>")), actor=editor)
     review.approve(release=ready, digest=ready.manifest_id or "", actor=manager)
     finish_receipt(approved.publications.get())
+    note_drift(approved.channel)
+    settings.PUBLIC_URLS = {"production": "https://www.example.com"}
+    change_rule(manager)
     release, channel = "/admin/releases/release/", f"/admin/releases/channel/{approved.channel_id}/"
+    rule = f"/admin/caching/cacherule/{CacheRule.objects.get(slug='everything').pk}/"
     pages = {
         other_manager: [
             "/admin/",
@@ -89,6 +99,11 @@ def answers(
             f"{channel}receipt/1/",
             f"{channel}receipt/2/",
             f"{channel}changelog/",
+            "/admin/caching/cacherule/",
+            f"{rule}change/",
+            f"{rule}edit/",
+            f"{rule}compare/",
+            f"{rule}restore/1/",
         ],
         viewer: [
             f"{release}compare/",
@@ -102,7 +117,30 @@ def answers(
         administrator: [f"{channel}change/?as=administrator"],
         editor: [f"{release}{draft.pk}/change/", f"{release}{draft.pk}/changes/{draft.changes.get().pk}/"],
     }
-    return [answer_of(user, address) for user, addresses in pages.items() for address in addresses]
+    found = [answer_of(user, address) for user, addresses in pages.items() for address in addresses]
+    return [*found, answer_of(manager, f"{rule}edit/?with=faults", {"step": "save", "name": "x" * 120})]
+
+
+def note_drift(channel: Channel) -> None:
+    """Note that visitors get something else, at an address that is long."""
+    finding = {"address": f"/{'long/' * 40}", "header": "cache-control", "expected": "x, " * 40, "seen": ""}
+    Drift.objects.create(
+        channel=channel,
+        url="https://www.example.com",
+        outcome="drifted",
+        asked=1,
+        words="1 address.",
+        findings=[finding | {"where": "Via: 1.1 proxy"}],
+        began_at=timezone.now(),
+        looked_at=timezone.now(),
+    )
+
+
+def change_rule(actor: User) -> None:
+    """Give the rule for everything a second version, with a long name, whose examples fail for others."""
+    content = as_json(DEFAULT_RULES["everything"]) | {"name": "x" * 120, "order": 1}
+    content["examples"] = [{"url": "/a.css", "is_cached": True, "rule": "everything"}]
+    add_version(rule_slug="everything", content=content, reason="y" * 200, actor=actor)
 
 
 def finish_receipt(publication: Publication) -> None:
@@ -120,9 +158,11 @@ def finish_receipt(publication: Publication) -> None:
     receipt.save()
 
 
-def answer_of(user: User, address: str) -> Answer:
-    response = staff_client(user).get(address)
-    assert response.status_code == 200, address
+def answer_of(user: User, address: str, sent: dict[str, str] | None = None) -> Answer:
+    """Return the page that comes of asking for it, or of sending it something that is refused."""
+    client = staff_client(user)
+    response = client.get(address) if sent is None else client.post(address, sent)
+    assert response.status_code == (200 if sent is None else 400), address
     return Answer(address, response.content, dict(response.headers))
 
 

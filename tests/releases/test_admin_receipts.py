@@ -132,7 +132,7 @@ def test_the_channels_page_says_who_follows(client: Client, live: Release, stora
     a_node(storage_folder, "web-1", 1, 1, 0)
     assert "2 of 3 workers follow." in page(client, url)
     a_node(storage_folder, "web-1", 1)
-    assert "The one worker follow" in page(client, url)
+    assert "The one worker follows." in page(client, url)
     a_node(storage_folder, "web-1", 1, 1, 1)
     assert "All 3 workers follow." in page(client, url)
     a_node(storage_folder, "web-2", 1)

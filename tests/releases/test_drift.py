@@ -222,7 +222,7 @@ def test_the_command_and_the_page_say_it(channel: Channel, front: Front, manager
     page = f"/admin/releases/channel/{channel.pk}/change/"
     assert "It has not been yet." in staff_client(manager).get(page).text
     assert run()[1] == 0
-    assert "each answered as it was sent. So since" in staff_client(manager).get(page).text
+    assert "each answered as it was sent. It has been so since" in staff_client(manager).get(page).text
     front.change = with_header("Cache-Control", "<b>max-age=1</b>")
     found, status = run("--channel", "production")
     assert (status, found["outcome"], found["findings"][0]["header"]) == (1, "drifted", "cache-control")

@@ -40,6 +40,7 @@ class RuleChangeList(ChangeList):
             vars(row)["overview"] = found[row.pk]
             vars(row)["remarks"] = odd.get(row.slug, [])
             vars(row)["moves"] = moves_of(row.slug, in_order)
+        self.failing = [row for row in rows if found[row.pk].failing_count]
         self.result_list = rows
 
 
@@ -181,6 +182,7 @@ class CacheRuleAdmin(ReadByPages, admin.ModelAdmin[CacheRule]):
         overview, odd = _overview(rule), vars(rule)["remarks"]
         count, failing = len(overview.results), overview.failing_count
         words = f"✗ {failing} of {count} fail" if failing else f"✓ {count} of {count} hold"
+        words = words if count else "Not executed"
         if not odd:
             return format_html("{}", words)
         more = f"{len(odd)} remark{'s' if len(odd) > 1 else ''}"

@@ -35,6 +35,7 @@ def compare_page(request: HttpRequest, rule: CacheRule) -> HttpResponse:
         rule=rule,
         newest=newest,
         numbers=numbers,
+        why_not=why_not_change(request),
         **_comparison(old, new),
     )
 

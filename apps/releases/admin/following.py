@@ -26,13 +26,14 @@ def following_words(live: Publication) -> FollowingWords | None:
     if not following.is_complete:
         text = f"{following.following} of {following.workers} workers follow.{_silent(following)}"
         return FollowingWords("◔", text)
-    return FollowingWords("✓", f"{_all(following)} follow{_within(live)}.{_silent(following)}")
+    return FollowingWords("✓", f"{_all(following)}{_within(live)}.{_silent(following)}")
 
 
 def _all(following: Following) -> str:
-    workers = f"All {following.workers} workers" if following.workers > 1 else "The one worker"
+    if following.workers == 1:
+        return "The one worker follows"
     nodes = len(following.heard)
-    return f"{workers} of {nodes} nodes" if nodes > 1 else workers
+    return f"All {following.workers} workers{f' of {nodes} nodes' if nodes > 1 else ''} follow"
 
 
 def _within(live: Publication) -> str:
