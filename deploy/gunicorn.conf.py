@@ -42,16 +42,19 @@ loglevel = "warning"
 
 
 def post_worker_init(worker: Any) -> None:
-    """Open what is live before the first visitor asks; say in storage what this worker follows."""
-    from apps.delivery.following import report  # noqa: PLC0415 - Django is set up with the application
+    """Open what is live before the first visitor asks; say in storage what this worker follows and counts."""
+    from apps.delivery.counting import count  # noqa: PLC0415 - Django is set up with the application
+    from apps.delivery.following import report  # noqa: PLC0415
     from apps.delivery.node import current_node  # noqa: PLC0415
 
     current_node().follow()
     report(current_node())
+    count(current_node())
 
 
 def worker_exit(server: Any, worker: Any) -> None:
-    """Let nobody wait for a worker that has ended."""
-    from apps.delivery.following import leave  # noqa: PLC0415
+    """Keep what it has counted, and let nobody wait for a worker that has ended."""
+    from apps.delivery import counting, following  # noqa: PLC0415
 
-    leave()
+    counting.leave()
+    following.leave()

@@ -4,6 +4,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 from apps.delivery.files import FileFault
 from apps.delivery.node import current_node
@@ -40,14 +41,16 @@ def answer(request: Request, *, protocol: str) -> Response:
     )
 
 
-def unreadable(request: Request, fault: BaseException) -> Response:
+def unreadable(request: Request, fault: BaseException, instead_of: Response | None = None) -> Response:
     """Answer where storage does not have a file as it should: it may have it again in a moment.
 
-    What a `FileFault` says is in the log already, once and not for each request.
+    It counts for the rule of the answer that it is sent instead of, if there was one already. What a
+    `FileFault` says is in the log already, once and not for each request.
     """
     if not isinstance(fault, FileFault):
         logger.error("%s cannot be served: storage does not have it.", request.target, exc_info=fault)
-    return _for_method(request.method, plain(503, "This file cannot be read just now.", more=RETRY))
+    response = _for_method(request.method, plain(503, "This file cannot be read just now.", more=RETRY))
+    return response if instead_of is None else replace(response, tally=instead_of.tally)
 
 
 def _unknown_host(host: str) -> Response:

@@ -13,7 +13,6 @@ from typing import Any
 import gunicorn_h1c as h1c
 
 from apps.delivery.answers import STORAGE_FAULTS, answer, is_djangos, unreadable
-from apps.delivery.bodies import length_of
 from apps.delivery.files import FileFault
 from apps.delivery.front import Front
 from apps.delivery.parsing import Incomplete, asks_for_a_head, fields_of, refusal, refusal_of
@@ -199,8 +198,11 @@ class PublicConnection(asyncio.Protocol):
             if body is None:
                 return False
             self._transport.write(b"".join((selected.whole_head, front.date, body)))
+            selected.tally.sent += 1
+            selected.tally.body_bytes += selected.size
         elif tags == selected.etag_bytes:
             self._transport.write(selected.not_modified_head + front.date)
+            selected.tally.not_modified += 1
         else:
             return False
         if front.log is not None:
@@ -222,6 +224,7 @@ class PublicConnection(asyncio.Protocol):
         if body is None:
             return False
         self._transport.writelines((selected.partial_head(start, end) + front.date, body))
+        selected.tally.add(206, end - start)
         if front.log is not None:
             front.log.add(self.peer, b"GET", request.path, 206, end - start, headers)
         front.count()
@@ -249,8 +252,8 @@ class PublicConnection(asyncio.Protocol):
         has_body = request.content_length > 0 or request.has_chunked
         self._is_last = has_body or says_close == 1 or (is_old and says_close != 0)
         if self._front.log is not None:
-            size = sum(map(length_of, response.body))
-            self._front.log.add(self.peer, request.method, request.path, response.status, size, headers)
+            status, size = response.status, response.size
+            self._front.log.add(self.peer, request.method, request.path, status, size, headers)
         if self._front.count():
             self._is_last = True
         field = (
@@ -267,9 +270,10 @@ class PublicConnection(asyncio.Protocol):
         try:
             is_here = self._send_now(response, blob, field)
         except STORAGE_FAULTS as fault:
-            is_here = self._send_now(unreadable(asked, fault), None, field)
+            is_here = self._send_now(unreadable(asked, fault, response), None, field)
         if not is_here and was_brought:
-            self._send_now(unreadable(asked, FileFault("what was brought is gone again")), None, field)
+            gone = FileFault("what was brought is gone again")
+            self._send_now(unreadable(asked, gone, response), None, field)
         elif blob is not None and not is_here:
             self._is_waiting = True
             self._transport.pause_reading()
@@ -284,7 +288,7 @@ class PublicConnection(asyncio.Protocol):
             return
         fault = done.exception()
         if fault is not None:
-            response = unreadable(asked, fault)
+            response = unreadable(asked, fault, response)
         self._send(asked, response, field, was_brought=True)
         if not self._is_busy:
             self._go_on()
@@ -294,18 +298,20 @@ class PublicConnection(asyncio.Protocol):
         begin = head(response.status, response.headers) + field + self._front.date
         if blob is None:
             self._transport.writelines((begin, *response.body))
+            response.count()
             return True
         bodies = self._front.bodies
         at_hand = bodies.whole(blob.digest, blob.size) is not None
         file = None if at_hand else bodies.file(blob.digest, blob.size)
         if not at_hand and file is None:
             return False
-        if at_hand or sum(map(length_of, response.body)) <= COPIED_BYTES:
+        if at_hand or response.size <= COPIED_BYTES:
             self._transport.writelines((begin, *map(bodies.content_of, response.body)))
         elif file is not None:
             sending = Sending(self, self._transport, begin, response.body, file)
             if not sending.start():
                 self._sending = sending
+        response.count()
         return True
 
     def finished(self, *, is_whole: bool) -> None:

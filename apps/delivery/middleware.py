@@ -31,12 +31,15 @@ class Published:
         # Django takes `get` for GET, but they are two methods (RFC 9110 section 9.1).
         method = request_headers["REQUEST_METHOD"]
         request = Request(method, self.target, dict(_headers(request_headers)))
+        response: Response | None = None
         try:
             response = answer(request, protocol=self.protocol)
-            return Answer(response, open_body(response))
+            found = Answer(response, open_body(response))
         except STORAGE_FAULTS as fault:
-            response = unreadable(request, fault)
-            return Answer(response, open_body(response))
+            response = unreadable(request, fault, response)
+            found = Answer(response, open_body(response))
+        response.count()
+        return found
 
 
 class Previewed:

@@ -25,6 +25,7 @@ from apps.delivery.opening import open_live, open_manifest, pointer_name, refuse
 from apps.delivery.pointer import BrokenPointer, StoredManifest, parse_pointer
 from apps.delivery.release import LiveRelease
 from apps.delivery.routes import Routes
+from apps.delivery.tally import CountedPublication
 from apps.refusals import Refusal
 from apps.releases.channels.hosts import INDEX_NAME
 from apps.releases.manifest import ManifestFault
@@ -46,7 +47,8 @@ class Node:
 
     `hosts` gives host names, in lower case and without a port, to channels; `*` is any other host. It
     counts until storage has an index of hosts, `pinned` whatever that says. `live` has what is served,
-    `faults` why a channel's pointer, or the index, is not followed, in words.
+    `faults` why a channel's pointer, or the index, is not followed, in words. `counted` has what is served
+    and was lately, with what it was asked for.
     """
 
     def __init__(self, hosts: Mapping[str, str], *, pinned: Mapping[str, str] | None = None) -> None:
@@ -55,6 +57,7 @@ class Node:
         self._index = HostIndex()
         self._leaving: set[str] = set()  # channels that have no host any more, since the look before
         self.live: dict[str, LiveRelease] = {}
+        self.counted: list[CountedPublication] = []
         self.faults: dict[str, str] = {}
         self._storage_fault = ""
         self._looked_at = time.monotonic()
@@ -279,6 +282,7 @@ class Node:
             with suppress(*FAULTS):
                 live = live.with_names(open_manifest(pointer.retained))
         self.live[channel] = live
+        self.counted.append(CountedPublication(channel, live.sequence, live.tallies))
         self._names[channel] = pointer.retained
         self._files[channel] = pointer.manifest.sha256
         logger.info("%s serves release %s (%s).", channel, pointer.release, pointer.tag)

@@ -3,10 +3,12 @@
 import re
 from dataclasses import dataclass, field, replace
 
+from apps.delivery.negotiation import IDENTITY
 from apps.delivery.pointer import USUAL_OPTIONS, ChannelOptions
 from apps.delivery.recent import Recent
 from apps.delivery.resource import Resource
-from apps.releases.manifest import ManifestReader, ServedRow
+from apps.delivery.tally import Tallies
+from apps.releases.manifest import ManifestReader, Representation, ServedRow
 from apps.releases.manifest.names import split_fingerprinted
 
 # A path's entry takes 100 bytes here, a resource 3,000: a few megabytes at most, whatever the size of the
@@ -27,6 +29,8 @@ class LiveRelease:
     switched to it: later than that after a roll back. Both count seconds since 1970. `retained` holds
     the fingerprinted names of earlier publications, which pages of theirs may still ask for.
 
+    `tallies` counts what is answered from it.
+
     Safe for use by several threads. What was asked for lately is kept (see `recent`), so that a path
     that many ask for is looked up once.
     """
@@ -41,6 +45,7 @@ class LiveRelease:
     reader: ManifestReader
     options: ChannelOptions = USUAL_OPTIONS
     retained: ManifestReader | None = None
+    tallies: Tallies = field(default_factory=Tallies, compare=False)
     _by_target: Recent[bytes, Resource] = field(init=False, default_factory=lambda: Recent(RECENT_PATHS))
     _by_path: Recent[str, Resource] = field(init=False, default_factory=lambda: Recent(RECENT_PATHS))
     _resources: Recent[tuple[object, ...], Resource] = field(
@@ -115,17 +120,17 @@ class LiveRelease:
         known = self._resources.get(key)
         if known is not None:
             return known
-        blob, header_set, release = row
-        digest = blob.hex()
+        blob, header_set_number, release = row
+        digest, header_set = blob.hex(), reader.header_sets[header_set_number]
         resource = Resource(
-            digest,
-            reader.size_of(path),
+            Representation(IDENTITY, digest, reader.size_of(path)),
             reader.representations(digest),
-            reader.header_sets[header_set],
+            header_set,
             last_modified=self._last_modified(reader, release),
             current_since=self.published_at,
             release=self._named(reader, release),
             link=link,
+            tally=self.tallies.of(header_set.rule, header_set.rule_version),
         )
         self._resources.put(key, resource)
         return resource

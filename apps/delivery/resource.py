@@ -1,7 +1,7 @@
 """What a path serves, made once: its representations, their headers, and the bytes that begin an answer.
 
-A `Resource` is shared by every request for it, so nothing in it changes after it was made. The front
-doors differ in what they send it with, never in what it says.
+A `Resource` is shared by every request for it, so nothing in it changes after it was made but the
+numbers of its tally. The front doors differ in what they send it with, never in what it says.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from http import HTTPStatus
 from apps.caching.rules import HeaderSet
 from apps.delivery.negotiation import IDENTITY, choose
 from apps.delivery.preconditions import Validators
+from apps.delivery.tally import Tally
 from apps.releases.channels.answer_headers import (
     Headers,
     etag,
@@ -43,13 +44,14 @@ class BlobPart:
 class Said:
     """What all representations of a resource say, names in lower case: `by_rule` first, `names` last.
 
-    `last_modified` and `current_since` are as in `Validators`.
+    `last_modified` and `current_since` are as in `Validators`; `tally` counts the answers.
     """
 
     by_rule: Mapping[str, str]
     names: Mapping[str, str]
     last_modified: int
     current_since: int
+    tally: Tally
 
 
 class Representation:
@@ -62,6 +64,7 @@ class Representation:
     def __init__(self, said: Said, digest: str, size: int, coding: str = IDENTITY) -> None:
         self._said = said
         self._coding = coding
+        self.tally = said.tally
         self.digest = digest
         self.size = size
         self.etag = etag(digest)
@@ -136,28 +139,29 @@ class Representation:
 class Resource:
     """What a path serves: the representations to choose from, with the headers that a rule gave it.
 
-    `digest` and `size` are those of its blob, `last_modified` and `current_since` as in `Validators`;
-    `release` is the one that answers name, None where they name none. `link` is the value of its Link
-    header: a page's critical assets; "" where there are none.
+    `whole` is its blob as it is, `last_modified` and `current_since` are as in `Validators`; `release` is
+    the one that answers name, None where they name none. `link` is the value of its Link header: a page's
+    critical assets; "" where there are none. `tally` counts the answers with it.
     """
 
     def __init__(
         self,
-        digest: str,
-        size: int,
+        whole: Coded,
         codings: tuple[Coded, ...],
         header_set: HeaderSet,
         *,
         last_modified: int,
         current_since: int,
         release: int | None,
-        link: str = "",
+        link: str,
+        tally: Tally,
     ) -> None:
         self.rule = header_set.rule
         self.link = link
         by_rule = ruled(header_set.headers, link=link, is_coded=bool(codings))
-        said = Said(by_rule, names(release, header_set.rule), last_modified, current_since)
-        self.identity = Representation(said, digest, size)
+        self.tally = tally
+        said = Said(by_rule, names(release, header_set.rule), last_modified, current_since, tally)
+        self.identity = Representation(said, whole.encoded, whole.size)
         self.codings = {
             each.coding: Representation(said, each.encoded, each.size, each.coding) for each in codings
         }

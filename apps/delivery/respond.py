@@ -6,12 +6,13 @@ here but the manifest, so that every front door gives the same answer.
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from apps.delivery.preconditions import Outcome, evaluate, if_range_holds
 from apps.delivery.ranges import Span, Unsatisfiable, parse_range
 from apps.delivery.release import INDEX, PAGE, LiveRelease
 from apps.delivery.resource import BlobPart, Representation, Resource
+from apps.delivery.tally import Tally
 from apps.releases.channels.answer_headers import (
     NEVER_KEPT,
     NOT_OF_A_404,
@@ -43,13 +44,25 @@ class Response:
     """Status, headers as they go out (Date and Connection are the server's), and the body's parts.
 
     The answer to a HEAD has the headers of the GET and no parts. `hints` is the value of the Link
-    header of a 103 that may go out before (RFC 8297), "" for none.
+    header of a 103 that may go out before (RFC 8297), "" for none. `tally` is that of the rule by which
+    a file was answered, None for what no rule is about; whoever sends the answer counts it.
     """
 
     status: int
     headers: Headers
     body: tuple[bytes | BlobPart, ...] = ()
     hints: str = ""
+    tally: Tally | None = None
+
+    @property
+    def size(self) -> int:
+        """How many bytes the body has."""
+        return sum(len(part) if isinstance(part, bytes) else part.length for part in self.body)
+
+    def count(self) -> None:
+        """Count this answer, which is sent."""
+        if self.tally is not None:
+            self.tally.add(self.status, self.size)
 
 
 def respond(request: Request, release: LiveRelease, *, now: int) -> Response:
@@ -58,7 +71,7 @@ def respond(request: Request, release: LiveRelease, *, now: int) -> Response:
     RFC 9110 (methods, negotiation, preconditions, ranges), RFC 9530 (Repr-Digest).
     """
     response = _answer(request, release, now)
-    return Response(response.status, response.headers) if request.method == "HEAD" else response
+    return replace(response, body=(), hints="") if request.method == "HEAD" else response
 
 
 def plain(
@@ -96,7 +109,7 @@ def _find(request: Request, release: LiveRelease, target: Target, now: int) -> R
     elif resource is not None and release.options.clean_urls and _has_cleaner_address(release, target):
         return _redirect(target.location(without=_superfluous(target)), release)
     if resource is not None and target.was_composed:
-        return serve(request, release, resource, now)
+        return replace(serve(request, release, resource, now), tally=resource.tally)
     if resource is not None:
         return _redirect(target.location(), release)
     if location := _other_address(release, target):

@@ -18,7 +18,7 @@ from apps.caching.remarks import remarks
 from apps.caching.rules import Match, Policy
 from apps.caching.selectors import as_rules
 from apps.caching.serialisation import as_json, parse_examples
-from apps.releases.management.commands.rule import Command
+from apps.observability.management.commands.rule import Command
 from tests.caching.conftest import Shipped
 
 TEXT = (settings.BASE_DIR / "docs" / "cache-rules.md").read_text()

@@ -7,6 +7,7 @@ import signal
 import socket
 import struct
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from apps.delivery.counts import parse
 from tests.delivery.conftest import CODED, LARGE, SITE, TEN
 from tests.serving import Gunicorn, Published, read_answer
 
@@ -166,15 +168,15 @@ def test_a_worker_that_is_killed_takes_nothing_with_it_that_cannot_be_asked_for_
     assert all(visitor.answers for visitor in visitors)
 
 
-def test_reloads_and_max_requests_lose_no_request_of_whoever_asks_meanwhile(tmp_path: Path) -> None:
+def test_reloads_and_max_requests_lose_no_request_and_no_count_of_one(tmp_path: Path) -> None:
     server = Gunicorn(tmp_path, workers=1, environment={"GUNICORN_CMD_ARGS": "--max-requests 400"})
     Published(server.storage).publish(1, SITE)
     has_to_stop = threading.Event()
 
-    def visit() -> set[bytes]:
-        bodies = set()
+    def visit() -> Counter[bytes]:
+        bodies: Counter[bytes] = Counter()
         while not has_to_stop.is_set():
-            bodies.add(server.ask("/ten.txt").body)
+            bodies[server.ask("/ten.txt").body] += 1
         return bodies
 
     with server, ThreadPoolExecutor(3) as visitors:
@@ -186,7 +188,14 @@ def test_reloads_and_max_requests_lose_no_request_of_whoever_asks_meanwhile(tmp_
                 seen |= set(server.by_worker(apart_from=frozenset(seen)))
         finally:
             has_to_stop.set()
-        assert [done.result() for done in visits] == [{TEN}] * 3
+        answers = sum((done.result() for done in visits), Counter())
+    assert set(answers) == {TEN}
+    lines = [line for file in (server.storage / "counts").iterdir() for line in parse(file.read_bytes())]
+    assert {(line.channel, line.publication, line.rule, line.version) for line in lines} == {
+        ("production", 1, "everything", 1)
+    }
+    assert sum(line.requests for line in lines) == answers.total()
+    assert sum(line.body_bytes for line in lines) == 10 * answers.total()
 
 
 def test_visitors_need_no_database_and_readyz_says_that_it_is_down(server: Gunicorn) -> None:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from apps.caching.rules import HeaderSet
 from apps.delivery.negotiation import IDENTITY, choose, parse_weights
 from apps.delivery.resource import Resource
+from apps.delivery.tally import Tally
 from apps.releases.manifest import Representation as Coded
 
 available = st.lists(st.sampled_from(["zstd", "br", "gzip"]), unique=True)
@@ -53,7 +54,10 @@ def test_any_words_are_decided_about(accept: str, codings: list[str]) -> None:
 def test_a_resource_chooses_the_same(accept: str | None, codings: list[str]) -> None:
     coded = tuple(Coded(coding, "ab" * 32, 1) for coding in codings)
     headers = HeaderSet("rule", 1, (("content-type", "text/css"),), "f" * 64)
-    resource = Resource("cd" * 32, 2, coded, headers, last_modified=0, current_since=0, release=1)
+    resource = Resource(
+        Coded(IDENTITY, "cd" * 32, 2), coded, headers,
+        last_modified=0, current_since=0, release=1, link="", tally=Tally(),
+    )  # fmt: skip
     chosen = resource.choose(accept).headers.get("content-encoding", IDENTITY)
     assert chosen == choose(accept, codings)
 

@@ -136,6 +136,28 @@ def test_a_header_that_was_changed_on_the_way_is_named(
     ]
 
 
+def test_what_caches_say_that_they_did_is_kept_by_rule(channel: Channel, front: Front) -> None:
+    front.change = lambda path, headers: {
+        **headers,
+        **({"Cache-Status": "edge; hit"} if path == "/css/app.css" else {}),
+        **({"X-Cache": "MISS from a"} if path == "/css/site.css" else {}),
+    }
+    drift = look_for_drift(channel)
+    assert drift.caches == {
+        "pages": {"asked": 1, "said": 0, "hit": 0},
+        "everything": {"asked": 2, "said": 2, "hit": 1},
+    }
+    front.change = lambda path, headers: headers
+    again = look_for_drift(channel)
+    assert again.pk == drift.pk
+    assert again.caches == {
+        "pages": {"asked": 1, "said": 0, "hit": 0},
+        "everything": {"asked": 2, "said": 0, "hit": 0},
+    }
+    front.stop()
+    assert look_for_drift(channel).caches is None
+
+
 def test_its_beginning_and_its_end_are_told_and_nothing_between(
     channel: Channel, front: Front, manager: User
 ) -> None:

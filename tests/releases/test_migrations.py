@@ -330,6 +330,13 @@ def drift(database: Migrating, known: Known) -> None:
     refuse("drift_outcome_is_known", lambda: looks.create(outcome="odd", words="", **row))
 
 
+def what_caches_said(database: Migrating, known: Known) -> None:
+    looks = database.rows("releases.Drift")
+    assert looks.get().caches is None
+    looks.update(caches={"everything": {"asked": 1, "said": 1, "hit": 0}})
+    assert looks.get().caches["everything"]["said"] == 1
+
+
 STEPS: dict[str, Callable[[Migrating, Known], None]] = {
     "0003_channel_options": options,
     "0004_redirects": redirects,
@@ -354,6 +361,7 @@ STEPS: dict[str, Callable[[Migrating, Known], None]] = {
     "0023_checks": checks,
     "0024_examples_on_receipts": examples_on_receipts,
     "0025_drift": drift,
+    "0026_what_caches_said": what_caches_said,
 }
 
 

@@ -8,6 +8,8 @@ class Drift(models.Model):
     """How the public address of a channel answered: the same from `began_at` until it was last looked at.
 
     `findings` are dictionaries with `address`, `header`, `expected`, `seen` and `where`, all of them text.
+    `caches` is what caches on the way said at the last look: rule → `asked`, how many of its addresses were
+    asked for, `said`, for how many a cache told what it did, and `hit`, for how many it had a copy.
     """
 
     class Outcome(models.TextChoices):
@@ -23,6 +25,7 @@ class Drift(models.Model):
     asked = models.PositiveIntegerField(help_text="How many addresses were asked for.")
     words = models.TextField()
     findings = models.JSONField(default=list)
+    caches = models.JSONField(null=True)
 
     class Meta:
         default_permissions = ()  # who sees the channel sees this

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from itertools import islice
+from typing import TypedDict
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -34,6 +35,14 @@ MOST_FINDINGS = 50
 _OF_THE_FILE = (200, 206, 304)
 
 Outcome = Drift.Outcome
+
+
+class CacheWords(TypedDict):
+    """Addresses of a rule: that were asked for, for which a cache said what it did, and had a copy."""
+
+    asked: int
+    said: int
+    hit: int
 
 
 class NoPublicUrl(ReleaseRefusal):
@@ -70,15 +79,15 @@ def look_for_drift(channel: Channel) -> Drift:
     url = public_url(channel)
     place = place_of("", {}, channel=channel.name)
     try:
-        asked, findings = _look(place, url)
+        asked, findings, caches = _look(place, url)
     except NoAnswer as fault:
-        return _note(channel, url, Outcome.NO_ANSWER, 0, f"{fault}.", [])
+        return _note(channel, url, Outcome.NO_ANSWER, 0, f"{fault}.", [], None)
     if not findings:
         words = f"{_addresses(asked)} asked, and each answered as it was sent."
-        return _note(channel, url, Outcome.RIGHT, asked, words, [])
+        return _note(channel, url, Outcome.RIGHT, asked, words, [], caches)
     changed = len({finding.address for finding in findings})
     words = f"{changed:,} of {_addresses(asked)} answered otherwise than it was sent."
-    return _note(channel, url, Outcome.DRIFTED, asked, words, findings[:MOST_FINDINGS])
+    return _note(channel, url, Outcome.DRIFTED, asked, words, findings[:MOST_FINDINGS], caches)
 
 
 def look_everywhere() -> list[str]:
@@ -105,19 +114,31 @@ def _is_settled(live: Publication) -> bool:
     return is_told or timezone.now() - live.published_at >= SETTLES_WITHIN
 
 
-def _look(place: Place, url: str) -> tuple[int, list[DriftFinding]]:
-    """Return how many addresses were asked for, and what was found there."""
+def _look(place: Place, url: str) -> tuple[int, list[DriftFinding], dict[str, CacheWords]]:
+    """Return how many addresses were asked for, what was found there, and what caches said, by rule."""
     host = urlsplit(url).netloc
     requests = list(islice(_requests(place), MOST_ADDRESSES))
     findings: list[DriftFinding] = []
-    for target, headers in requests:
+    caches: dict[str, CacheWords] = {}
+    for target, headers, rule in requests:
         answer = ask(target, host=host, headers=dict(headers), where=url)
         findings += _findings(place, target, answer)
-    return len(requests), findings
+        _hear(caches.setdefault(rule, CacheWords(asked=0, said=0, hit=0)), answer)
+    return len(requests), findings, caches
 
 
-def _requests(place: Place) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
-    """Yield what to ask for: the examples that have a file in what is live, each request once."""
+def _hear(words: CacheWords, answer: SeenAnswer) -> None:
+    said = [hop.was_hit for hop in answer.hops if hop.was_hit is not None]
+    words["asked"] += 1
+    words["said"] += bool(said)
+    words["hit"] += any(said)
+
+
+def _requests(place: Place) -> Iterator[tuple[str, tuple[tuple[str, str], ...], str]]:
+    """Yield what to ask for, and the rule that decides there.
+
+    These are the examples that have a file in what is live, each request once.
+    """
     examples, hosts = ExamplesOf(place), hosts_of(place.channel)
     known: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
     for owned in examples:
@@ -130,7 +151,7 @@ def _requests(place: Place) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]
         is_elsewhere = bool(located.asked.host) and located.asked.host not in hosts
         if located.served and not located.outcome.bypass and not is_elsewhere and request not in known:
             known.add(request)
-            yield request
+            yield *request, located.outcome.rule
 
 
 def _findings(place: Place, target: str, answer: SeenAnswer) -> Iterator[DriftFinding]:
@@ -165,19 +186,25 @@ def _where(answer: SeenAnswer) -> str:
 
 @transaction.atomic
 def _note(
-    channel: Channel, url: str, outcome: Drift.Outcome, asked: int, words: str, findings: list[DriftFinding]
+    channel: Channel,
+    url: str,
+    outcome: Drift.Outcome,
+    asked: int,
+    words: str,
+    findings: list[DriftFinding],
+    caches: dict[str, CacheWords] | None,
 ) -> Drift:
     """Write down how it is; where that is how it was, only that it still is so."""
     Channel.objects.select_for_update(no_key=True).get(pk=channel.pk)
     now, kept = timezone.now(), [asdict(finding) for finding in findings]
     last = Drift.objects.filter(channel=channel).order_by("-id").first()
     if last and (last.url, last.outcome) == (url, outcome) and _essence(last.findings) == _essence(kept):
-        last.looked_at, last.asked, last.words = now, asked, words
-        last.save(update_fields=("looked_at", "asked", "words"))
+        last.looked_at, last.asked, last.words, last.caches = now, asked, words, caches
+        last.save(update_fields=("looked_at", "asked", "words", "caches"))
         return last
     drift = Drift.objects.create(
         channel=channel, url=url, began_at=now, looked_at=now, outcome=outcome, asked=asked, words=words,
-        findings=kept,
+        findings=kept, caches=caches,
     )  # fmt: skip
     if outcome is not Outcome.RIGHT or (last and last.outcome != Outcome.RIGHT):
         record(
