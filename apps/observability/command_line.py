@@ -66,16 +66,21 @@ class MeasuredSubcommands(RuleSubcommands):
         self.say(f"{found.channel}:")
         for each in found.versions:
             a_day = "too early" if each.requests_a_day is None else f"{each.requests_a_day:,.0f} a day"
-            since = f"{each.since:%Y-%m-%d}" if each.since else "not"
-            until = f" to {each.until:%Y-%m-%d}" if each.until else ""
             self.say(
-                f"  version {each.version}, live {since}{until}: {each.requests:,} requests ({a_day}),"
+                f"  version {each.version}, {_live(each)}: {each.requests:,} requests ({a_day}),"
                 f" {size(each.body_bytes)}, 304 {percent(each.not_modified_share)}, {each.errors:,} errors"
             )
         if found.before_and_after:
             self.say(f"  {found.before_and_after}")
         if found.hits:
             self.say(f"  At {found.hits.url}, {found.hits.looked_at:%Y-%m-%d %H:%M}: {found.hits.words}.")
+
+
+def _live(each: VersionMeasured) -> str:
+    if each.since is None:
+        return "only under names of earlier publications"
+    until = f" until {each.until:%Y-%m-%d}" if each.until else ""
+    return f"live since {each.since:%Y-%m-%d}{until}"
 
 
 def _report(found: ChannelMeasured) -> ChannelReport:

@@ -75,8 +75,8 @@ class Hits:
     @property
     def words(self) -> str:
         if not self.said:
-            return f"no cache said what it did, of {self.asked:,} addresses that were asked for"
-        return f"a cache had a copy of {self.hit:,} of {self.said:,} addresses that were asked for"
+            return f"asked for {_addresses(self.asked)}, no cache said what it did"
+        return f"asked for {_addresses(self.said)}, a cache had a copy of {self.hit:,}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,10 @@ class Measured:
     rule: str
     channels: tuple[ChannelMeasured, ...]
     why_nothing: str
+
+
+def _addresses(count: int) -> str:
+    return "one address" if count == 1 else f"{count:,} addresses"
 
 
 def percent(share: float | None) -> str:

@@ -94,7 +94,10 @@ def test_each_version_has_what_it_was_asked_for_and_how_long_it_was_live(
     )
     assert channel["before_and_after"] == compared
     assert compared in words
-    assert "version 1, live 2030-11-30 to 2030-12-02: 4,000 requests (2,000 a day), 8.0 MB, 304 10" in words
+    assert (
+        "version 1, live since 2030-11-30 until 2030-12-02: 4,000 requests (2,000 a day), 8.0 MB, 304 10"
+        in words
+    )
     shown = page(manager)
     assert " ".join(compared.split()) in shown
     assert '<td data-label="Requests">4,000</td> <td data-label="A day">2,000</td>' in shown
@@ -150,7 +153,7 @@ def test_a_version_that_only_old_names_lead_to_was_not_live(
     asked(7, clock.now, 5)
     words, document = command()
     assert document["channels"][0]["versions"][0]["since"] is None
-    assert "version 7, live not: 5 requests (too early)" in words
+    assert "version 7, only under names of earlier publications: 5 requests (too early)" in words
     assert "only under names of earlier publications" in page(manager)
 
 
@@ -179,8 +182,8 @@ def test_what_caches_said_is_shown_with_its_date(
     drift = Drift.objects.create(began_at=clock.now, looked_at=clock.now, **look)
     assert command()[1]["channels"][0]["hits"] is None
     for said, hit, told in (
-        (3, 2, "a cache had a copy of 2 of 3 addresses that were asked for"),
-        (0, 0, "no cache said what it did, of 4 addresses that were asked for"),
+        (3, 2, "asked for 3 addresses, a cache had a copy of 2"),
+        (0, 0, "asked for 4 addresses, no cache said what it did"),
     ):
         drift.caches = {"everything": {"asked": 4, "said": said, "hit": hit}}
         drift.save()
