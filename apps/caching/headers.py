@@ -154,12 +154,13 @@ class HeaderCompiler:
         self.combination = combination
         self.digest = _digest(_canonical(self.rules, combination))
         self._chooser = RuleChooser(self.rules, is_first_enough=combination is Combination.FIRST)
-        self._header_sets: dict[tuple[tuple[Rule, ...], str], HeaderSet] = {}
+        # By identity: `rules` keeps them, and the hash of all that a rule says takes longer than the rest.
+        self._header_sets: dict[tuple[tuple[int, ...], str], HeaderSet] = {}
 
     def header_set(self, path: str, media_type: str, size_bytes: int) -> HeaderSet:
         """Return the headers of the file at `path`; one object for all files of the same rules and type."""
         chosen = self._chooser.chosen(Subject(path, media_type, size_bytes))
-        key = chosen, media_type
+        key = tuple(map(id, chosen)), media_type
         if key not in self._header_sets:
             self._header_sets[key] = compile_header_set(combined(chosen) or NO_RULE, media_type)
         return self._header_sets[key]
