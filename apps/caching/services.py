@@ -218,7 +218,9 @@ def choose_combination(*, combination: Combination, reason: str, actor: User) ->
 
 def _locked_rules() -> dict[str, CacheRule]:
     """Lock every rule until the transaction ends, so that names and places are decided one after another."""
-    return {rule.slug: rule for rule in CacheRule.objects.select_for_update(no_key=True).order_by("pk")}
+    list(CacheRule.objects.select_for_update(no_key=True).order_by("pk").values_list("pk"))
+    # Read anew: what was waited for may be a rule that was not there when the lock was asked for.
+    return {rule.slug: rule for rule in CacheRule.objects.all()}
 
 
 def _locked_newest(slug: str, based_on: int | None) -> tuple[CacheRule, CacheRuleVersion]:

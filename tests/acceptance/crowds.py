@@ -15,6 +15,9 @@ from apps.accounts.roles import Role
 from apps.accounts.selectors import acting_user, user_named
 from apps.accounts.services import add_user
 from apps.assets.intake import take_in
+from apps.caching import services
+from apps.caching.defaults import DEFAULT_RULES
+from apps.caching.serialisation import as_json
 from apps.refusals import Refusal
 from apps.releases.contents import PutChange
 from apps.releases.models import Publication, Release
@@ -114,6 +117,29 @@ def _resume_all(_: int, actor: User) -> None:
     holding.resume_all(reason=f"{actor} looked", actor=actor)
 
 
+def _save_rule(based_on: int, actor: User) -> None:
+    services.add_version(
+        rule_slug="everything",
+        content=as_json(DEFAULT_RULES["everything"]) | {"description": f"As {actor} wants it."},
+        based_on=based_on,
+        actor=actor,
+    )
+
+
+def _add_rule(number: int, actor: User) -> None:
+    """Add a rule: 0 with a short name that others want, 1 with a name that others want, 2 to be moved."""
+    slugs = ["fonts", f"icons-{actor}", "moved"]
+    slug, name = slugs[number], [f"Fonts of {actor}", "Icons", "Moved"][number]
+    content = as_json(DEFAULT_RULES["everything"])
+    content |= {"name": name, "order": 50, "match": {"folders": [slug]}}
+    content["examples"] = [{"url": f"/{slug}/a.woff2", "rule": slug, "is_cached": True}]
+    services.add_rule(slug=slug, content=content, actor=actor)
+
+
+def _move_rule(number: int, actor: User) -> None:
+    services.move_rule(rule_slug="moved", before=["pages", "everything"][number], actor=actor)
+
+
 _DO: dict[str, Callable[[int, User], Publication | None]] = {
     "publish": _publish,
     "roll_back": _roll_back,
@@ -122,4 +148,7 @@ _DO: dict[str, Callable[[int, User], Publication | None]] = {
     "stop": _stop,
     "resume_all": _resume_all,
     "ship": _ship,
+    "save_rule": _save_rule,
+    "add_rule": _add_rule,
+    "move_rule": _move_rule,
 }

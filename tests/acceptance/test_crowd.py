@@ -69,6 +69,35 @@ def test_of_twenty_people_each_is_done_or_told_who_was_first_and_one_history_com
     assert [each["faults"] for each in verified] == [[]] * len(verified)
 
 
+def test_of_those_who_write_the_same_rule_at_once_one_does_and_the_others_are_told(desk: Desk) -> None:
+    """Some save one rule, some add rules of one name, and some change the order meanwhile."""
+    wanted: list[tuple[str, int]] = [("save_rule", 1), ("add_rule", 0), ("add_rule", 1), ("move_rule", 0)]
+    acts: dict[str, crowds.Acts] = {
+        name: [wanted[number // PROCESSES]] for number, name in enumerate(PEOPLE[: len(wanted) * PROCESSES])
+    }
+    acts[PEOPLE[-1]] = [("move_rule", 1)] * 3
+    desk.do(crowds.gather, 0, list(acts))
+    let_go(desk, {PEOPLE[-1]: [("add_rule", 2)]})
+    said = let_go(desk, acts)
+
+    def told(people: list[str]) -> tuple[list[str], list[tuple[str, str]]]:
+        rows = [row for row in said if row["who"] in people]
+        return [row["who"] for row in rows if "done" in row], [
+            (row["code"], row["message"]) for row in rows if "code" in row
+        ]
+
+    codes = ["version_moved", "invalid_rule", "invalid_rule"]
+    for number, code in enumerate(codes):
+        first, others = told(PEOPLE[number * PROCESSES : (number + 1) * PROCESSES])
+        assert len(first) == 1, others
+        assert {each for each, _ in others} == {code}, others
+        assert number or all(f"{first[0]} has saved version 2" in words for _, words in others)
+    assert told([*PEOPLE[12:16], PEOPLE[-1]])[1] == []
+    listed = {row["rule"] for row in desk.manage("rule", "list")["rules"]}
+    assert len(listed & {"fonts", *(f"icons-{name}" for name in PEOPLE)}) == 2
+    assert desk.manage("audit", "verify")["faults"] == []
+
+
 def test_what_is_on_hold_is_published_by_nobody_who_was_about_to(desk: Desk) -> None:
     """Some ship again and again, while one holds the channel and another one stops all of them."""
     holder, stopper, *shippers = PEOPLE[:8]
