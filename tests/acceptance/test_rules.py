@@ -1,0 +1,88 @@
+"""A cache rule from its form to what visitors get, and an address back to its rule, in a browser.
+
+The same by commands is `tests/releases/test_debugging_a_header.py`.
+"""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.acceptance.site import Site
+from tests.acceptance.test_first_light import Staff
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.browser]
+
+HOUR_AND_DAY = "public, max-age=3600, stale-while-revalidate=86400"
+
+
+def test_a_rule_is_written_without_knowing_a_header_and_explained_from_an_address(
+    site: Site, first_folder: Path, browser: Browser
+) -> None:
+    with site.running(str(first_folder)):
+        site.manage("channel", "set", "production", "--required-approvals", 0)
+        site.add_user("ben", "manager")
+        ben = Staff(browser, site, "ben")
+
+        write_rule(ben)
+        ship_rule(ben)
+        site.wait_for_release(2)
+        assert site.get("/data.bin").headers["cache-control"] == HOUR_AND_DAY
+        trace_address(ben, f"http://127.0.0.1:{site.public_port}/data.bin?v=3", site)
+
+
+def write_rule(ben: Staff) -> None:
+    """What comes of it stands beside the form as ben types, in headers and in words."""
+    page = ben.page
+    page.goto(f"{ben.door}/admin/caching/cacherule/")
+    ben.follow("New cache rule")
+    outcome = page.locator("#outcome")
+    page.get_by_label("Name", exact=True).fill("Downloads")
+    page.get_by_label("Short name").fill("downloads")
+    page.locator("#id_order").fill("300")
+    page.locator("#id_extensions").fill("bin")
+    page.locator("#id_browser_ttl_seconds_0").fill("1")
+    page.locator("#id_browser_ttl_seconds_1").select_option(label="hours")
+    page.locator("#id_stale_while_revalidate_seconds_0").fill("1")
+    page.locator("#id_stale_while_revalidate_seconds_1").select_option(label="days")
+    expect(outcome).to_contain_text(f"Cache-Control: {HOUR_AND_DAY}")
+    expect(outcome).to_contain_text(
+        "may keep a copy for an hour. For a day after that they may show the old copy"
+    )
+    page.locator("#id_expected_result").fill("Downloads are asked for once an hour.")
+    page.locator("#id_examples-0-url").fill("/data.bin")
+    ben.press("Save as version 1")
+    expect(page.locator("#id_rollback_note_error")).to_be_visible()  # what is missing stands at its field
+    expect(page.locator("#id_expected_result")).to_have_value("Downloads are asked for once an hour.")
+    page.locator("#id_rollback_note").fill("Disable it.")
+    ben.press("Save as version 1")
+    ben.sees("1 of 1 hold")
+
+
+def ship_rule(ben: Staff) -> None:
+    """A release without a file brings the rule to visitors."""
+    ben.follow("Make a release with it")
+    ben.press("Begin it for production")
+    ben.page.get_by_label("Expected result").fill("Downloads for an hour.")
+    ben.page.get_by_label("Rollback note").fill("Roll back.")
+    ben.press("Save the brief")
+    ben.press("Submit for review")
+    ben.follow("Publish to production")
+    ben.press("Publish to production")
+    ben.sees("Live on production")
+
+
+def trace_address(ben: Staff, address: str, site: Site) -> None:
+    """An address from the address bar, and headers that somebody saw, lead to the rule and who saved it."""
+    page = ben.page
+    page.goto(f"{ben.door}/admin/caching/cacherule/")
+    ben.follow("Trace an address")
+    page.get_by_label("Address").fill(address)
+    ben.press("Trace")
+    rules = page.locator("#rules")
+    expect(rules.get_by_role("row", name="300 downloads")).to_contain_text("✓ decides")
+    expect(rules.get_by_role("row", name="900 everything")).to_contain_text("comes before it and has decided")
+    head = site.get("/data.bin", method="HEAD")
+    page.locator("#seen-headers").fill("\n".join(f"{name}: {value}" for name, value in head.headers.items()))
+    ben.press("Explain")
+    ben.sees("It is still right: it comes from release 2")
