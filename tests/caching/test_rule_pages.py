@@ -248,6 +248,8 @@ def test_the_order_is_changed_by_buttons_and_told_when_examples_forbid_it(
     assert 'value="fonts:fingerprinted"' in shown  # down, past the rule for pages
     answer = client.post(f"{LIST}move/", {"move": "fonts:fingerprinted"}, follow=True)
     assert "Fonts is tried before fingerprinted" in answer.text
+    ((where, _),) = answer.redirect_chain
+    assert f'id="{where.partition("#")[2]}"' in answer.text, "the keyboard goes on at the rule"
     assert [version.rule.slug for version in newest_versions()] == [
         "pages",
         "fonts",
@@ -260,6 +262,7 @@ def test_the_order_is_changed_by_buttons_and_told_when_examples_forbid_it(
     assert entry.action == "cacherule.move"
     refused = client.post(f"{LIST}move/", {"move": "everything:pages"}, follow=True)
     assert "expected to be decided by" in refused.text
+    assert refused.redirect_chain == [(LIST, 302)], "what is refused is read on top"
     assert newest("everything").number == 1
     assert "There is no cache rule" in client.post(f"{LIST}move/", {"move": "x:"}, follow=True).text
 

@@ -13,13 +13,15 @@ from apps.refusals import Refusal
 def move_step(request: HttpRequest) -> HttpResponse:
     """Move a rule: `move` is its short name and, behind a colon, that of the rule it is to come before."""
     slug, _, before = request.POST.get("move", "").partition(":")
+    place = ""
     try:
         made = move_rule(rule_slug=slug, before=before, actor=actor_of(request))
     except Refusal as refusal:
         refused(request, refusal)
     else:
         messages.success(request, _moved_words(slug, before, len(made)))
-    return HttpResponseRedirect(f"{reverse('admin:caching_cacherule_changelist')}{_query(request)}")
+        place = f"#rule-{slug}"  # where the keyboard goes on: the next press moves it further
+    return HttpResponseRedirect(f"{reverse('admin:caching_cacherule_changelist')}{_query(request)}{place}")
 
 
 def combine_step(request: HttpRequest) -> HttpResponse:

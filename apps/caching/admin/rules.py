@@ -148,7 +148,8 @@ class CacheRuleAdmin(ReadByPages, admin.ModelAdmin[CacheRule]):
     def place(self, rule: CacheRule) -> SafeString:
         up, down = vars(rule)["moves"]
         return format_html(
-            '<span class="rule-moves" data-rule="{}">{}{}</span>',
+            '<span class="rule-moves" id="rule-{}" data-rule="{}">{}{}</span>',
+            rule.slug,
             rule.slug,
             _move_button(rule.slug, up, "\N{UPWARDS ARROW}", "up"),
             _move_button(rule.slug, down, "\N{DOWNWARDS ARROW}", "down"),
