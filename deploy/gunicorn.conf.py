@@ -53,8 +53,8 @@ def post_worker_init(worker: Any) -> None:
 
 
 def worker_exit(server: Any, worker: Any) -> None:
-    """Keep what it has counted, and let nobody wait for a worker that has ended."""
+    """Let nobody wait for a worker that has ended, and keep what it has counted."""
     from apps.delivery import counting, following  # noqa: PLC0415
 
-    counting.leave()
     following.leave()
+    counting.leave()

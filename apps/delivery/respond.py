@@ -22,7 +22,7 @@ from apps.releases.channels.answer_headers import (
     names,
     spelled,
 )
-from apps.releases.channels.targets import BadTarget, Target, parse_target
+from apps.releases.channels.targets import OWN_AGENT, BadTarget, Target, parse_target
 from apps.releases.redirects.values import location_of
 
 __all__ = ["BlobPart", "Headers", "Request", "Response", "plain", "respond"]
@@ -71,7 +71,10 @@ def respond(request: Request, release: LiveRelease, *, now: int) -> Response:
     RFC 9110 (methods, negotiation, preconditions, ranges), RFC 9530 (Repr-Digest).
     """
     response = _answer(request, release, now)
-    return replace(response, body=(), hints="") if request.method == "HEAD" else response
+    if request.method != "HEAD":
+        return response
+    is_own = request.headers.get("user-agent") == OWN_AGENT  # no visitor has asked
+    return replace(response, body=(), hints="", tally=None if is_own else response.tally)
 
 
 def plain(

@@ -19,6 +19,7 @@ from apps.delivery.counts import BrokenCounts, Counted, dump, parse
 from apps.delivery.front import Front
 from apps.delivery.node import Node, current_node
 from apps.delivery.tally import Figures
+from apps.releases.channels.targets import OWN_AGENT
 from tests.delivery.conftest import SITE, STYLE, STYLE_GZIP, TEN
 from tests.delivery.doors import ask_middleware
 from tests.delivery.test_front import connect, front
@@ -112,6 +113,11 @@ def test_what_no_rule_is_about_is_not_counted(ask: Ask) -> None:
     for target in ("/never-was", "/docs"):
         ask(target)
     ask("/ten.txt", method="POST")
+    assert counted() == {}
+
+
+def test_what_the_site_asks_of_itself_is_not_counted(ask: Ask) -> None:
+    ask("/ten.txt", method="HEAD", user_agent=OWN_AGENT)
     assert counted() == {}
 
 
@@ -218,7 +224,8 @@ def test_what_storage_refuses_is_kept_and_said_once(
     for _ in range(3):
         answered(node)
         writer.write()
-    assert [record.message for record in caplog.records] == [
+    told = [record.message for record in caplog.records if record.name == counting.__name__]
+    assert told == [
         "What was asked for cannot be written down; it is kept in memory: OSError('No space left on device')"
     ]
     monkeypatch.setattr(store, "replace", replace)

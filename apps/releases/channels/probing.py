@@ -15,6 +15,7 @@ from django.conf import settings
 
 from apps.releases.channels.expected_answers import Answer
 from apps.releases.channels.hosts import ANY_HOST
+from apps.releases.channels.targets import OWN_AGENT
 from apps.releases.models import Channel
 from apps.releases.services.hosts import all_hosts
 from apps.releases.tracing.seen import SeenAnswer
@@ -63,7 +64,7 @@ def look(probe: Probe, *, host: str) -> Seen:
     method = "HEAD" if expected.size > MAX_BODY_BYTES else "GET"
     connection = _connect(settings.PUBLIC_BIND)
     try:
-        headers = {"Host": host, "Accept-Encoding": "identity", "User-Agent": "Assetsite-Verify/1"}
+        headers = {"Host": host, "Accept-Encoding": "identity", "User-Agent": OWN_AGENT}
         connection.request(method, probe.url, headers=headers)
         response = connection.getresponse()
         body = response.read(MAX_BODY_BYTES + 1)
@@ -85,7 +86,7 @@ def ask(target: str, *, host: str, headers: Mapping[str, str], where: str = "") 
     """
     where = where or settings.PUBLIC_BIND
     named = {name.lower() for name in headers}
-    usual = {"Accept-Encoding": "identity", "User-Agent": "Assetsite-Verify/1"}
+    usual = {"Accept-Encoding": "identity", "User-Agent": OWN_AGENT}
     sent = {name: value for name, value in usual.items() if name.lower() not in named}
     sent |= {**headers, "Host": host}
     try:

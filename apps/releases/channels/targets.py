@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote_to_bytes
 
 DJANGOS_FOLDERS = ("/-/", "/library/")  # pages of the program at the public door, in no release
+OWN_AGENT = "Assetsite-Verify/1"  # the User-Agent under which this site asks for what it serves
 
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\\]")
