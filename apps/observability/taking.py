@@ -109,7 +109,7 @@ def _add(found: dict[Key, list[int]]) -> None:
 @transaction.atomic
 def _sum_up_some(pks: list[int]) -> int:
     """Add hours to their days, and remove them; return how many."""
-    rows = list(RuleCount.objects.select_for_update().filter(pk__in=pks).order_by("pk"))
+    rows = list(RuleCount.objects.select_for_update(no_key=True).filter(pk__in=pks).order_by("pk"))
     found: dict[Key, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     for row in rows:
         day = row.began_at.replace(hour=0)
