@@ -348,7 +348,7 @@ def test_a_copy_that_is_damaged_is_replaced_before_it_is_served(
     for content in files.values():
         (copy,) = (place.data / "node").rglob(sha256(content))
         copy.chmod(0o644)
-        copy.write_bytes(b"!" + content[1:])
+        copy.write_bytes(bytes([content[0] ^ 1]) + content[1:])
     place.start()
     for target, content in files.items():
         assert place.ask(target).body == content
