@@ -13,6 +13,7 @@ from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_ope
 from apps.caching.importing.seen import Answer
 from apps.releases.manifest import ManifestReader
 
+INDEX = "index.html"
 PATIENCE_SECONDS = 10.0
 MOST_OF_A_KIND = 5
 
@@ -60,11 +61,7 @@ def ask(site: str, paths: Iterable[str]) -> Iterator[tuple[str, Answer | str]]:
     """
     opener = build_opener(_NoRedirects, HTTPSHandler(context=ssl.create_default_context()))
     for path in paths:
-        name = (
-            path.removesuffix("index.html")
-            if path.endswith(("/index.html",)) or path == "index.html"
-            else path
-        )
+        name = path.removesuffix(INDEX) if PurePosixPath(path).name == INDEX else path
         request = Request(  # noqa: S310 - `is_site` has seen that it is http or https
             f"{site.rstrip('/')}/{quote(name)}", headers={"User-Agent": "Assetsite-Import/1"}
         )

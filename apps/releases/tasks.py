@@ -6,7 +6,7 @@ from apps.jobs.log import JobLog
 from apps.jobs.registry import handler
 from apps.jobs.schedule import every
 from apps.releases.cleaning import blobs, manifests, nodes  # noqa: F401 - what they register
-from apps.releases.models import Receipt
+from apps.releases.models import Channel, Receipt
 from apps.releases.purging import services as purging
 from apps.releases.services import drift, drills, verifying
 from apps.releases.services.building import refresh_manifests
@@ -47,10 +47,18 @@ def follow_publications() -> list[str]:
     return verifying.follow_publications()
 
 
-@every(300, "releases.look_for_drift", rest=10)
-def look_for_drift() -> list[str]:
-    """See whether visitors get what this site sends, at the addresses of PUBLIC_URLS."""
-    return drift.look_everywhere()
+@every(drift.LOOK_EVERY_SECONDS, "releases.queue_looks")
+def queue_looks() -> list[str]:
+    """Have it seen whether visitors get what this site sends, at the addresses of PUBLIC_URLS."""
+    drift.queue_looks()
+    return []
+
+
+@handler(drift.KIND, priority=-10)
+def look_for_drift(payload: dict[str, Any], log: JobLog) -> None:
+    """See what visitors of a channel get, and note it; run again, it looks again."""
+    found = drift.look_for_drift(Channel.objects.get(pk=payload["channel"]))
+    log.write(f"{found.channel} at {found.url}: {found.words}")
 
 
 @every(60, "releases.resume_receipts")

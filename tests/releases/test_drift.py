@@ -19,10 +19,14 @@ from apps.audit.models import AuditEntry
 from apps.delivery.pointer import ChannelOptions
 from apps.delivery.release import LiveRelease
 from apps.delivery.respond import Request, respond
+from apps.jobs.models import Job
+from apps.jobs.services import run as run_job
 from apps.notifications.models import Event
+from apps.releases.checks.live_examples import sent_headers
 from apps.releases.models import Channel, Drift, Purge, Release
 from apps.releases.selectors import live_publication, open_manifest
-from apps.releases.services.drift import look_everywhere, look_for_drift
+from apps.releases.services import drift
+from apps.releases.services.drift import KIND, look_for_drift, queue_looks
 from assetsite.environment import parse_public_urls
 from tests.releases.conftest import Publish, put
 from tests.staff import staff_client
@@ -84,6 +88,19 @@ def front(channel: Channel, settings: Settings) -> Iterator[Front]:
     front.stop()
 
 
+def looked() -> list[str]:
+    """Do what the worker does every five minutes, each time as if they were over; return the jobs' words."""
+    Job.objects.filter(kind=KIND).delete()
+    queue_looks()
+    queue_looks()
+    jobs = list(Job.objects.filter(kind=KIND))
+    for job in jobs:
+        run_job(job.pk)
+        job.refresh_from_db()
+        assert job.state == Job.State.SUCCEEDED, job.error
+    return [job.log.partition(" ")[2].strip() for job in jobs]
+
+
 def with_header(name: str, value: str) -> Change:
     return lambda path, headers: headers | ({name: value} if path == "/css/app.css" else {})
 
@@ -120,12 +137,12 @@ def test_a_header_that_was_changed_on_the_way_is_named(
 ) -> None:
     change = with_header(name, value)
     front.change = lambda path, headers: change(path, headers) | {"Via": "1.1 old-proxy", "Age": "9"}
-    drift = look_for_drift(channel)
-    assert (drift.outcome, drift.words) == (
+    found = look_for_drift(channel)
+    assert (found.outcome, found.words) == (
         "drifted",
         "1 of 3 addresses answered otherwise than it was sent.",
     )
-    assert drift.findings == [
+    assert found.findings == [
         {
             "address": "/css/app.css",
             "header": name.lower(),
@@ -211,24 +228,38 @@ def test_the_worker_waits_until_caches_were_told_and_lets_old_notes_go(
         Drift.objects.create(
             channel=channel, url="http://old", began_at=old, looked_at=old, outcome="right", asked=number
         )
-    assert look_everywhere() == []
+    assert looked() == []
     assert Drift.objects.count() == 1
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("apps.releases.services.drift.SETTLES_WITHIN", timedelta())
-        [line] = look_everywhere()
-        assert look_everywhere() == []
+        [line] = looked()
+        assert looked() == [line]
     assert line.endswith("1 of 3 addresses answered otherwise than it was sent.")
+    assert Drift.objects.get().began_at != old
 
 
 def test_it_does_not_wait_where_every_cache_was_told(channel: Channel, front: Front) -> None:
     publication = live_publication(channel)
     assert publication
     purge = Purge.objects.create(publication=publication, cache="varnish 10.0.0.5", total=1)
-    look_everywhere()
+    looked()
     assert not Drift.objects.exists()
     Purge.objects.filter(pk=purge.pk).update(state="done", done=1, finished_at=timezone.now())
-    look_everywhere()
+    looked()
     assert Drift.objects.get().outcome == "right"
+
+
+def test_a_look_ends_by_itself_and_what_no_request_can_be_made_of_is_left_out(
+    channel: Channel, front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = sent_headers
+    broken = {"X-Broken": "a\r\nb: c"}
+    monkeypatch.setattr(
+        drift, "sent_headers", lambda example: broken if example.url == "/" else sent(example)
+    )
+    assert look_for_drift(channel).asked == 2
+    monkeypatch.setattr(drift, "LOOK_SECONDS", -1.0)
+    assert look_for_drift(channel).asked == 1
 
 
 def run(*words: str) -> tuple[Any, int]:

@@ -83,6 +83,11 @@ def live_results(place: Place, asking: Asking, *, most: int | None = None) -> It
         yield LiveResult(owned, *_became(owned.example, located, asking, place))
 
 
+def sent_headers(example: Example) -> dict[str, str]:
+    """Return the headers that a request for an example has beside its host."""
+    return {name: value for name, value in example.request_headers if name.lower() not in _NOT_SENT}
+
+
 def counts_in_words(results: Sequence[LiveResult]) -> str:
     """Say what examples come to: "12 hold, 1 fails, 2 not asked"."""
     counted = Counter(result.standing for result in results)
@@ -97,7 +102,7 @@ def _became(example: Example, located: Located, asking: Asking, place: Place) ->
         why_not = _why_not(example, located, asking)
     if why_not:
         return Standing.NOT_ASKED, why_not
-    headers = {name: value for name, value in example.request_headers if name.lower() not in _NOT_SENT}
+    headers = sent_headers(example)
     try:
         answers = [
             ask(located.asked.target, host=host, headers=headers, where=asking.where)

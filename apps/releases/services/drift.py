@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from itertools import islice
+from time import monotonic
 from typing import TypedDict
 from urllib.parse import urlsplit
 
@@ -18,8 +19,10 @@ from django.utils import timezone
 
 from apps.audit.services import record
 from apps.caching.headers import HeaderFault
+from apps.jobs.services import enqueue
 from apps.releases.channels.probing import NoAnswer, ask, hosts_of
 from apps.releases.checks.examples import ExamplesOf
+from apps.releases.checks.live_examples import sent_headers
 from apps.releases.exceptions import ReleaseRefusal
 from apps.releases.models import Channel, Drift, Publication, Purge
 from apps.releases.selectors import live_publication
@@ -28,6 +31,9 @@ from apps.releases.tracing.explaining import Explanation, Verdict, explain
 from apps.releases.tracing.places import Place, place_of
 from apps.releases.tracing.seen import SeenAnswer
 
+KIND = "releases.look_for_drift"
+LOOK_EVERY_SECONDS = 300
+LOOK_SECONDS = 60.0  # and no longer, however slow the answers are
 SETTLES_WITHIN = timedelta(minutes=5)  # after a publication caches are told, and ask anew
 KEPT_FOR = timedelta(days=90)
 MOST_ADDRESSES = 100
@@ -90,21 +96,20 @@ def look_for_drift(channel: Channel) -> Drift:
     return _note(channel, url, Outcome.DRIFTED, asked, words, findings[:MOST_FINDINGS], caches)
 
 
-def look_everywhere() -> list[str]:
-    """Look at each channel with a public address that has been as it is for a while; let old notes go."""
-    lines = []
+def queue_looks() -> None:
+    """Queue a look at each channel with a public address that has settled; let old notes go.
+
+    It takes as long as visitors wait there, so that it is no chore but a job: schedules do not wait for it.
+    """
+    turn = int(timezone.now().timestamp() // LOOK_EVERY_SECONDS)
     for channel in Channel.objects.filter(name__in=settings.PUBLIC_URLS).order_by("pk"):
         live = live_publication(channel)
-        if live is None or not _is_settled(live):
-            continue
-        drift = look_for_drift(channel)
-        if drift.began_at == drift.looked_at and drift.outcome != Outcome.RIGHT:
-            lines.append(f"{channel} at {drift.url}: {drift.words}")
+        if live is not None and _is_settled(live):
+            enqueue(kind=KIND, key=f"drift-{channel.pk}-{turn}", payload={"channel": channel.pk})
     newest = Drift.objects.order_by().values("channel").annotate(newest=Max("id"))
     Drift.objects.filter(looked_at__lt=timezone.now() - KEPT_FOR).exclude(
         pk__in=newest.values_list("newest", flat=True)
     ).delete()
-    return lines
 
 
 def _is_settled(live: Publication) -> bool:
@@ -116,15 +121,21 @@ def _is_settled(live: Publication) -> bool:
 
 def _look(place: Place, url: str) -> tuple[int, list[DriftFinding], dict[str, CacheWords]]:
     """Return how many addresses were asked for, what was found there, and what caches said, by rule."""
-    host = urlsplit(url).netloc
-    requests = list(islice(_requests(place), MOST_ADDRESSES))
+    host, until = urlsplit(url).netloc, monotonic() + LOOK_SECONDS
     findings: list[DriftFinding] = []
     caches: dict[str, CacheWords] = {}
-    for target, headers, rule in requests:
-        answer = ask(target, host=host, headers=dict(headers), where=url)
+    asked = 0
+    for target, headers, rule in islice(_requests(place), MOST_ADDRESSES):
+        try:
+            answer = ask(target, host=host, headers=dict(headers), where=url)
+        except ValueError:  # no request can be made of it, which its form does not know
+            continue
+        asked += 1
         findings += _findings(place, target, answer)
         _hear(caches.setdefault(rule, CacheWords(asked=0, said=0, hit=0)), answer)
-    return len(requests), findings, caches
+        if monotonic() > until:
+            break
+    return asked, findings, caches
 
 
 def _hear(words: CacheWords, answer: SeenAnswer) -> None:
@@ -146,7 +157,7 @@ def _requests(place: Place) -> Iterator[tuple[str, tuple[tuple[str, str], ...], 
             located = examples.located(owned.example)
         except (AddressFault, HeaderFault):
             continue
-        headers = tuple(pair for pair in owned.example.request_headers if pair[0].lower() != "host")
+        headers = tuple(sent_headers(owned.example).items())
         request = located.asked.target, headers
         is_elsewhere = bool(located.asked.host) and located.asked.host not in hosts
         if located.served and not located.outcome.bypass and not is_elsewhere and request not in known:
