@@ -5,6 +5,18 @@ class AssetRefusal(Refusal):
     code = "asset_refused"
 
 
+class UnknownPath(AssetRefusal):
+    """A path at which no release has ever had a file."""
+
+    code = "unknown_path"
+
+
+class WrongTag(AssetRefusal):
+    """A tag that cannot be given, or not to these files."""
+
+    code = "wrong_tag"
+
+
 class BlobDamaged(AssetRefusal):
     """What lies in storage under a digest is something else."""
 

@@ -1,6 +1,8 @@
 from django.conf import settings
 from django.db import models
 
+from apps.tag_names import MAX_TAG_CHARACTERS
+
 
 class Effort(models.IntegerChoices):
     """How hard it was tried to make content codings small."""
@@ -93,6 +95,54 @@ class Asset(models.Model):
 
     def __str__(self) -> str:
         return self.path
+
+
+class Tagging(models.Model):
+    """An act of giving tags to assets, or of taking them away. Append-only.
+
+    Ids are given in the order of commits, so that an id stands for what was tagged how from then on, until
+    the next: a release pins one.
+    """
+
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    reason = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ("-id",)
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"tagging {self.pk}"
+
+
+class AssetTag(models.Model):
+    """A tag that an asset has carried `since` one act `until` another one, or carries still."""
+
+    asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="tags")
+    name = models.CharField(max_length=MAX_TAG_CHARACTERS)
+    since = models.ForeignKey(Tagging, on_delete=models.PROTECT, related_name="given")
+    until = models.ForeignKey(
+        Tagging, null=True, blank=True, on_delete=models.PROTECT, related_name="taken_away"
+    )
+
+    class Meta:
+        ordering = ("name", "asset")
+        default_permissions = ()
+        indexes = (models.Index(fields=("name", "asset"), name="asset_tag_by_name"),)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("asset", "name"), condition=models.Q(until__isnull=True), name="asset_tag_once"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(until__isnull=True) | models.Q(until__gt=models.F("since")),
+                name="asset_tag_ends_after_it_began",
+            ),
+            models.CheckConstraint(condition=~models.Q(name=""), name="asset_tag_has_a_name"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class AssetVersion(models.Model):
