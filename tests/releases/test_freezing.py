@@ -5,22 +5,25 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from apps.releases.channels.freezing import Freeze, Window, WindowFault, freeze_at, window_of
 
 MINUTE = timedelta(minutes=1)
 STOCKHOLM = ZoneInfo("Europe/Stockholm")
+LORD_HOWE = ZoneInfo("Australia/Lord_Howe")
+CAIRO = ZoneInfo("Africa/Cairo")
 # Set back and forward by an hour, by half an hour, by two, at midnight, and a day that was left out.
 CHANGES = (
     (STOCKHOLM, date(2026, 3, 29)),
     (STOCKHOLM, date(2026, 10, 25)),
     (ZoneInfo("America/New_York"), date(2026, 11, 1)),
-    (ZoneInfo("Australia/Lord_Howe"), date(2026, 4, 5)),
-    (ZoneInfo("Australia/Lord_Howe"), date(2026, 10, 4)),
+    (LORD_HOWE, date(2026, 4, 5)),
+    (LORD_HOWE, date(2026, 10, 4)),
     (ZoneInfo("Antarctica/Troll"), date(2026, 3, 29)),
-    (ZoneInfo("Africa/Cairo"), date(2026, 4, 24)),
+    (CAIRO, date(2026, 4, 24)),
+    (CAIRO, date(2026, 10, 29)),
     (ZoneInfo("Pacific/Apia"), date(2011, 12, 30)),
     (ZoneInfo("UTC"), date(2026, 6, 1)),
 )
@@ -38,8 +41,10 @@ def looked_at(begins: datetime, ends: datetime, zone: ZoneInfo) -> tuple[datetim
     """Return from when to when a window holds, by looking at the clock every minute."""
     seen = list(minutes(zone, begins.date(), ends.date()))
     start = next(at for at, wall in seen if wall >= begins)
-    last = max(at for at, wall in seen if wall < ends)
-    return start, last + MINUTE
+    # A clock that is set back to the very end shows it once more, and nothing before it.
+    shown = [at for at, wall in seen if wall == ends]
+    before = [at + MINUTE for at, wall in seen if wall < ends]
+    return start, max(shown + before)
 
 
 minute_of_day = st.integers(0, 24 * 60 - 1).map(lambda count: time(count // 60, count % 60))
@@ -49,6 +54,11 @@ times = st.one_of(near, minute_of_day)
 
 @settings(max_examples=30, deadline=None)
 @given(st.sampled_from(CHANGES), st.integers(-2, 1), times, st.integers(0, 2), times)
+@example((LORD_HOWE, date(2026, 4, 5)), 0, time(0, 30), 0, time(1, 30))  # 1:59, and then 1:30 again
+@example((STOCKHOLM, date(2026, 10, 25)), 0, time(0, 30), 0, time(2))
+@example((CAIRO, date(2026, 10, 29)), -1, time(22), 1, time(23))
+@example((CAIRO, date(2026, 4, 24)), -1, time(22), 1, time(0))  # a midnight that there is not
+@example((CAIRO, date(2026, 4, 24)), 0, time(0), 0, time(1))
 def test_a_window_from_date_to_date_holds_when_the_clock_says_so(
     change: tuple[ZoneInfo, date], before: int, from_time: time, long: int, to_time: time
 ) -> None:
@@ -70,6 +80,9 @@ def test_a_window_from_date_to_date_holds_when_the_clock_says_so(
 
 @settings(max_examples=30, deadline=None)
 @given(st.sampled_from(CHANGES[:-2]), st.integers(0, 6), times, st.integers(0, 6), times)
+@example((LORD_HOWE, date(2026, 4, 5)), 5, time(0, 30), 6, time(1, 30))
+@example((CAIRO, date(2026, 10, 29)), 2, time(22), 3, time(23))
+@example((CAIRO, date(2026, 4, 24)), 3, time(22), 4, time(0))
 def test_a_weekly_window_holds_in_the_week_in_which_the_clock_is_set_as_in_any_other(
     change: tuple[ZoneInfo, date], from_day: int, from_time: time, to_day: int, to_time: time
 ) -> None:
