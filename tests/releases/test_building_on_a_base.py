@@ -94,6 +94,8 @@ def mapped(path: str, noise: int, begin: str, end: str) -> str:
 @example((MAPPED, NAMED), [({"x.js": (1, [])}, NAMED)])  # a map moves back with its script
 @example((MAPPED, NAMED), [({"x.js": None}, NAMED)])
 @example(({"x.js": (0, ["i.png"]), "i.png": (0, [])}, NAMED), [({"x.js.map": (0, [])}, NAMED)])
+@example(({"p.html": (3, ["p.html"])}, NAMED), [])  # a page that says a digest of itself
+@example(({"p.html": (3, ["h-BX3k9aQz.html"])}, NAMED), [({"h-BX3k9aQz.html": (0, [])}, NAMED)])
 @example((SHARED, NAMED), [({"x.js": (0, ["i.png"])}, NAMED)])  # a map loses one that named it
 @example((SHARED, NAMED), [({"d/y.js": None}, NAMED), ({"d/y.js": (2, [])}, NAMED)])
 def test_a_build_on_a_base_is_the_build_from_nothing(

@@ -331,6 +331,28 @@ def test_digests_that_a_page_says_are_brought_up_to_date_or_found_wrong(
     ]
 
 
+def test_a_digest_that_a_page_says_of_a_page_is_looked_at_as_that_is_served(
+    named: Channel, publish: Publish
+) -> None:
+    rewritten, plain = "<link rel=stylesheet href=a.css>", "<p>Nothing is named."
+    said = [("rewritten.html", integrity_of(rewritten)), ("plain.html", integrity_of(plain))]
+    links = "".join(
+        f'<link rel=preload as=script href={path} integrity="{integrity}">'
+        for path, integrity in [*said, ("index.html", integrity_of("itself"))]
+    )
+    pages = [put("index.html", links), put("rewritten.html", rewritten), put("plain.html", plain)]
+    reader = manifest_reader_of(publish(*pages, put("a.css", "a{}")))
+    assert text_of(reader, "rewritten.html") != rewritten
+    assert text_of(reader, "index.html") == links
+    assert list(reader.findings()) == [
+        Finding("index.html", "wrong_integrity", "index.html"),
+        Finding("index.html", "wrong_integrity", "rewritten.html"),
+    ]
+    served = integrity_of(text_of(reader, "rewritten.html"))
+    reader = manifest_reader_of(publish(put("index.html", links.replace(said[0][1], served))))
+    assert list(reader.findings()) == [Finding("index.html", "wrong_integrity", "index.html")]
+
+
 def test_an_element_that_wants_no_digest_gets_none(named: Channel, publish: Publish) -> None:
     reader = manifest_reader_of(
         publish(put("index.html", '<script src="a.js" integrity=""></script>'), put("a.js", "1"))

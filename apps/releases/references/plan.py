@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from apps.releases.manifest.format import MISSING_REFERENCE, Entry, Finding
-from apps.releases.references.extraction import Kind, critical_of, too_large
+from apps.releases.references.extraction import Kind, critical_of, kind_of, too_large
 from apps.releases.references.following import Part, Site, dependents, read_from
-from apps.releases.references.found import Extraction
-from apps.releases.references.integrity import Integrities
+from apps.releases.references.found import Extraction, Guard
+from apps.releases.references.integrity import Integrities, is_integrity_of
 from apps.releases.references.links import link_header
 from apps.releases.references.parts import Parts
 from apps.releases.references.rewriting import rewritten
@@ -68,14 +68,43 @@ class Plan:
         extraction = self._read_page(entry)
         names = self._parts.names_in(extraction)
         guards, wrong = self._integrities.given(entry.path, extraction)
-        content = None
-        if names or guards:
-            content = rewritten(self._site.read(entry), extraction, names, guards)
+        content = self._rewritten(entry, extraction, names, guards)
         critical = [each for each in extraction.critical if self._is_there(each.target)]
         given = {guard.target: integrity for guard, integrity in guards.items()}
+        wrong += self._wrong_of_pages(entry.path, extraction)
         findings = [*self._findings(entry.path, extraction), *wrong]
         link = link_header(critical, names, given)
         return Made(entry, content, "", extraction.targets, findings, link)
+
+    def _rewritten(
+        self, entry: Entry, extraction: Extraction, names: dict[str, str], guards: dict[Guard, str]
+    ) -> bytes | None:
+        if not names and not guards:
+            return None
+        return rewritten(self._site.read(entry), extraction, names, guards)
+
+    def _wrong_of_pages(self, path: str, extraction: Extraction) -> list[Finding]:
+        """Return what is wrong of the digests that a page says of pages, be it of itself.
+
+        Those are never given: a page that is made of them could not be told before the page itself.
+        """
+        return [
+            Finding(path, "wrong_integrity", guard.target)
+            for guard in extraction.guards
+            if guard.integrity
+            and (page := self._site.uploaded(guard.target))
+            and kind_of(page.path, page.media_type) is Kind.PAGE
+            and not is_integrity_of(guard.integrity, self._served_page(page))
+        ]
+
+    def _served_page(self, uploaded: Entry) -> bytes:
+        """Return the bytes that a page is served with."""
+        if uploaded.path not in self._pages:
+            return self._site.read(self._site.served(uploaded.path) or uploaded)
+        extraction = self._read_page(uploaded)
+        guards, _ = self._integrities.given(uploaded.path, extraction)
+        content = self._rewritten(uploaded, extraction, self._parts.names_in(extraction), guards)
+        return self._site.read(uploaded) if content is None else content
 
     def _read_page(self, entry: Entry) -> Extraction:
         if self._is_naming:
