@@ -7,6 +7,7 @@ is committed. A new step is an instant without anybody having to name it.
 
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -25,11 +26,12 @@ from django.db.models import DateField, Field, Model
 
 from apps.assets import store
 from apps.assets.store import temporary_folder
+from apps.audit.models import AuditEntry
 from apps.audit.selectors import chain_faults
 from apps.releases.history.signatures import signer_of
 from apps.releases.history.signing import signing_key, verified
 from apps.releases.history.verification import history_faults, index_faults
-from apps.releases.models import Channel, Preview
+from apps.releases.models import Channel, Preview, Release
 from apps.releases.services.channel_index import reconcile_index
 from apps.releases.services.preview_pointers import pointer_document, pointer_name, reconcile_previews
 from assetsite.launch.preparation import recover
@@ -199,9 +201,16 @@ def _rows(model: type[Model], ranks: dict[type[Model], dict[object, int]]) -> li
 def _value(row: Model, field: Field[Any, Any], ranks: dict[type[Model], dict[object, int]]) -> object:
     target = field.related_model
     number = getattr(row, field.attname)
+    if isinstance(row, AuditEntry) and field.name == "target":
+        return _ranked(number, ranks[Release])
     if number is None or not isinstance(target, type):
         return number
     return ranks[target][number] if target in ranks else str(getattr(row, field.name))
+
+
+def _ranked(target: str, ranks: dict[object, int]) -> str:
+    """Return what an entry of the log is about, with the rank of a release for its number."""
+    return re.sub(r"(?<=^release )\d+$", lambda found: f"#{ranks.get(int(found[0]))}", target)
 
 
 def difference(old: State, new: State) -> str:
