@@ -6,11 +6,13 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
+from django.apps import apps
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import OperationalError
 
 from apps.accounts.exceptions import DatabaseFailed
 from apps.accounts.models import User
+from apps.accounts.permissions import require
 from apps.accounts.selectors import acting_user
 from apps.refusals import Refusal
 
@@ -22,9 +24,13 @@ class ServiceCommand(BaseCommand):
     is printed (as JSON too, if asked) and ends it with status 1. So does a database that is down, full
     or not to be written to: services write in one transaction, so nothing has changed then. A command
     that has found what should not be sets `has_failed`, and ends with status 1 as well.
+
+    Services ask for the permission to write. `reads` is the one to see what the command prints, which
+    somebody named by `--as` needs before anything else; "" where there is nothing to be seen.
     """
 
     has_failed = False
+    reads = ""
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_common_arguments(parser)
@@ -36,6 +42,7 @@ class ServiceCommand(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         self.is_json = bool(options["json"])
         try:
+            self.refuse_reader(self.reads, options)
             outcome = self.run(**options)
         except Refusal as refusal:
             self._refuse(refusal)
@@ -53,6 +60,13 @@ class ServiceCommand(BaseCommand):
     def actor(self, options: dict[str, Any]) -> User:
         """Return the user named by `--as`; without it, the site's first administrator."""
         return acting_user(options.get("as_user"))
+
+    def refuse_reader(self, permission: str, options: dict[str, Any]) -> None:
+        """Raise `Forbidden` where `--as` names somebody without `permission`, such as app.view_model."""
+        if permission and options.get("as_user") is not None:
+            app, _, name = permission.partition(".view_")
+            seen = apps.get_model(app, name)._meta.verbose_name_plural
+            require(self.actor(options), permission, to=f"see {seen}")
 
     def _refuse(self, refusal: Refusal) -> None:
         if self.is_json:

@@ -16,7 +16,8 @@ def user_named(username: str) -> User:
     if user is None:
         raise UnknownUser(
             f"There is no user {username!r}.",
-            next_step=f"Add one with `scripts/manage user add {username} --role editor`, or check the name.",
+            next_step=f"Add one with `scripts/manage user add {username or 'NAME'} --role editor`, or check the"
+            " name.",
         )
     return user
 
@@ -27,7 +28,7 @@ def acting_user(username: str | None) -> User:
     Whoever may run commands on the machine owns its database anyway; the name is for the audit log.
     Raises `UnknownUser`.
     """
-    if username:
+    if username is not None:  # an empty name is a script's mistake, and nobody's name
         return user_named(username)
     first = administrators().first()
     if first is None:

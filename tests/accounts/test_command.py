@@ -2,8 +2,9 @@ import json
 from io import StringIO
 
 import pytest
-from django.core.management import call_command, execute_from_command_line
+from django.core.management import call_command, execute_from_command_line, get_commands, load_command_class
 
+from apps.accounts.command_line import ServiceCommand
 from apps.accounts.models import User
 from apps.accounts.roles import Role
 from apps.accounts.selectors import role_of
@@ -100,3 +101,61 @@ def test_a_refusal_as_json_is_one_document_on_standard_output(administrator: Use
         call_command("user", "deactivate", "nobody", "--json", stdout=out, stderr=err)
     assert json.loads(out.getvalue())["error"]["code"] == "unknown_user"
     assert err.getvalue() == ""
+
+
+READING = (
+    ("changelog",),
+    ("channel", "list"),
+    ("channel", "show", "production"),
+    ("purge", "1", "--dry-run"),
+    ("release", "diff", "1", "2"),
+    ("release", "list"),
+    ("release", "show", "1"),
+    ("release", "verify"),
+    ("rule", "check"),
+    ("rule", "export", "nginx"),
+    ("rule", "show", "pages"),
+    ("signing", "show"),
+    ("tag", "list"),
+    ("trace", "/"),
+    ("user", "list"),
+    ("webhook", "list"),
+)
+
+
+@pytest.mark.parametrize("words", READING, ids=" ".join)
+def test_a_command_that_only_reads_shows_nothing_to_who_may_not_see_it(
+    administrator: User, words: tuple[str, ...]
+) -> None:
+    User.objects.create_user("nobody")
+    out, err = StringIO(), StringIO()
+    with pytest.raises(SystemExit) as end:
+        call_command(*words, "--as", "nobody", stdout=out, stderr=err)
+    assert end.value.code == 1
+    assert "nobody may not see " in err.getvalue()
+    assert out.getvalue() == ""
+
+
+def test_a_command_that_only_reads_shows_it_to_a_viewer_who_is_still_here(viewer: User) -> None:
+    out = StringIO()
+    call_command("rule", "list", "--as", "vera", stdout=out)
+    assert "Where several rules match a file" in out.getvalue()
+    User.objects.filter(pk=viewer.pk).update(is_active=False)
+    with pytest.raises(SystemExit):
+        call_command("rule", "list", "--as", "vera", stdout=out)
+
+
+def test_every_command_that_can_be_asked_as_somebody_says_what_it_takes_to_see_what_it_shows() -> None:
+    commands = {name: load_command_class(app, name) for name, app in get_commands().items() if "apps." in app}
+    silent = {name for name, each in commands.items() if isinstance(each, ServiceCommand) and not each.reads}
+    assert silent == {
+        "gc",  # does what the background worker does, and shows no more than names in storage
+        "import",  # needs the permission to add a release, also to try it
+        "user",  # everybody sets their own time zone; `list` asks by itself
+    }
+
+
+def test_an_empty_name_acts_as_nobody_rather_than_as_the_first_administrator(administrator: User) -> None:
+    said = refused("deactivate", "ann", "--as", "")
+    assert "There is no user ''." in said
+    assert administrator.is_active

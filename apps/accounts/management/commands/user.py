@@ -71,6 +71,7 @@ class Command(SubcommandsCommand):
         return _as_json(user) | {"time_zone": user.time_zone}
 
     def list(self, **options: Any) -> object:
+        self.refuse_reader("accounts.view_user", options)
         rows = list(people())
         for user in rows:
             role = role_of(user)

@@ -13,6 +13,7 @@ from apps.notifications.services import webhooks
 
 class Command(SubcommandsCommand):
     help = "Tells other programs what happens here: adds, tests and disables the addresses that are told."
+    reads = "notifications.view_webhook"
 
     def add_subcommands(self, add: Callable[..., CommandParser]) -> None:
         adding = add("add", self.add, help="add an address, and print its secret once")

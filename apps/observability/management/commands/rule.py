@@ -19,3 +19,4 @@ class Command(
     ImportingSubcommands,
 ):
     help = "Read, check, try, measure and write cache rules, and take them to other systems, and from them."
+    reads = "caching.view_cacherule"

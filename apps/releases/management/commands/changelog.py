@@ -13,6 +13,7 @@ from apps.releases.selectors import channel_named, publication_tagged
 
 class Command(ServiceCommand):
     help = "Tell what went live on a channel, the newest first: between two tags, or all of it."
+    reads = "releases.view_publication"
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)

@@ -15,3 +15,4 @@ class Command(
     HoldingSubcommands,
 ):
     help = "Make channels, show what they serve, set what they ask for, freeze them and put them on hold."
+    reads = "releases.view_channel"

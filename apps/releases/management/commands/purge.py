@@ -17,6 +17,7 @@ _SHOWN = 20
 
 class Command(ServiceCommand):
     help = "Let the caches in front forget what a publication changed; the site does so by itself, once."
+    reads = "releases.view_publication"
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)

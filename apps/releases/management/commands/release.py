@@ -29,3 +29,4 @@ class Command(
     DrillSubcommands,
 ):
     help = "List, review, publish and roll back releases."
+    reads = "releases.view_release"

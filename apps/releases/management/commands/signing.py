@@ -11,6 +11,7 @@ from apps.releases.services import keys
 
 class Command(SubcommandsCommand):
     help = "Show the keys that pointers and publications are signed with, and replace them."
+    reads = "releases.view_publication"
 
     def add_subcommands(self, add: Callable[..., CommandParser]) -> None:
         add("show", self.show, help="show the public keys: of this machine, and those that it trusts")

@@ -21,6 +21,7 @@ from apps.releases.selectors.emergencies import Marks, marks_of
 
 class Command(SubcommandsCommand):
     help = "Look publications up by their names, which are unique: production-2026-11-23.2."
+    reads = "releases.view_publication"
 
     def add_subcommands(self, add: Callable[..., CommandParser]) -> None:
         show = add("show", self.show, help="show what was published under a name, and its seal")

@@ -19,6 +19,7 @@ from apps.releases.tracing.traces import Question, Trace, Tried, request_headers
 
 class Command(ServiceCommand):
     help = "Say what an address answers, by which cache rule, and why."
+    reads = "releases.view_release"
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
