@@ -16,8 +16,8 @@ def user_named(username: str) -> User:
     if user is None:
         raise UnknownUser(
             f"There is no user {username!r}.",
-            next_step=f"Add one with `scripts/manage user add {username or 'NAME'} --role editor`, or check the"
-            " name.",
+            next_step=f"Add one with `scripts/manage user add {username or 'NAME'} --role editor`,"
+            " or check the name.",
         )
     return user
 
