@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 from apps.refusals import Refusal
 
 
@@ -9,6 +11,26 @@ class UnknownPath(AssetRefusal):
     """A path at which no release has ever had a file."""
 
     code = "unknown_path"
+
+    @classmethod
+    def at(cls, path: str, *, near: Sequence[str] = (), others: int = 0) -> "UnknownPath":
+        """Return what is said of a path, with those that look like it, and how many `others` there are."""
+        more = f" (and {others:,} more)" if others else ""
+        written = "Write paths as the list of assets has them, without a leading slash: css/site.css."
+        return cls(
+            f"No release has ever had a file at {path!r}{more}.",
+            next_step=f"Near it: {', '.join(near)}." if near else written,
+        )
+
+
+class UnknownTagging(AssetRefusal):
+    code = "unknown_tagging"
+
+
+class TaggedSince(AssetRefusal):
+    """An act that cannot be taken back, since a later one has changed the same tags of the same files."""
+
+    code = "tagged_since"
 
 
 class WrongTag(AssetRefusal):

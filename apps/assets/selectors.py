@@ -1,17 +1,32 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from difflib import get_close_matches
 from itertools import batched, groupby
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Count, Max, Q, QuerySet
 
-from apps.assets.models import AssetTag, AssetVersion, Blob, Effort, Representation, Tagging
+from apps.assets.exceptions import UnknownTagging
+from apps.assets.models import Asset, AssetTag, AssetVersion, Blob, Effort, Representation, Tagging
+from apps.assets.tag_words import TagCounts
+from apps.tag_names import tag_fault
 
 # Values in one statement: far below SQLite's limit (32,766 before 3.32 was 999; 250,000 in most builds).
 VALUES_AT_ONCE = 5_000
+# What a path is compared with that there is not: its neighbours in the index, and some of its folder.
+_NEIGHBOURS = 50
+_COMPARED = 300
+_ALIKE = 0.6
 _LAST_CODE_POINT = "\U0010ffff"
+
+
+class TagCount(NamedTuple):
+    """A tag, and how many files carry it."""
+
+    name: str
+    files: int
 
 
 class TagDifference(NamedTuple):
@@ -70,6 +85,96 @@ def path_begins_with(prefix: str, *, field: str = "path") -> Q:
     if connection.vendor == "sqlite":
         return Q(**{f"{field}__gte": prefix, f"{field}__lt": prefix + _LAST_CODE_POINT})
     return Q(**{f"{field}__startswith": prefix})
+
+
+def found_assets(*, tag: str = "", prefix: str = "") -> QuerySet[Asset]:
+    """Return the assets that carry `tag`, below or at paths that begin with `prefix`; all without either."""
+    if "\0" in prefix or (tag and tag_fault(tag)):
+        return Asset.objects.none()
+    found = Asset.objects.order_by("path")
+    if prefix:
+        found = found.filter(path_begins_with(prefix))
+    return found.filter(carries(tag)) if tag else found
+
+
+def carries(tag: str) -> Q:
+    """Return the condition that an asset carries `tag` now; the index of names answers it."""
+    return Q(pk__in=AssetTag.objects.filter(name=tag, until__isnull=True).order_by().values("asset"))
+
+
+def near_path(path: str) -> list[str]:
+    """Return paths that look most like one that there is not, the likeliest first; a few index look-ups."""
+    typed = path.removeprefix("/").replace("\0", "")
+    paths = Asset.objects.order_by("path").values_list("path", flat=True)
+    folder = typed.rpartition("/")[0]
+    known = dict.fromkeys(
+        (
+            *paths.filter(path__lt=typed).reverse()[:_NEIGHBOURS],
+            *paths.filter(path__gte=typed)[:_NEIGHBOURS],
+            *paths.filter(path_begins_with(f"{folder}/" if folder else ""))[:_COMPARED],
+            *paths[:_COMPARED],
+        )
+    )
+    return get_close_matches(typed, list(known), n=3, cutoff=_ALIKE)
+
+
+def tag_counts(names: Collection[str] | None = None) -> list[TagCount]:
+    """Return how many files carry each tag now, the most carried first; of `names` those that any does."""
+    carried = AssetTag.objects.filter(until__isnull=True)
+    carried = carried if names is None else carried.filter(name__in=names)
+    counted = carried.order_by().values_list("name").annotate(files=Count("pk"))
+    return [TagCount(*row) for row in counted.order_by("-files", "name")]
+
+
+def tags_carried_by(assets: QuerySet[Asset]) -> list[TagCount]:
+    """Return the tags that any of these assets carries, with how many of them do, by name."""
+    carried = AssetTag.objects.filter(until__isnull=True, asset__in=assets.order_by().values("pk"))
+    counted = carried.order_by().values_list("name").annotate(files=Count("pk"))
+    return [TagCount(*row) for row in counted.order_by("name")]
+
+
+def tags_ever() -> QuerySet[AssetTag, Any]:
+    """Return each tag that was ever given: its `name`, how many `files` carry it, and the acts that last
+    gave and last took it (`given`, `taken`).
+    """
+    is_carried = Q(until__isnull=True)
+    return (
+        AssetTag.objects.order_by("name")
+        .values("name")
+        .annotate(files=Count("pk", filter=is_carried), given=Max("since"), taken=Max("until"))
+    )
+
+
+def tag_history(asset: Asset) -> QuerySet[AssetTag]:
+    """Return what tags an asset has carried, from which act until which, the newest first."""
+    acts = ("since__created_by", "until__created_by")
+    return AssetTag.objects.filter(asset=asset).select_related(*acts).order_by("-since", "name")
+
+
+def newest_taggings() -> QuerySet[Tagging]:
+    """Return the acts of tagging, the newest first."""
+    return Tagging.objects.select_related("created_by").order_by("-pk")
+
+
+def tagging_numbered(number: int) -> Tagging:
+    """Return an act of tagging. Raises `UnknownTagging`."""
+    tagging = Tagging.objects.select_related("created_by").filter(pk=number).first()
+    if tagging is None:
+        raise UnknownTagging(
+            f"There is no tagging {number}.",
+            next_step="`scripts/manage asset show PATH` says which have changed the tags of a file.",
+        )
+    return tagging
+
+
+def counts_of_taggings(numbers: Collection[int]) -> dict[int, TagCounts]:
+    """Return what each of these acts changed. Two queries."""
+    found: dict[int, tuple[dict[str, int], dict[str, int]]] = {number: ({}, {}) for number in numbers}
+    for at, field in enumerate(("since", "until")):
+        rows = AssetTag.objects.filter(**{f"{field}__in": numbers}).order_by(field, "name")
+        for number, name, count in rows.values_list(field, "name").annotate(Count("pk")):
+            found[number][at][name] = count
+    return {number: TagCounts(*counts) for number, counts in found.items()}
 
 
 def newest_tagging() -> Tagging | None:

@@ -10,10 +10,10 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from apps.accounts.models import User
-from apps.assets import services
 from apps.assets.intake import Content
 from apps.assets.models import Asset, AssetVersion, Blob, Effort, Representation
 from apps.assets.selectors import media_types_of, path_begins_with, representations_of
+from apps.assets.services import contents as content_services
 from apps.assets.services import enqueue_encoding, ensure_assets, ensure_versions
 from apps.jobs.models import Job
 
@@ -98,7 +98,7 @@ def test_a_blob_that_another_writes_at_the_same_moment_is_shared(editor: User, o
     first = ensure_versions(contents, actor=editor)
 
     # What this one saw before the other's commit: nothing.
-    with mock.patch.object(services, "_known_blobs", return_value=set()):
+    with mock.patch.object(content_services, "_known_blobs", return_value=set()):
         assert ensure_versions(contents, actor=other_editor) == first
 
 
@@ -117,8 +117,8 @@ def test_the_number_of_statements_grows_by_batches_and_not_by_contents(
     monkeypatch: pytest.MonkeyPatch,
     django_assert_max_num_queries: DjangoAssertNumQueries,
 ) -> None:
-    monkeypatch.setattr(services, "VALUES_AT_ONCE", 100)
-    monkeypatch.setattr(services, "_ROWS_AT_ONCE", 100)
+    monkeypatch.setattr(content_services, "VALUES_AT_ONCE", 100)
+    monkeypatch.setattr(content_services, "_ROWS_AT_ONCE", 100)
     contents = [_content(f"{number}.css") for number in range(300)]
 
     with django_assert_max_num_queries(20):
@@ -175,8 +175,8 @@ def test_a_prefix_finds_the_paths_that_begin_with_it_exactly(db: None) -> None:
 def test_encoding_is_queued_in_jobs_of_bounded_count_and_size(
     editor: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(services._JOB_LIMITS, Effort.FAST, (5, 1000))
-    monkeypatch.setitem(services._JOB_LIMITS, Effort.BEST, (3, 100))
+    monkeypatch.setitem(content_services._JOB_LIMITS, Effort.FAST, (5, 1000))
+    monkeypatch.setitem(content_services._JOB_LIMITS, Effort.BEST, (3, 100))
     contents = [_content(f"{n}.css", size_bytes=60 if n < 2 else 1) for n in range(8)]
     ensure_versions(contents, actor=editor)
     sizes = {content.digest: content.size_bytes for content in contents}

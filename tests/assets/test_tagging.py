@@ -119,8 +119,8 @@ def test_any_number_of_files_takes_a_few_statements(
 ) -> None:
     paths = [f"img/{number}.png" for number in range(300)]
     ensure_assets(paths)
-    with django_assert_max_num_queries(18):
+    with django_assert_max_num_queries(20):
         tag_assets(paths=paths, add=["sale", "hero"], actor=editor)
-    with django_assert_max_num_queries(18):
+    with django_assert_max_num_queries(20):
         tag_assets(paths=paths, remove=["sale", "hero"], actor=editor)
     assert AssetTag.objects.filter(until__isnull=False).count() == 600

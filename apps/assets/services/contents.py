@@ -1,28 +1,21 @@
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import batched
 
 from django.db import connection, transaction
-from django.db.models import Count
 
 from apps.accounts.models import User
-from apps.accounts.permissions import require
 from apps.assets import rows
-from apps.assets.exceptions import UnknownPath, WrongTag
 from apps.assets.intake import Content
-from apps.assets.models import Asset, AssetTag, Blob, Effort, Representation, Tagging
+from apps.assets.models import Blob, Effort, Representation
 from apps.assets.selectors import VALUES_AT_ONCE, blobs_to_encode, representations_of
 from apps.assets.store import StoredBlob
-from apps.audit.services import record
 from apps.jobs.models import Job
 from apps.jobs.services import enqueue
-from apps.tag_names import MAX_TAGS, tag_fault, typed_tag
 
 # Rows in one INSERT: four values each at most, so below every limit on values in a statement.
 _ROWS_AT_ONCE = 5_000
-_PATHS_TOLD = 100  # in one entry of the log; the rows themselves say all
 # A job's blobs and bytes at most: some seconds of work at the fast effort, up to 20 at the best.
 _JOB_LIMITS = {Effort.FAST: (1_000, 32 << 20), Effort.BEST: (200, 8 << 20)}
 _JOB_KINDS = {Effort.FAST: "assets.encode_fast", Effort.BEST: "assets.encode"}
@@ -154,127 +147,6 @@ def ensure_assets(paths: Iterable[str]) -> dict[str, int]:
         rows.write(_NEW_ASSETS, given, rows.now())
         assets.update(rows.read(_ASSETS, given))
     return assets
-
-
-@transaction.atomic
-def tag_assets(
-    *,
-    paths: Iterable[str],
-    actor: User,
-    add: Iterable[str] = (),
-    remove: Iterable[str] = (),
-    reason: str = "",
-) -> Tagging | None:
-    """Give tags to the assets at `paths`, and take others away; return the act, None where nothing changes.
-
-    Any number of paths, all or none. What is served stays as it is until a release pins the act. Raises
-    `Forbidden`, `WrongTag`, `UnknownPath`.
-    """
-    require(actor, "assets.change_asset", to="tag files")
-    given, taken = _checked_tags(add), _checked_tags(remove)
-    if both := given & taken:
-        raise WrongTag(
-            f"{min(both)} is to be given and to be taken away.", next_step="Leave it out of one of the two."
-        )
-    _lock_tagging()
-    assets = _assets_at(sorted(set(paths)))
-    ended = _carried_now(assets, taken)
-    kept = {(tag.asset_id, tag.name) for tag in _carried_now(assets, given)}
-    new = [(asset, name) for asset in assets for name in sorted(given) if (asset, name) not in kept]
-    if not (new or ended):
-        return None
-    _refuse_too_many(assets, new, {(tag.asset_id, tag.name) for tag in ended})
-    tagging = Tagging.objects.create(created_by=actor, reason=reason.strip())
-    for some in batched([tag.pk for tag in ended], VALUES_AT_ONCE):
-        AssetTag.objects.filter(pk__in=some).update(until=tagging)
-    AssetTag.objects.bulk_create(
-        (AssetTag(asset_id=asset, name=name, since=tagging) for asset, name in new), batch_size=_ROWS_AT_ONCE
-    )
-    _record_tagging(tagging, assets, new, ended)
-    return tagging
-
-
-def _checked_tags(names: Iterable[str]) -> frozenset[str]:
-    found = frozenset(map(typed_tag, names))
-    for name in sorted(found):
-        if fault := tag_fault(name):
-            raise WrongTag(f"{name!r} is no tag.", next_step=fault)
-    return found
-
-
-def _lock_tagging() -> None:
-    """Let one transaction at a time tag, so that acts commit in the order of their ids.
-
-    SQLite has one writer anyway. On PostgreSQL, without the lock, a release could pin number 11 before
-    number 10 is committed, which would then change what it has pinned.
-    """
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(f"LOCK TABLE {Tagging._meta.db_table} IN SHARE ROW EXCLUSIVE MODE")
-
-
-def _assets_at(paths: Sequence[str]) -> dict[int, str]:
-    """Return the paths by the ids of their assets. Raises `UnknownPath` for the first that has none."""
-    assets: dict[int, str] = {}
-    for some in batched(paths, VALUES_AT_ONCE):
-        assets.update(Asset.objects.filter(path__in=some).order_by("path").values_list("pk", "path"))
-    if lacking := set(paths) - set(assets.values()):
-        more = f" (and {len(lacking) - 1:,} more)" if len(lacking) > 1 else ""
-        raise UnknownPath(
-            f"No release has ever had a file at {min(lacking)!r}{more}.",
-            next_step="Write paths as the list of assets has them, without a leading slash: css/site.css.",
-        )
-    return assets
-
-
-def _carried_now(assets: Iterable[int], names: Collection[str]) -> list[AssetTag]:
-    if not names:
-        return []
-    carried = AssetTag.objects.filter(name__in=names, until__isnull=True).order_by("pk")
-    return [tag for some in batched(assets, VALUES_AT_ONCE) for tag in carried.filter(asset__in=some)]
-
-
-def _refuse_too_many(
-    assets: Mapping[int, str], new: Iterable[tuple[int, str]], ended: Collection[tuple[int, str]]
-) -> None:
-    coming = Counter(asset for asset, _ in new)
-    going = Counter(asset for asset, _ in ended)
-    for some in batched(coming, VALUES_AT_ONCE):
-        carried = AssetTag.objects.filter(asset__in=some, until__isnull=True).order_by()
-        counts = dict(carried.values_list("asset").annotate(Count("pk")))
-        for asset in some:
-            if counts.get(asset, 0) + coming[asset] - going[asset] > MAX_TAGS:
-                raise WrongTag(
-                    f"{assets[asset]} would carry more than {MAX_TAGS} tags.",
-                    next_step="Take some away that nothing asks for any more.",
-                )
-
-
-def _record_tagging(
-    tagging: Tagging, assets: Mapping[int, str], new: Iterable[tuple[int, str]], ended: Iterable[AssetTag]
-) -> None:
-    given = Counter(name for _, name in new)
-    taken = Counter(tag.name for tag in ended)
-    words = [f"{name} was given to {_files(count)}" for name, count in sorted(given.items())]
-    words += [f"{name} was taken from {_files(count)}" for name, count in sorted(taken.items())]
-    paths = sorted(assets.values())
-    record(
-        actor=tagging.created_by,
-        action="asset.tag",
-        target=f"asset {paths[0]}" if len(paths) == 1 else "assets",
-        summary=f"The tag {'; the tag '.join(words)}.",
-        details={
-            "tagging": tagging.pk,
-            "given": dict(given),
-            "taken": dict(taken),
-            "paths": paths[:_PATHS_TOLD],
-        }
-        | ({"reason": tagging.reason} if tagging.reason else {}),
-    )
-
-
-def _files(count: int) -> str:
-    return "one file" if count == 1 else f"{count:,} files"
 
 
 def _ensure_blobs(sizes: Mapping[str, int]) -> None:

@@ -1,0 +1,35 @@
+"""What an act of tagging did, in numbers and in words."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TagCounts:
+    """How many files each tag was given to, and from how many it was taken."""
+
+    given: Mapping[str, int]
+    taken: Mapping[str, int]
+
+    @classmethod
+    def of(cls, given: Iterable[str], taken: Iterable[str]) -> "TagCounts":
+        """Count names, one for each file."""
+        return cls(dict(sorted(Counter(given).items())), dict(sorted(Counter(taken).items())))
+
+    def __bool__(self) -> bool:
+        return bool(self.given or self.taken)
+
+    @property
+    def words(self) -> str:
+        """A sentence: "The tag sale was given to 2 files; the tag hero was taken from one file."."""
+        parts = [f"tag {name} was given to {files_in_words(count)}" for name, count in self.given.items()]
+        parts += [f"tag {name} was taken from {files_in_words(count)}" for name, count in self.taken.items()]
+        return f"The {'; the '.join(parts)}." if parts else "Nothing changes."
+
+    def as_json(self) -> dict[str, dict[str, int]]:
+        return {"given": dict(self.given), "taken": dict(self.taken)}
+
+
+def files_in_words(count: int) -> str:
+    return "one file" if count == 1 else f"{count:,} files"
