@@ -130,14 +130,15 @@ class Node:
     def recheck(self) -> None:
         """Serve nothing from a manifest that was taken for good and is damaged after all, or since."""
         readers = [reader for live in list(self.live.values()) for reader in live.readers]
-        damaged = {*current_files().recheck(), *current_files().changed(reader.file for reader in readers)}
+        files = set(current_files().recheck())
+        damaged = {reader for reader in readers if reader.file in files} | {*current_files().changed(readers)}
         for channel, live in list(self.live.items()):
-            if live.reader.file in damaged:
+            if live.reader in damaged:
                 del self.live[channel]
                 self._seen.pop(channel, None)
                 self._asked.pop(channel, None)
                 self._note(channel, f"the manifest of {live.tag} was found damaged")
-            elif live.retained is not None and live.retained.file in damaged:
+            elif live.retained in damaged:
                 self.live[channel] = live.with_names(None)
 
     def _start(self) -> None:

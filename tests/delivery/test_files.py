@@ -21,6 +21,7 @@ from apps.assets import store
 from apps.assets.exceptions import StorageRefuses
 from apps.delivery.files import FileFault, StorageDown, current_files
 from apps.delivery.node import Node
+from apps.releases.manifest import ManifestReader
 from tests.delivery.conftest import LARGE, SITE, TEN
 from tests.serving import Published, sha256
 
@@ -500,6 +501,36 @@ def test_a_copy_of_a_manifest_that_is_written_to_while_it_is_served_is_fetched_a
     node.refresh()
     assert (node.live["production"].number, node.faults) == (1, {})
     assert manifest.read_bytes() == whole
+
+
+def test_a_manifest_that_another_process_has_fetched_anew_meanwhile_is_opened_anew(
+    node: Node, tmp_path: Path
+) -> None:
+    manifest = tmp_path / "node" / "manifests" / "1.sqlite"
+    whole, opened = manifest.read_bytes(), node.live["production"].reader
+    rewritten(manifest, OTHER_BYTES)
+    manifest.unlink()
+    manifest.write_bytes(whole)
+    node.recheck()
+    node.refresh()
+    assert (node.live["production"].number, node.faults) == (1, {})
+    assert node.live["production"].reader is not opened
+    node.recheck()
+    assert node.live
+
+
+def test_a_manifest_that_a_preview_has_found_damaged_is_not_served_by_a_channel_either(
+    published: Published,
+) -> None:
+    node = Node({"*": "production"})
+    node.refresh()
+    manifest = published.folder / "manifests" / "1.sqlite"
+    with ManifestReader(manifest) as shown:
+        rewritten(manifest, OTHER_BYTES)
+        for _ in range(2):
+            assert current_files().changed([shown]) == [shown]
+    node.recheck()
+    assert not node.live
 
 
 def test_a_refusal_of_one_file_is_not_taken_for_that_of_all(

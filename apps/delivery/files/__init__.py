@@ -23,6 +23,7 @@ from apps.delivery.files.faults import FileFault, StorageDown
 from apps.delivery.files.fetching import Fetching, give_name
 from apps.delivery.files.room import Room, note_use
 from apps.delivery.recent import Recent
+from apps.releases.manifest import ManifestReader
 
 __all__ = ["FileFault", "LocalFiles", "StorageDown", "current_files"]
 
@@ -162,12 +163,14 @@ class LocalFiles:
         self._opened.put(file, _Opened(sha256, size, status.st_ctime_ns if is_what_was_compared else 0))
         return file
 
-    def changed(self, in_use: Iterable[Path]) -> list[Path]:
+    def changed(self, in_use: Iterable[ManifestReader]) -> list[ManifestReader]:
         """Return those of the manifests in use that somebody has written to, and that are damaged since.
 
-        Called often: it asks when the inode was changed, which no program can set, and reads what was.
+        So is one in whose place there is another file since: this process, or another one, has found it
+        damaged. Called often: it asks when the inode was changed, which no program can set, and reads what
+        was.
         """
-        return [file for file in in_use if not self._is_still_good(file)]
+        return [reader for reader in in_use if not self._is_still_good(reader)]
 
     def _bring_manifest(self, name: str, sha256: str, size: int) -> None:
         if self._is_recorded(name, sha256, size):
@@ -257,16 +260,20 @@ class LocalFiles:
         is_same = identity_of(file.stat()) == taken.identity
         return self._is_good_anew(file, taken.sha256, taken.size) and is_same
 
-    def _is_still_good(self, file: Path) -> bool:
-        opened = self._opened.get(file)
+    def _is_still_good(self, reader: ManifestReader) -> bool:
+        file, opened = reader.file, self._opened.get(reader.file)
         try:
-            changed_at = file.stat().st_ctime_ns
-            if opened is None or changed_at == opened.changed_at:
-                return True
+            status = file.stat()
+            if status.st_ino != reader.inode:
+                return False
+            if opened is None or status.st_ctime_ns == opened.changed_at:
+                return not self._checked.is_faulty(
+                    file, identity_of(status)
+                )  # as another user of it has seen
             is_good = self._is_good_anew(file, opened.sha256, opened.size)
         except FileNotFoundError:  # it is open: whoever needs it next will see
             return True
-        self._opened.put(file, replace(opened, changed_at=changed_at))
+        self._opened.put(file, replace(opened, changed_at=status.st_ctime_ns))
         return is_good
 
     def _take_for_unchanged(self, file: Path, changed_at: int) -> None:

@@ -46,6 +46,10 @@ class Checked:
         """The files that were found missing or damaged, and are so still."""
         return sorted(file for file, found in list(self._faulty.items()) if _identity_now(file) == found)
 
+    def is_faulty(self, file: Path, identity: Identity) -> bool:
+        """Say whether this very file was found damaged."""
+        return self._faulty.get(file) == identity
+
     def is_known(self, sha256: str, identity: Identity) -> bool:
         """Say whether this very file was found to have this digest."""
         return self._known.get(sha256) == identity

@@ -7,10 +7,9 @@ most. A host that was not signed here costs an HMAC and nothing else; what is kn
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 
 from django.conf import settings
 
@@ -106,15 +105,14 @@ def _follow(known: _Known, host: PreviewHost) -> None:
         known.shown = _opened(name, words, host)
         known.tag = tag
     elif known.shown is not None:
-        _refuse_changed(reader.file for reader in known.shown.release.readers)
+        _refuse_changed(known.shown.release.readers)
 
 
-def _refuse_changed(files: Iterable[Path]) -> None:
+def _refuse_changed(in_use: Sequence[ManifestReader]) -> None:
     """Raise `FileFault` where somebody has written to a manifest that is shown: it is brought anew."""
-    in_use = list(files)
     for damaged in current_files().changed(in_use):
-        raise FileFault(f"the manifest {damaged} was found damaged")
-    current_files().note_use(*in_use)
+        raise FileFault(f"the manifest {damaged.file} was found damaged")
+    current_files().note_use(*(reader.file for reader in in_use))
 
 
 def _read(name: str, tag: str) -> tuple[bytes | None, str]:

@@ -67,7 +67,8 @@ class ManifestReader:
     changes, so it is opened as immutable: no lock is taken and nothing is written beside it.
     `index`, where it is set, is asked in its place for what visitors ask most (see `path_index`).
     `is_mapped` reads through a memory map, which is quicker for whom reads much of it; without, a
-    reader takes 2 MB however large the file is.
+    reader takes 2 MB however large the file is. `inode` tells the file that it has opened from another that
+    may have taken its place since.
     """
 
     def __init__(self, file: Path, *, is_mapped: bool = True) -> None:
@@ -92,7 +93,8 @@ class ManifestReader:
             # Ids of the header sets that a page with a Link header may have: nothing else has one.
             self.linking = frozenset(self._sets_of_pages() if self._has_links else ())
             self.released: dict[int, int] = dict(self._db.execute("SELECT release, at FROM released"))
-        except (sqlite3.Error, ValueError) as error:
+            self.inode = file.stat().st_ino
+        except (sqlite3.Error, ValueError, OSError) as error:
             self.close()
             raise ManifestFault(f"{file} is not a readable manifest: {error}") from error
 
