@@ -6,9 +6,9 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Count, Max, Prefetch, Q, QuerySet
 
-from apps.assets.exceptions import UnknownTagging
+from apps.assets.exceptions import UnknownPath, UnknownTagging
 from apps.assets.models import Asset, AssetTag, AssetVersion, Blob, Effort, Representation, Tagging
 from apps.assets.tag_words import TagCounts
 from apps.tag_names import tag_fault
@@ -27,6 +27,14 @@ class TagCount(NamedTuple):
 
     name: str
     files: int
+
+
+class TagChange(NamedTuple):
+    """A tag that was given once, how many files carry it now, and the act that last gave or took it."""
+
+    name: str
+    files: int
+    act: Tagging
 
 
 class TagDifference(NamedTuple):
@@ -97,6 +105,27 @@ def found_assets(*, tag: str = "", prefix: str = "") -> QuerySet[Asset]:
     return found.filter(carries(tag)) if tag else found
 
 
+def asset_at(path: str) -> Asset:
+    """Return the asset of this path. Raises `UnknownPath`, which names those near it."""
+    asset = None if "\0" in path else Asset.objects.filter(path=path).first()
+    if asset is None:
+        raise UnknownPath.at(path, near=near_path(path))
+    return asset
+
+
+def with_contents(assets: QuerySet[Asset], *, versions: int = 1) -> QuerySet[Asset]:
+    """Fetch what each asset consisted of last, as `newest_versions`, and what it carries, as `carried_tags`.
+
+    Two queries more, however many assets there are.
+    """
+    newest = AssetVersion.objects.select_related("blob", "created_by").order_by("-id")[:versions]
+    carried = AssetTag.objects.filter(until__isnull=True).order_by("name")
+    return assets.prefetch_related(
+        Prefetch("versions", newest, to_attr="newest_versions"),
+        Prefetch("tags", carried, to_attr="carried_tags"),
+    )
+
+
 def carries(tag: str) -> Q:
     """Return the condition that an asset carries `tag` now; the index of names answers it."""
     return Q(pk__in=AssetTag.objects.filter(name=tag, until__isnull=True).order_by().values("asset"))
@@ -104,7 +133,7 @@ def carries(tag: str) -> Q:
 
 def near_path(path: str) -> list[str]:
     """Return paths that look most like one that there is not, the likeliest first; a few index look-ups."""
-    typed = path.removeprefix("/").replace("\0", "")
+    typed = path.removeprefix("/").replace("\0", "").encode(errors="replace").decode()
     paths = Asset.objects.order_by("path").values_list("path", flat=True)
     folder = typed.rpartition("/")[0]
     known = dict.fromkeys(
@@ -135,7 +164,7 @@ def tags_carried_by(assets: QuerySet[Asset]) -> list[TagCount]:
 
 def tags_ever() -> QuerySet[AssetTag, Any]:
     """Return each tag that was ever given: its `name`, how many `files` carry it, and the acts that last
-    gave and last took it (`given`, `taken`).
+    gave and last took it (`given`, `taken`). `last_changes_of` says more of them.
     """
     is_carried = Q(until__isnull=True)
     return (
@@ -145,10 +174,17 @@ def tags_ever() -> QuerySet[AssetTag, Any]:
     )
 
 
+def last_changes_of(tags: Collection[dict[str, Any]]) -> list[TagChange]:
+    """Return these rows of `tags_ever` with the act that last gave or took each. One query."""
+    last = {row["name"]: max(row["given"], row["taken"] or 0) for row in tags}
+    acts = Tagging.objects.select_related("created_by").in_bulk(set(last.values()))
+    return [TagChange(row["name"], row["files"], acts[last[row["name"]]]) for row in tags]
+
+
 def tag_history(asset: Asset) -> QuerySet[AssetTag]:
     """Return what tags an asset has carried, from which act until which, the newest first."""
     acts = ("since__created_by", "until__created_by")
-    return AssetTag.objects.filter(asset=asset).select_related(*acts).order_by("-since", "name")
+    return AssetTag.objects.filter(asset=asset).select_related(*acts).order_by("-since_id", "name", "-pk")
 
 
 def newest_taggings() -> QuerySet[Tagging]:
@@ -171,7 +207,7 @@ def counts_of_taggings(numbers: Collection[int]) -> dict[int, TagCounts]:
     """Return what each of these acts changed. Two queries."""
     found: dict[int, tuple[dict[str, int], dict[str, int]]] = {number: ({}, {}) for number in numbers}
     for at, field in enumerate(("since", "until")):
-        rows = AssetTag.objects.filter(**{f"{field}__in": numbers}).order_by(field, "name")
+        rows = AssetTag.objects.filter(**{f"{field}__in": numbers}).order_by("name")
         for number, name, count in rows.values_list(field, "name").annotate(Count("pk")):
             found[number][at][name] = count
     return {number: TagCounts(*counts) for number, counts in found.items()}

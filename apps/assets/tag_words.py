@@ -23,12 +23,22 @@ class TagCounts:
     @property
     def words(self) -> str:
         """A sentence: "The tag sale was given to 2 files; the tag hero was taken from one file."."""
-        parts = [f"tag {name} was given to {files_in_words(count)}" for name, count in self.given.items()]
-        parts += [f"tag {name} was taken from {files_in_words(count)}" for name, count in self.taken.items()]
-        return f"The {'; the '.join(parts)}." if parts else "Nothing changes."
+        return self._words("was")
+
+    @property
+    def words_before(self) -> str:
+        """The same of what is not done yet: "The tag sale would be given to 2 files."."""
+        return self._words("would be")
 
     def as_json(self) -> dict[str, dict[str, int]]:
         return {"given": dict(self.given), "taken": dict(self.taken)}
+
+    def _words(self, verb: str) -> str:
+        parts = [f"tag {name} {verb} given to {files_in_words(count)}" for name, count in self.given.items()]
+        parts += [
+            f"tag {name} {verb} taken from {files_in_words(count)}" for name, count in self.taken.items()
+        ]
+        return f"The {'; the '.join(parts)}." if parts else "Nothing changes."
 
 
 def files_in_words(count: int) -> str:

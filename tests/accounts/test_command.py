@@ -104,6 +104,9 @@ def test_a_refusal_as_json_is_one_document_on_standard_output(administrator: Use
 
 
 READING = (
+    ("asset", "list"),
+    ("asset", "show", "a.css"),
+    ("asset", "tags"),
     ("changelog",),
     ("channel", "list"),
     ("channel", "show", "production"),

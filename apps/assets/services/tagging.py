@@ -133,11 +133,16 @@ def _plan(paths: Iterable[str], names: _Names) -> _Plan:
 def _assets_at(paths: Sequence[str]) -> dict[int, str]:
     """Return the paths by the ids of their assets. Raises `UnknownPath` for the first that has none."""
     assets: dict[int, str] = {}
-    for some in batched((path for path in paths if "\0" not in path), VALUES_AT_ONCE):
+    for some in batched(filter(_is_storable, paths), VALUES_AT_ONCE):
         assets.update(Asset.objects.filter(path__in=some).order_by("path").values_list("pk", "path"))
     if lacking := set(paths) - set(assets.values()):
         raise UnknownPath.at(min(lacking), near=near_path(min(lacking)), others=len(lacking) - 1)
     return assets
+
+
+def _is_storable(path: str) -> bool:
+    """Say whether a database can be asked for it: PostgreSQL takes no NUL, none takes what is no UTF-8."""
+    return "\0" not in path and not any("\ud800" <= character <= "\udfff" for character in path)
 
 
 def _paths_of(assets: Collection[int]) -> dict[int, str]:
