@@ -109,7 +109,7 @@ def test_what_is_sent_is_right_and_is_noted_once(channel: Channel, front: Front)
     first = look_for_drift(channel)
     assert (first.outcome, first.words) == (
         "right",
-        "3 addresses asked, and each answered as it was sent.",
+        "At each of 3 addresses, visitors get what this site sends.",
     )
     again = look_for_drift(channel)
     assert (again.pk, again.began_at) == (first.pk, first.began_at)
@@ -140,7 +140,7 @@ def test_a_header_that_was_changed_on_the_way_is_named(
     found = look_for_drift(channel)
     assert (found.outcome, found.words) == (
         "drifted",
-        "1 of 3 addresses answered otherwise than it was sent.",
+        "At 1 of 3 addresses, visitors get something else than this site sends.",
     )
     assert found.findings == [
         {
@@ -185,8 +185,8 @@ def test_its_beginning_and_its_end_are_told_and_nothing_between(
     assert look_for_drift(channel).pk != began.pk
     entries = AuditEntry.objects.filter(action="channel.drift").order_by("sequence")
     assert [entry.summary.partition(": ")[2] for entry in entries] == [
-        "1 of 3 addresses answered otherwise than it was sent.",
-        "3 addresses asked, and each answered as it was sent.",
+        "At 1 of 3 addresses, visitors get something else than this site sends.",
+        "At each of 3 addresses, visitors get what this site sends.",
     ]
     assert Event.objects.filter(kind="drifted").count() == 2
 
@@ -234,7 +234,7 @@ def test_the_worker_waits_until_caches_were_told_and_lets_old_notes_go(
         patch.setattr("apps.releases.services.drift.SETTLES_WITHIN", timedelta())
         [line] = looked()
         assert looked() == [line]
-    assert line.endswith("1 of 3 addresses answered otherwise than it was sent.")
+    assert line.endswith("At 1 of 3 addresses, visitors get something else than this site sends.")
     assert Drift.objects.get().began_at != old
 
 
@@ -275,13 +275,13 @@ def test_the_command_and_the_page_say_it(channel: Channel, front: Front, manager
     page = f"/admin/releases/channel/{channel.pk}/change/"
     assert "It has not been yet." in staff_client(manager).get(page).text
     assert run()[1] == 0
-    assert "each answered as it was sent. It has been so since" in staff_client(manager).get(page).text
+    assert "visitors get what this site sends. It has been so since" in staff_client(manager).get(page).text
     front.change = with_header("Cache-Control", "<b>max-age=1</b>")
     found, status = run("--channel", "production")
     assert (status, found["outcome"], found["findings"][0]["header"]) == (1, "drifted", "cache-control")
     text = staff_client(manager).get(page).text
     assert "&lt;b&gt;max-age=1&lt;/b&gt;" in text
-    assert "1 of 3 addresses answered otherwise" in text
+    assert "At 1 of 3 addresses, visitors get something else" in text
 
 
 def test_without_an_address_it_says_what_to_set(live: Release, manager: User) -> None:

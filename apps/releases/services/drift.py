@@ -88,12 +88,9 @@ def look_for_drift(channel: Channel) -> Drift:
         asked, findings, caches = _look(place, url)
     except NoAnswer as fault:
         return _note(channel, url, Outcome.NO_ANSWER, 0, f"{fault}.", [], None)
-    if not findings:
-        words = f"{_addresses(asked)} asked, and each answered as it was sent."
-        return _note(channel, url, Outcome.RIGHT, asked, words, [], caches)
-    changed = len({finding.address for finding in findings})
-    words = f"{changed:,} of {_addresses(asked)} answered otherwise than it was sent."
-    return _note(channel, url, Outcome.DRIFTED, asked, words, findings[:MOST_FINDINGS], caches)
+    words = _in_words(asked, len({finding.address for finding in findings}))
+    outcome = Outcome.DRIFTED if findings else Outcome.RIGHT
+    return _note(channel, url, outcome, asked, words, findings[:MOST_FINDINGS], caches)
 
 
 def queue_looks() -> None:
@@ -228,8 +225,14 @@ def _note(
     return drift
 
 
-def _addresses(count: int) -> str:
-    return "one address" if count == 1 else f"{count:,} addresses"
+def _in_words(asked: int, changed: int) -> str:
+    if not asked:
+        return "No address was asked for: no example has a file in what is live."
+    if changed:
+        where = f"{changed:,} of {asked:,} addresses" if asked > 1 else "the one address that was asked for"
+        return f"At {where}, visitors get something else than this site sends."
+    where = f"each of {asked:,} addresses" if asked > 1 else "the one address that was asked for"
+    return f"At {where}, visitors get what this site sends."
 
 
 def _essence(findings: list[dict[str, str]]) -> set[tuple[str, str, str]]:
