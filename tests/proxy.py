@@ -81,10 +81,12 @@ def silent(exchange: Exchange) -> None:
 class Proxy:
     """Passes on what is read from `port` of this machine; used as a context manager.
 
-    `faults` has a part of a request's target → what becomes of its answer; `asked` the targets that came.
+    `faults` has a part of a request's target → what becomes of its answer; `asked` the targets that came,
+    in heads without `uncounted`.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, uncounted: str = "") -> None:
+        self._uncounted = uncounted.encode()
         self._target = ("127.0.0.1", port)
         self.faults: dict[str, Fault] = {}
         self.asked: list[str] = []
@@ -115,7 +117,8 @@ class Proxy:
         with suppress(OSError), client, client.makefile("rb") as asking:
             while request := _head(asking):
                 target = request.split(b" ", 2)[1].decode()
-                self.asked.append(target)
+                if not self._uncounted or self._uncounted not in request:
+                    self.asked.append(target)
                 exchange = Exchange(client, *self._answer(request))
                 fault = next((fault for part, fault in self.faults.items() if part in target), None)
                 (fault or Exchange.pass_on)(exchange)

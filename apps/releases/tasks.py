@@ -47,7 +47,7 @@ def follow_publications() -> list[str]:
     return verifying.follow_publications()
 
 
-@every(drift.LOOK_EVERY_SECONDS, "releases.queue_looks")
+@every(drift.QUEUE_EVERY_SECONDS, "releases.queue_looks")
 def queue_looks() -> list[str]:
     """Have it seen whether visitors get what this site sends, at the addresses of PUBLIC_URLS."""
     drift.queue_looks()

@@ -7,8 +7,8 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -106,6 +106,24 @@ class Cache:
             return Answer(response.status, received, response.read())
         finally:
             connection.close()
+
+    @contextmanager
+    def also(self, words: str) -> Iterator[None]:
+        """Let Varnish do this first, as if somebody had written it into its configuration."""
+        changed = self.work / "changed.vcl"
+        version, _, rest = (self.work / "exported").read_text().partition("vcl 4.1;\n")
+        changed.write_text(f"{version}vcl 4.1;\n{words}\n{rest}")
+        self._administer("vcl.load", "changed", str(changed))
+        self._administer("vcl.use", "changed")
+        try:
+            yield
+        finally:
+            self._administer("vcl.use", "boot")
+
+    def _administer(self, *words: str) -> None:
+        subprocess.run(
+            [program("varnishadm"), "-n", f"{self.work}/n", *words], check=True, capture_output=True
+        )
 
     def _nginx(self, exported: Path) -> list[str]:
         configuration = self.work / "nginx.conf"

@@ -16,6 +16,7 @@ import pytest
 
 from apps.caching.defaults import DEFAULT_RULES
 from apps.caching.rules import Example
+from apps.releases.channels.targets import OWN_AGENT
 from tests.acceptance.caches import Cache, outcome, require_vmod
 from tests.acceptance.folders import write_folder
 from tests.acceptance.site import PROJECT, Answer, Site, free_port
@@ -115,6 +116,17 @@ def wait_for_purges(site: Site, publication: int) -> list[dict[str, Any]]:
         time.sleep(0.1)
 
 
+def wait_for_look(site: Site, publication: int) -> dict[str, Any]:
+    """Wait until the caches in front were looked at after a publication; return what its receipt says."""
+    deadline = time.monotonic() + 90
+    while True:
+        seen: dict[str, Any] = site.manage("release", "receipt", publication)["in_front"]
+        if seen["state"] != "waits":
+            return seen
+        assert time.monotonic() < deadline, seen
+        time.sleep(0.5)
+
+
 @pytest.fixture(scope="module")
 def fronts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fronts]:
     """One site for all: it takes seconds to start."""
@@ -123,6 +135,7 @@ def fronts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fronts]:
     told = f"varnish://127.0.0.1:{ports['varnish']},nginx://{folder}/nginx/copies"
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PURGE_URLS", told)
+        environment.setenv("PUBLIC_URLS", f"production=http://127.0.0.1:{ports['varnish']}")
         yield from started(site, folder, ports)
 
 
@@ -137,13 +150,15 @@ def started(site: Site, folder: Path, ports: dict[str, int]) -> Iterator[Fronts]
         )
         site.manage("channel", "set", "production", "--required-approvals", 0)
         with (
-            Proxy(site.public_port) as origin,
+            Proxy(site.public_port, uncounted=OWN_AGENT) as origin,
             Cache("nginx", site, origin.port, folder / "nginx", ports["nginx"]) as nginx,
             Cache("varnish", site, origin.port, folder / "varnish", ports["varnish"]) as varnish,
         ):
             publish(site, 2, write_folder(folder / "first", FILES))
-            for publication in (1, 2):
-                wait_for_purges(site, publication)
+            with varnish.also('sub vcl_deliver { set resp.http.Cache-Control = "max-age=7"; }'):
+                for publication in (1, 2):
+                    wait_for_purges(site, publication)
+                wait_for_look(site, 2)
             yield Fronts(site, origin, {"nginx": nginx, "varnish": varnish}, folder)
 
 
@@ -439,6 +454,7 @@ def told(fronts: Fronts) -> None:
     second = {**FILES, "told/a.css": new, "told/b c;d.css": new, "told/c.css": new}
     publish(site, 3, write_folder(fronts.folder / "second", second))
     purges = wait_for_purges(site, 3)
+    wait_for_look(site, 3)
     assert [purge["state"] for purge in purges] == ["done", "done"]
     assert [purge["total"] for purge in purges] == [3 * 3, 3 * 3]  # on localhost, 127.0.0.1 and [::1]
 
@@ -452,6 +468,19 @@ def test_a_publication_purges_every_copy_of_what_changed_and_nothing_else(
         decode = DECODERS[answer.headers.get("content-encoding", "identity")]
         assert decode(answer.body) == b"/* two */\n" * 200
     assert outcome(cache.ask("/told/same.css", Accept_Encoding=coding)) == "hit"
+
+
+@pytest.mark.varnish
+def test_a_receipt_says_what_the_cache_in_front_makes_of_the_examples(fronts: Fronts, told: None) -> None:
+    changed, right = (wait_for_look(fronts.site, publication) for publication in (2, 3))
+    address = f"http://127.0.0.1:{fronts.caches['varnish'].port}"
+    assert (changed["url"], changed["state"]) == (address, "fails")
+    named = {step["subject"]: step["words"] for step in changed["steps"]}
+    assert "visitors get max-age=7 (on the way: " in named["/css/app.css cache-control"]
+    assert "assetsite-varnish; " in named["/css/app.css cache-control"]
+    assert (right["url"], right["state"], right["steps"]) == (address, "holds", [])
+    assert "visitors get what this site sends" in right["words"]
+    assert fronts.site.manage("release", "receipt", 2)["state"] == "verified"
 
 
 @pytest.mark.varnish

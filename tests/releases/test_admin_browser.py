@@ -156,6 +156,9 @@ def finish_receipt(publication: Publication) -> None:
     receipt.pointer_at = receipt.followed_at = receipt.finished_at = now
     receipt.verdict, receipt.words = receipt.Verdict.FAILED, f"/{'long/' * 40} leads elsewhere"
     receipt.save()
+    address = "https://www.example.com"
+    for number, (subject, words) in enumerate([(address, "1 fail"), (f"/{'long/' * 40} expires", "x" * 500)]):
+        receipt.steps.create(kind="front", number=number, subject=subject, at=now, is_good=False, words=words)
 
 
 def answer_of(user: User, address: str, sent: dict[str, str] | None = None) -> Answer:

@@ -2,10 +2,8 @@
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -16,54 +14,18 @@ from pytest_django.fixtures import Settings
 
 from apps.accounts.models import User
 from apps.audit.models import AuditEntry
-from apps.delivery.pointer import ChannelOptions
-from apps.delivery.release import LiveRelease
-from apps.delivery.respond import Request, respond
 from apps.jobs.models import Job
 from apps.jobs.services import run as run_job
 from apps.notifications.models import Event
+from apps.releases.checks import public_look
 from apps.releases.checks.live_examples import sent_headers
 from apps.releases.models import Channel, Drift, Purge, Release
-from apps.releases.selectors import live_publication, open_manifest
-from apps.releases.services import drift
+from apps.releases.selectors import live_publication
 from apps.releases.services.drift import KIND, look_for_drift, queue_looks
 from assetsite.environment import parse_public_urls
+from tests.front import Front, finish_receipt, front_of, with_header
 from tests.releases.conftest import Publish, put
 from tests.staff import staff_client
-
-type Change = Callable[[str, dict[str, str]], dict[str, str]]
-
-
-class Front:
-    """A server that stands between visitors and a release, and does to its answers what `change` does."""
-
-    def __init__(self, live: LiveRelease) -> None:
-        self.change: Change = lambda path, headers: headers
-        self.status = 0
-        self.hosts: set[str] = set()
-        front = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_HEAD(self) -> None:
-                front.hosts.add(self.headers["Host"])
-                answer = respond(Request("HEAD", self.path, {"accept-encoding": "identity"}), live, now=0)
-                self.send_response_only(front.status or answer.status)
-                for name, value in front.change(self.path, dict(answer.headers)).items():
-                    self.send_header(name, value)
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
 
 @pytest.fixture
@@ -76,16 +38,9 @@ def channel(publish: Publish, production: Channel, settings: Settings) -> Channe
 
 @pytest.fixture
 def front(channel: Channel, settings: Settings) -> Iterator[Front]:
-    publication = live_publication(channel)
-    assert publication
-    live = LiveRelease(
-        "production", publication.release_id, publication.sequence, publication.manifest_id, publication.tag,
-        0, 0, open_manifest(publication.manifest), ChannelOptions(names_release=channel.names_release),
-    )  # fmt: skip
-    front = Front(live)
-    settings.PUBLIC_URLS = {"production": front.url}
-    yield front
-    front.stop()
+    with front_of(channel) as front:
+        settings.PUBLIC_URLS = {"production": front.url}
+        yield front
 
 
 def looked() -> list[str]:
@@ -99,10 +54,6 @@ def looked() -> list[str]:
         job.refresh_from_db()
         assert job.state == Job.State.SUCCEEDED, job.error
     return [job.log.partition(" ")[2].strip() for job in jobs]
-
-
-def with_header(name: str, value: str) -> Change:
-    return lambda path, headers: headers | ({name: value} if path == "/css/app.css" else {})
 
 
 def test_what_is_sent_is_right_and_is_noted_once(channel: Channel, front: Front) -> None:
@@ -242,6 +193,7 @@ def test_it_does_not_wait_where_every_cache_was_told(channel: Channel, front: Fr
     publication = live_publication(channel)
     assert publication
     purge = Purge.objects.create(publication=publication, cache="varnish 10.0.0.5", total=1)
+    finish_receipt(publication)
     looked()
     assert not Drift.objects.exists()
     Purge.objects.filter(pk=purge.pk).update(state="done", done=1, finished_at=timezone.now())
@@ -254,11 +206,12 @@ def test_a_look_ends_by_itself_and_what_no_request_can_be_made_of_is_left_out(
 ) -> None:
     sent = sent_headers
     broken = {"X-Broken": "a\r\nb: c"}
-    monkeypatch.setattr(
-        drift, "sent_headers", lambda example: broken if example.url == "/" else sent(example)
-    )
-    assert look_for_drift(channel).asked == 2
-    monkeypatch.setattr(drift, "LOOK_SECONDS", -1.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            public_look, "sent_headers", lambda example: broken if example.url == "/" else sent(example)
+        )
+        assert look_for_drift(channel).asked == 2
+    monkeypatch.setattr(public_look, "LOOK_SECONDS", -1.0)
     assert look_for_drift(channel).asked == 1
 
 

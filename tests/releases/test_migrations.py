@@ -337,6 +337,17 @@ def what_caches_said(database: Migrating, known: Known) -> None:
     assert looks.get().caches["everything"]["said"] == 1
 
 
+def in_front_on_receipts(database: Migrating, known: Known) -> None:
+    receipts, steps = database.rows("releases.Receipt"), database.rows("releases.ReceiptStep")
+    step = {"number": 0, "subject": "https://a", "at": AT, "is_good": True, "words": "1 holds"}
+    receipt = receipts.get(publication=known.rollback)
+    refuse("receipt_closed", lambda: steps.create(receipt=receipt, kind="front", **step))
+    receipts.filter(pk=receipt.pk).update(verdict="unknown", words="w", finished_at=AT)
+    refuse("receipt_closed", lambda: steps.create(receipt=receipt, kind="node", **step))
+    steps.create(receipt=receipt, kind="front", **step)
+    refuse("one_receipt_step_a_number|UNIQUE", lambda: steps.create(receipt=receipt, kind="front", **step))
+
+
 STEPS: dict[str, Callable[[Migrating, Known], None]] = {
     "0003_channel_options": options,
     "0004_redirects": redirects,
@@ -362,6 +373,7 @@ STEPS: dict[str, Callable[[Migrating, Known], None]] = {
     "0024_examples_on_receipts": examples_on_receipts,
     "0025_drift": drift,
     "0026_what_caches_said": what_caches_said,
+    "0028_in_front_on_receipts": in_front_on_receipts,
 }
 
 

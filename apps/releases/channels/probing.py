@@ -6,8 +6,10 @@ Bounded in time, in how much is read, and in how often: it is done for every pub
 import hashlib
 import http.client
 import socket
+import threading
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -21,6 +23,7 @@ from apps.releases.services.hosts import all_hosts
 from apps.releases.tracing.seen import SeenAnswer
 
 PATIENCE_SECONDS = 5.0
+MOST_SECONDS = 15.0
 MAX_BODY_BYTES = 4 << 20  # of what is larger the door's own word for its digest is taken
 _ANYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is listened on
 
@@ -90,12 +93,9 @@ def ask(target: str, *, host: str, headers: Mapping[str, str], where: str = "") 
     sent = {name: value for name, value in usual.items() if name.lower() not in named}
     sent |= {**headers, "Host": host}
     try:
-        connection = _connect(where)
-        try:
+        with _ending_soon(_connect(where)) as connection:
             connection.request("HEAD", target, headers=sent)
             response = connection.getresponse()
-        finally:
-            connection.close()
     except http.client.InvalidURL as fault:
         raise ValueError(str(fault)) from fault
     except (OSError, http.client.HTTPException) as error:
@@ -148,6 +148,28 @@ def _connect(bind: str) -> http.client.HTTPConnection:
     host, _, port = bind.rpartition(":")
     host = host.strip("[]")
     return http.client.HTTPConnection(_ANYWHERE.get(host, host), int(port), timeout=PATIENCE_SECONDS)
+
+
+@contextmanager
+def _ending_soon(connection: http.client.HTTPConnection) -> Iterator[http.client.HTTPConnection]:
+    """Hang up, and raise `TimeoutError`, on who sends a little again and again: patience is for each read."""
+    is_over = threading.Event()
+    alarm = threading.Timer(MOST_SECONDS, _hang_up, (connection, is_over))
+    alarm.daemon = True
+    alarm.start()
+    try:
+        yield connection
+    finally:
+        alarm.cancel()
+        connection.close()
+        if is_over.is_set():  # what http.client makes of half a head looks like an answer
+            raise TimeoutError(f"not whole after {MOST_SECONDS:.0f} s")
+
+
+def _hang_up(connection: http.client.HTTPConnection, is_over: threading.Event) -> None:
+    is_over.set()
+    with suppress(OSError, TypeError):  # there is no socket yet, or not any longer
+        socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
 
 
 class _UnixConnection(http.client.HTTPConnection):

@@ -22,7 +22,7 @@ from apps.releases.tracing.keeping import keepings
 from apps.releases.tracing.places import Place
 from apps.releases.tracing.seen import SeenAnswer
 
-_OF_THE_FILE = (200, 206, 304)
+OF_THE_FILE = (200, 206, 304)
 # What belongs to the connection, or would make another request of it (RFC 9110 section 7.6.1).
 _NOT_SENT = frozenset(
     {
@@ -68,19 +68,44 @@ class Asking:
     is_cache: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An example as it is to be asked: which host for, or why it is not.
+
+    `host` is "" where that is none of the channel, `located` None where the address cannot be read.
+    """
+
+    owned: OwnedExample
+    located: Located | None
+    host: str
+    why_not: str
+
+
 def live_results(place: Place, asking: Asking, *, most: int | None = None) -> Iterator[LiveResult]:
     """Yield what becomes of each example of what is live at `place`, or of the first `most`.
 
     Raises `NoAnswer` where nobody answers, and `ShapeFault` where somebody wrote a rule's row by hand.
+    """
+    for question in questions(place, asking, most=most):
+        yield LiveResult(question.owned, *_became(question, asking, place))
+
+
+def questions(place: Place, asking: Asking, *, most: int | None = None) -> Iterator[Question]:
+    """Yield how each example of what is live at `place`, or of the first `most`, is to be asked.
+
+    Raises `ShapeFault` where somebody wrote a rule's row by hand.
     """
     examples = ExamplesOf(place)
     for owned in islice(examples, most):
         try:
             located = examples.located(owned.example)
         except (AddressFault, HeaderFault) as fault:
-            yield LiveResult(owned, Standing.NOT_ASKED, f"it cannot be asked: {fault}")
+            yield Question(owned, None, "", f"it cannot be asked: {fault}")
             continue
-        yield LiveResult(owned, *_became(owned.example, located, asking, place))
+        host = _host(owned.example, located, asking)
+        is_own = host == asking.host or host in asking.hosts
+        why_not = _why_not(owned.example, located, asking) if is_own else f"{host} is no host of this channel"
+        yield Question(owned, located, host if is_own else "", why_not)
 
 
 def sent_headers(example: Example) -> dict[str, str]:
@@ -96,30 +121,23 @@ def counts_in_words(results: Sequence[LiveResult]) -> str:
     return ", ".join(said) or "there are none"
 
 
-def _became(example: Example, located: Located, asking: Asking, place: Place) -> tuple[Standing, str]:
-    host, why_not = _host(example, located, asking)
-    if not why_not:
-        why_not = _why_not(example, located, asking)
-    if why_not:
-        return Standing.NOT_ASKED, why_not
-    headers = sent_headers(example)
+def _became(question: Question, asking: Asking, place: Place) -> tuple[Standing, str]:
+    if question.why_not or question.located is None:
+        return Standing.NOT_ASKED, question.why_not
+    target, headers = question.located.asked.target, sent_headers(question.owned.example)
     try:
         answers = [
-            ask(located.asked.target, host=host, headers=headers, where=asking.where)
+            ask(target, host=question.host, headers=headers, where=asking.where)
             for _ in range(2 if asking.is_cache else 1)
         ]
     except ValueError as fault:
         return Standing.NOT_ASKED, f"no request can be made of it: {fault}"
-    return _judged(example, located, answers[-1], asking, names_rule=place.channel.names_release)
+    return judge_answer(question, answers[-1], asking, place)
 
 
-def _host(example: Example, located: Located, asking: Asking) -> tuple[str, str]:
-    """Return the host to ask for, and why it cannot be asked for here."""
+def _host(example: Example, located: Located, asking: Asking) -> str:
     named = next((value for name, value in example.request_headers if name.lower() == "host"), "")
-    host = located.asked.host or named.partition(":")[0].lower()
-    if not host:
-        return asking.host, ""
-    return host, "" if host in asking.hosts else f"{host} is no host of this channel"
+    return located.asked.host or named.partition(":")[0].lower() or asking.host
 
 
 def _why_not(example: Example, located: Located, asking: Asking) -> str:
@@ -132,14 +150,18 @@ def _why_not(example: Example, located: Located, asking: Asking) -> str:
     return ""
 
 
-def _judged(
-    example: Example, located: Located, answer: SeenAnswer, asking: Asking, *, names_rule: bool
+def judge_answer(
+    question: Question, answer: SeenAnswer, asking: Asking, place: Place
 ) -> tuple[Standing, str]:
-    wanted = _OF_THE_FILE if located.is_readable else (400,)
+    """Return how an example stands by the answer to it, of a cache by its second one, and in which words."""
+    example, located = question.owned.example, question.located
+    if located is None:
+        return Standing.NOT_ASKED, question.why_not
+    wanted = OF_THE_FILE if located.is_readable else (400,)
     if answer.status not in wanted:
         return Standing.FAILS, f"answered {answer.status}, expected {expected_in_words(example)}"
     seen = located.outcome if located.outcome.bypass else _seen(located.outcome, answer)
-    if names_rule and answer.status != 304:
+    if place.channel.names_release and answer.status != 304:
         seen = replace(seen, rule=answer.rule)
     if not judged(example, seen).is_ok:
         return Standing.FAILS, f"expected {expected_in_words(example)}, seen {seen_in_words(seen)}"

@@ -9,6 +9,7 @@ from apps.releases.command_line.release_subcommands import ReleaseSubcommands
 from apps.releases.comparing.texts import visible
 from apps.releases.models import Publication, Receipt
 from apps.releases.rolling_back.receipt_reports import (
+    InFront,
     ReceiptView,
     receipt_report,
     receipt_view,
@@ -24,6 +25,7 @@ _STATES = {
     "unknown": "◔ It could not be verified:",
     "none": "It was published before receipts were kept.",
 }
+_IN_FRONT = {"holds": "✓", "fails": "✕", "waits": "…", "missed": "·"}
 
 
 class ReceiptSubcommands(ReleaseSubcommands):
@@ -92,6 +94,13 @@ class ReceiptSubcommands(ReleaseSubcommands):
         self.say(
             f"  {_STATES.get(view.state, f'… Not finished: {view.waits_for}.')} {receipt.words}".rstrip()
         )
+        if view.in_front:
+            self._say_in_front(view.in_front)
+
+    def _say_in_front(self, seen: InFront) -> None:
+        self.say(f"  {_IN_FRONT[seen.state]} Examples at {visible(seen.url)}: {visible(seen.words)}")
+        for step in seen.steps:
+            self.say(f"    {_mark(step.is_good)} {visible(step.subject)}: {visible(step.words)}")
 
 
 def _wait_for(publication: Publication, seconds: float) -> None:

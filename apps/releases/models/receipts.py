@@ -7,7 +7,8 @@ from apps.releases.models.publications import Publication
 class Receipt(models.Model):
     """What became of a publication: it is opened with it, filled in as things happen, and closed once.
 
-    A closed one never changes, nor does any row of its (guards in the migration that made the table).
+    A closed one never changes, nor does any row of its (guards in the migration that made the table); but
+    what caches in front show comes afterwards, and is added once.
     """
 
     class Verdict(models.TextChoices):
@@ -55,13 +56,15 @@ class Receipt(models.Model):
 class ReceiptStep(models.Model):
     """One thing seen after a publication: a node that followed or did not, an answer. Append-only.
 
-    Of the examples of its rules those are noted that do not hold, then, as number 0, what all come to.
+    Of the examples of its rules those are noted that do not hold and, as number 0, what all come to: by what
+    this site answers, and by what the caches in front of it do.
     """
 
     class Kind(models.TextChoices):
         NODE = "node", "node"
         FETCH = "fetch", "fetched"
         EXAMPLE = "rule", "example"
+        IN_FRONT = "front", "through the caches in front"
 
     receipt = models.ForeignKey(Receipt, on_delete=models.PROTECT, related_name="steps")
     kind = models.CharField(max_length=5, choices=Kind)

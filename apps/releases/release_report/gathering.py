@@ -26,7 +26,7 @@ from apps.releases.release_report.parts import (
 from apps.releases.review.findings import State as LintState
 from apps.releases.review.findings import lint_of
 from apps.releases.rolling_back.drill_reports import judged
-from apps.releases.rolling_back.receipt_reports import ReceiptView, steps_by_kind
+from apps.releases.rolling_back.receipt_reports import ReceiptView, view_of
 from apps.releases.selectors import (
     built_manifest_of,
     change_counts,
@@ -171,14 +171,7 @@ def _views(publications: list[Publication]) -> list[ReceiptView]:
     steps: dict[int, list[ReceiptStep]] = {}
     for step in ReceiptStep.objects.filter(receipt__in=receipts).order_by("kind", "number"):
         steps.setdefault(step.receipt_id, []).append(step)
-    return [
-        ReceiptView(
-            each,
-            receipts.get(each.pk),
-            *steps_by_kind(steps.get(each.pk, [])),
-        )
-        for each in publications
-    ]
+    return [view_of(each, receipts.get(each.pk), steps.get(each.pk, [])) for each in publications]
 
 
 def _publication_lines(
@@ -212,6 +205,8 @@ def _receipt_words(view: ReceiptView) -> str:
         words.append(f"every node followed after {view.elapsed_seconds:.1f} s")
     if view.receipt and view.receipt.words:
         words.append(view.receipt.words)
+    if view.in_front:
+        words.append(f"at {view.in_front.url}: {view.in_front.words}")
     return "; ".join(words)
 
 

@@ -1,14 +1,20 @@
 """A publication's receipt as people read it and as commands print it."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypedDict
+
+from django.conf import settings
 
 from apps.releases.models import Publication, Receipt, ReceiptStep
 from apps.releases.purging.reports import PurgeReport, purges_of
 from apps.releases.reports import HistoryReport, history_report
+from apps.releases.selectors import live_publication
+from apps.releases.selectors.in_front import in_front_waits_for, silence_at
 from apps.releases.selectors.receipts import receipt_of
+
+Kind = ReceiptStep.Kind
 
 
 class StepReport(TypedDict):
@@ -25,6 +31,15 @@ class UrlsReport(TypedDict):
     sha256: str
 
 
+class InFrontReport(TypedDict):
+    """What the caches in front show at `url`: `state` is `holds`, `fails`, `waits`, or `missed` for good."""
+
+    url: str
+    state: str
+    words: str
+    steps: list[StepReport]
+
+
 class ReceiptReport(HistoryReport):
     state: str
     words: str
@@ -37,17 +52,33 @@ class ReceiptReport(HistoryReport):
     purges: list[PurgeReport]
     fetched: list[StepReport]
     examples: list[StepReport]
+    in_front: InFrontReport | None
+
+
+@dataclass(frozen=True, slots=True)
+class InFront:
+    """What a receipt says of the caches in front of a public address; `state` is as in `InFrontReport`."""
+
+    url: str
+    state: str
+    words: str
+    at: datetime | None = None
+    steps: tuple[ReceiptStep, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiptView:
-    """A receipt with its steps, and what it comes to. `receipt` is None where there was none yet to keep."""
+    """A receipt with its steps, and what it comes to. `receipt` is None where there was none yet to keep.
+
+    `in_front` is None where it is not known at which address visitors get the channel.
+    """
 
     publication: Publication
     receipt: Receipt | None
     nodes: tuple[ReceiptStep, ...] = ()
     fetched: tuple[ReceiptStep, ...] = ()
     examples: tuple[ReceiptStep, ...] = ()
+    in_front: InFront | None = None
 
     @property
     def state(self) -> str:
@@ -78,16 +109,41 @@ class ReceiptView:
 
 
 def receipt_view(publication: Publication) -> ReceiptView:
-    """Return a publication's receipt with its steps: two queries."""
+    """Return a publication's receipt with its steps, and what that of the caches in front waits for."""
     receipt = receipt_of(publication)
-    steps = list(receipt.steps.order_by("kind", "number")) if receipt else []
-    return ReceiptView(publication, receipt, *steps_by_kind(steps))
+    view = view_of(publication, receipt, list(receipt.steps.order_by("kind", "number")) if receipt else [])
+    return view if view.in_front or receipt is None else replace(view, in_front=_waits(publication))
 
 
-def steps_by_kind(steps: Sequence[ReceiptStep]) -> Iterator[tuple[ReceiptStep, ...]]:
-    """Yield the steps of nodes, of what was fetched, and of examples, each in their order."""
-    for kind in (ReceiptStep.Kind.NODE, ReceiptStep.Kind.FETCH, ReceiptStep.Kind.EXAMPLE):
-        yield tuple(step for step in steps if step.kind == kind)
+def view_of(publication: Publication, receipt: Receipt | None, steps: Sequence[ReceiptStep]) -> ReceiptView:
+    """Return what a receipt says by its steps, which are in their order."""
+    nodes, fetched, examples, in_front = (
+        tuple(step for step in steps if step.kind == kind)
+        for kind in (Kind.NODE, Kind.FETCH, Kind.EXAMPLE, Kind.IN_FRONT)
+    )
+    return ReceiptView(publication, receipt, nodes, fetched, examples, _in_front(in_front))
+
+
+def _in_front(steps: tuple[ReceiptStep, ...]) -> InFront | None:
+    if not steps:
+        return None
+    total, *others = steps
+    state = "holds" if total.is_good else "fails"
+    return InFront(total.subject, state, total.words, total.at, tuple(others))
+
+
+def _waits(publication: Publication) -> InFront | None:
+    """Say what the look at the public address waits for, or why it will never be taken."""
+    url = settings.PUBLIC_URLS.get(publication.channel.name, "")
+    if not url:
+        return None
+    live = live_publication(publication.channel)
+    if live != publication:
+        return InFront(url, "missed", f"not asked before {live} took its place")
+    if silence := silence_at(publication, url):
+        return InFront(url, "waits", silence)
+    waits_for = in_front_waits_for(publication) or "the background worker comes to it in a moment"
+    return InFront(url, "waits", f"not asked yet: {waits_for}")
 
 
 def seconds_after(publication: Publication, at: datetime | None) -> float | None:
@@ -111,6 +167,16 @@ def receipt_report(view: ReceiptView) -> ReceiptReport:
         "purges": purges_of(view.publication),
         "fetched": [_step_report(step) for step in view.fetched],
         "examples": [_step_report(step) for step in view.examples],
+        "in_front": _in_front_report(view.in_front) if view.in_front else None,
+    }
+
+
+def _in_front_report(seen: InFront) -> InFrontReport:
+    return {
+        "url": seen.url,
+        "state": seen.state,
+        "words": seen.words,
+        "steps": [_step_report(step) for step in seen.steps],
     }
 
 

@@ -5,12 +5,8 @@ changes. Only the address that PUBLIC_URLS names for a channel is ever connected
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import timedelta
-from itertools import islice
-from time import monotonic
-from typing import TypedDict
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
@@ -18,52 +14,31 @@ from django.db.models import Max
 from django.utils import timezone
 
 from apps.audit.services import record
-from apps.caching.headers import HeaderFault
 from apps.jobs.services import enqueue
-from apps.releases.channels.probing import NoAnswer, ask, hosts_of
-from apps.releases.checks.examples import ExamplesOf
-from apps.releases.checks.live_examples import sent_headers
+from apps.releases.channels.probing import NoAnswer
+from apps.releases.checks.live_examples import Standing, counts_in_words
+from apps.releases.checks.public_look import CacheWords, DriftFinding, PublicLook, look_at
 from apps.releases.exceptions import ReleaseRefusal
-from apps.releases.models import Channel, Drift, Publication, Purge
+from apps.releases.models import Channel, Drift, Publication, ReceiptStep
 from apps.releases.selectors import live_publication
-from apps.releases.tracing.asked import AddressFault
-from apps.releases.tracing.explaining import Explanation, Verdict, explain
-from apps.releases.tracing.places import Place, place_of
-from apps.releases.tracing.seen import SeenAnswer
+from apps.releases.selectors.in_front import SETTLES_WITHIN, in_front_waits_for
+from apps.releases.selectors.receipts import receipt_of
+from apps.releases.services.receipts import Noted, note_examples
+from apps.releases.tracing.places import place_of
 
 KIND = "releases.look_for_drift"
 LOOK_EVERY_SECONDS = 300
-LOOK_SECONDS = 60.0  # and no longer, however slow the answers are
-SETTLES_WITHIN = timedelta(minutes=5)  # after a publication caches are told, and ask anew
+QUEUE_EVERY_SECONDS = 10  # so that a receipt waits for little more than its caches
+GIVES_UP_AFTER = timedelta(minutes=10)  # without an answer, before a receipt says so for good
 KEPT_FOR = timedelta(days=90)
-MOST_ADDRESSES = 100
 MOST_FINDINGS = 50
-_OF_THE_FILE = (200, 206, 304)
+_LONGEST_VALUE = 500
 
 Outcome = Drift.Outcome
 
 
-class CacheWords(TypedDict):
-    """Addresses of a rule: that were asked for, for which a cache said what it did, and had a copy."""
-
-    asked: int
-    said: int
-    hit: int
-
-
 class NoPublicUrl(ReleaseRefusal):
     code = "no_public_url"
-
-
-@dataclass(frozen=True, slots=True)
-class DriftFinding:
-    """A header that visitors get otherwise than it was sent; `where` is what the answer tells of its way."""
-
-    address: str
-    header: str
-    expected: str
-    seen: str
-    where: str
 
 
 def public_url(channel: Channel) -> str:
@@ -80,17 +55,24 @@ def public_url(channel: Channel) -> str:
 def look_for_drift(channel: Channel) -> Drift:
     """Ask for the examples of what is live as a visitor does, and note what came of it.
 
-    Raises `NoPublicUrl`, and what `place_of` raises where nothing is live.
+    The first time that this is done after the caches in front were told of a publication, it is noted on its
+    receipt, too. Raises `NoPublicUrl`, and what `place_of` raises where nothing is live.
     """
     url = public_url(channel)
     place = place_of("", {}, channel=channel.name)
+    due = place.publication if place.publication and _is_due(place.publication) else None
     try:
-        asked, findings, caches = _look(place, url)
+        look = look_at(place, url, is_judged=due is not None)
     except NoAnswer as fault:
-        return _note(channel, url, Outcome.NO_ANSWER, 0, f"{fault}.", [], None)
-    words = _in_words(asked, len({finding.address for finding in findings}))
-    outcome = Outcome.DRIFTED if findings else Outcome.RIGHT
-    return _note(channel, url, outcome, asked, words, findings[:MOST_FINDINGS], caches)
+        drift = _note(channel, url, Outcome.NO_ANSWER, 0, f"{fault}.", [], None)
+        if due and drift.looked_at - drift.began_at >= GIVES_UP_AFTER:
+            _note_on_receipt(due, url, str(fault))
+        return drift
+    words = _in_words(look.asked, len({finding.address for finding in look.findings}))
+    if due:
+        _note_on_receipt(due, url, words, look)
+    outcome = Outcome.DRIFTED if look.findings else Outcome.RIGHT
+    return _note(channel, url, outcome, look.asked, words, look.findings[:MOST_FINDINGS], look.caches)
 
 
 def queue_looks() -> None:
@@ -102,7 +84,9 @@ def queue_looks() -> None:
     for channel in Channel.objects.filter(name__in=settings.PUBLIC_URLS).order_by("pk"):
         live = live_publication(channel)
         if live is not None and _is_settled(live):
-            enqueue(kind=KIND, key=f"drift-{channel.pk}-{turn}", payload={"channel": channel.pk})
+            enqueue(
+                kind=KIND, key=f"drift-{channel.pk}-{live.sequence}-{turn}", payload={"channel": channel.pk}
+            )
     newest = Drift.objects.order_by().values("channel").annotate(newest=Max("id"))
     Drift.objects.filter(looked_at__lt=timezone.now() - KEPT_FOR).exclude(
         pk__in=newest.values_list("newest", flat=True)
@@ -111,85 +95,44 @@ def queue_looks() -> None:
 
 def _is_settled(live: Publication) -> bool:
     """Say whether caches have been told of what is live, or have had the time to ask by themselves."""
-    states = set(live.purges.values_list("state", flat=True))
-    is_told = bool(states) and Purge.State.WAITING not in states
-    return is_told or timezone.now() - live.published_at >= SETTLES_WITHIN
+    return timezone.now() - live.published_at >= SETTLES_WITHIN or not in_front_waits_for(live)
 
 
-def _look(place: Place, url: str) -> tuple[int, list[DriftFinding], dict[str, CacheWords]]:
-    """Return how many addresses were asked for, what was found there, and what caches said, by rule."""
-    host, until = urlsplit(url).netloc, monotonic() + LOOK_SECONDS
-    findings: list[DriftFinding] = []
-    caches: dict[str, CacheWords] = {}
-    asked = 0
-    for target, headers, rule in islice(_requests(place), MOST_ADDRESSES):
-        try:
-            answer = ask(target, host=host, headers=dict(headers), where=url)
-        except ValueError:  # no request can be made of it, which its form does not know
-            continue
-        asked += 1
-        findings += _findings(place, target, answer)
-        _hear(caches.setdefault(rule, CacheWords(asked=0, said=0, hit=0)), answer)
-        if monotonic() > until:
-            break
-    return asked, findings, caches
+def _is_due(live: Publication) -> bool:
+    """Say whether a receipt waits for what is seen through the caches in front, and need not any longer."""
+    receipt = receipt_of(live)
+    if receipt is None or receipt.steps.filter(kind=ReceiptStep.Kind.IN_FRONT).exists():
+        return False
+    return not in_front_waits_for(live)
 
 
-def _hear(words: CacheWords, answer: SeenAnswer) -> None:
-    said = [hop.was_hit for hop in answer.hops if hop.was_hit is not None]
-    words["asked"] += 1
-    words["said"] += bool(said)
-    words["hit"] += any(said)
-
-
-def _requests(place: Place) -> Iterator[tuple[str, tuple[tuple[str, str], ...], str]]:
-    """Yield what to ask for, and the rule that decides there.
-
-    These are the examples that have a file in what is live, each request once.
-    """
-    examples, hosts = ExamplesOf(place), hosts_of(place.channel)
-    known: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
-    for owned in examples:
-        try:
-            located = examples.located(owned.example)
-        except (AddressFault, HeaderFault):
-            continue
-        headers = tuple(sent_headers(owned.example).items())
-        request = located.asked.target, headers
-        is_elsewhere = bool(located.asked.host) and located.asked.host not in hosts
-        if located.served and not located.outcome.bypass and not is_elsewhere and request not in known:
-            known.add(request)
-            yield *request, located.outcome.rule
-
-
-def _findings(place: Place, target: str, answer: SeenAnswer) -> Iterator[DriftFinding]:
-    if answer.status not in _OF_THE_FILE:
-        yield DriftFinding(target, "status", "200", str(answer.status), _where(answer))
+@transaction.atomic
+def _note_on_receipt(publication: Publication, url: str, words: str, look: PublicLook | None = None) -> None:
+    """Note on the receipt of what is still live what came of a look at it, once; None: nobody answered."""
+    Channel.objects.select_for_update(no_key=True).get(pk=publication.channel_id)
+    if live_publication(publication.channel) != publication or not _is_due(publication):
         return
-    found = explain(place, target, answer, now=timezone.now())
-    if found.verdict is Verdict.UNKNOWN:
-        yield DriftFinding(target, "", "an answer of this site", found.headline, _where(answer))
-    for difference in found.differences:
-        expected = difference.expected or "not there"
-        yield DriftFinding(
-            target, difference.header, expected, difference.seen or "not there", _where(answer)
-        )
-    if _is_too_old(found):
-        seen = f"{found.age_words}, from {found.source.tag if found.source else 'before'}"
-        yield DriftFinding(target, "age", "as long as its headers allow", seen, _where(answer))
+    noted = list(_noted(look)) if look else []
+    if look:
+        others = "" if look.is_whole else "; there was no time for the others"
+        words = f"{counts_in_words(look.results)}{others}. {words}".removesuffix(".")
+    total = Noted(url, is_good=look is not None and not noted, words=words)
+    note_examples(publication.receipt, ReceiptStep.Kind.IN_FRONT, noted, total)
 
 
-def _is_too_old(found: Explanation) -> bool:
-    is_old = found.verdict is not Verdict.RIGHT
-    return is_old and any(each.seconds < 0 and each.kept.cache != "browser" for each in found.left)
+def _noted(look: PublicLook) -> Iterator[Noted]:
+    """Yield what is otherwise than it should be: examples, then headers that somebody changed."""
+    for result in look.results:
+        if result.standing is Standing.FAILS:
+            yield Noted(result.owned.subject, is_good=False, words=result.words)
+    for finding in look.findings:
+        words = f"sent {_short(finding.expected)}, visitors get {_short(finding.seen)}"
+        words = f"{words} (on the way: {_short(finding.where)})"
+        yield Noted(f"{finding.address} {finding.header}".rstrip(), is_good=False, words=words)
 
 
-def _where(answer: SeenAnswer) -> str:
-    """Say which hops name themselves, the nearest to the origin first, and whether one had a copy."""
-    hops = [f"{hop.header}: {hop.words}" for hop in answer.hops]
-    if answer.age_seconds:
-        hops.append(f"Age: {answer.age_seconds}")
-    return "; ".join(hops) or "nothing on the way names itself"
+def _short(value: str) -> str:
+    return value if len(value) <= _LONGEST_VALUE else f"{value[:_LONGEST_VALUE]}…"
 
 
 @transaction.atomic
@@ -228,11 +171,11 @@ def _note(
 def _in_words(asked: int, changed: int) -> str:
     if not asked:
         return "No address was asked for: no example has a file in what is live."
-    if changed:
-        where = f"{changed:,} of {asked:,} addresses" if asked > 1 else "the one address that was asked for"
-        return f"At {where}, visitors get something else than this site sends."
-    where = f"each of {asked:,} addresses" if asked > 1 else "the one address that was asked for"
-    return f"At {where}, visitors get what this site sends."
+    where = "the one address that was asked for" if asked == 1 else f"each of {asked:,} addresses"
+    if not changed:
+        return f"At {where}, visitors get what this site sends."
+    where = where if changed == asked else f"{changed:,} of {asked:,} addresses"
+    return f"At {where}, visitors get something else than this site sends."
 
 
 def _essence(findings: list[dict[str, str]]) -> set[tuple[str, str, str]]:

@@ -1,11 +1,25 @@
 """Opens the receipt of each publication, in that publication's own transaction: none is ever missing.
 
-What is seen afterwards is written into it by `services.verifying`.
+What is seen afterwards is written into it by `services.verifying`, and through caches by `services.drift`.
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from django.utils import timezone
 
-from apps.releases.models import Publication, Receipt
+from apps.releases.models import Publication, Receipt, ReceiptStep
+
+_MOST_NOTED = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What a step of a receipt says."""
+
+    subject: str
+    is_good: bool
+    words: str
 
 
 def open_receipt(publication: Publication) -> None:
@@ -16,3 +30,20 @@ def open_receipt(publication: Publication) -> None:
 def note_pointer(publication: Publication) -> None:
     """Note that storage points at a publication from now on; of several times the first counts."""
     Receipt.objects.filter(publication=publication, pointer_at=None).update(pointer_at=timezone.now())
+
+
+def note_examples(receipt: Receipt, kind: ReceiptStep.Kind, failed: Sequence[Noted], total: Noted) -> None:
+    """Note which examples do not hold, the first of them, and as number 0 what all come to; all or none."""
+    now = timezone.now()
+    ReceiptStep.objects.bulk_create(
+        ReceiptStep(
+            receipt=receipt,
+            kind=kind,
+            number=number,
+            subject=noted.subject,
+            at=now,
+            is_good=noted.is_good,
+            words=noted.words,
+        )
+        for number, noted in (*enumerate(failed[:_MOST_NOTED], start=1), (0, total))
+    )

@@ -32,7 +32,7 @@ from apps.releases.selectors import live_publication, open_manifest
 from apps.releases.selectors.nodes import nodes_following
 from apps.releases.selectors.receipts import listed_urls, open_receipts, publication_replaced_by
 from apps.releases.services.pointers import is_current
-from apps.releases.services.receipts import note_pointer
+from apps.releases.services.receipts import Noted, note_examples, note_pointer
 from apps.releases.tracing.places import place_of
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,6 @@ GIVE_UP_AFTER = timedelta(days=1)  # of a job that fails each time for a reason 
 KIND = "releases.complete_receipt"
 FETCHES = 20
 EXAMPLES = 200
-_NOTED = 50
 _STARTED = time.monotonic()
 
 Verdict = Receipt.Verdict
@@ -262,21 +261,9 @@ def _try_examples(receipt: Receipt, host: str) -> None:
     asking = Asking("", host, hosts_of(channel))
     results = list(live_results(place, asking, most=EXAMPLES))
     failed = [each for each in results if each.standing is Standing.FAILS]
-    noted = [(each.owned.subject, False, each.words) for each in failed[:_NOTED]]
-    ReceiptStep.objects.bulk_create(
-        ReceiptStep(
-            receipt=receipt,
-            kind=ReceiptStep.Kind.EXAMPLE,
-            number=number % (len(noted) + 1),
-            subject=subject,
-            at=timezone.now(),
-            is_good=is_good,
-            words=words,
-        )
-        for number, (subject, is_good, words) in enumerate(
-            [*noted, ("Examples of cache rules", not failed, counts_in_words(results))], start=1
-        )
-    )
+    noted = [Noted(each.owned.subject, is_good=False, words=each.words) for each in failed]
+    total = Noted("Examples of cache rules", is_good=not failed, words=counts_in_words(results))
+    note_examples(receipt, ReceiptStep.Kind.EXAMPLE, noted, total)
 
 
 def _finish(receipt: Receipt, verdict: Verdict, words: str) -> None:
