@@ -1,8 +1,8 @@
 """Why a rule may not be saved: every contradiction and danger in it, each at its field. Pure."""
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from urllib.parse import urlsplit
 
 from apps.caching.headers import header_fault
@@ -21,6 +21,7 @@ STATED_HEADERS: dict[str, Callable[[Policy], bool]] = {
     "cache-tag": lambda policy: bool(policy.surrogate_keys),
     "access-control-allow-origin": lambda policy: bool(policy.allowed_origin),
 }
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _SURROGATE_KEY = re.compile(r"[A-Za-z0-9._:/-]{1,128}")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/(?:\*|[a-z0-9][a-z0-9!#$&^_.+-]*)")
@@ -41,12 +42,30 @@ def content_faults(slug: str, content: RuleContent) -> list[FieldFault]:
     Whether its examples hold is not looked at here: that takes the other rules.
     """
     return [
+        *_text_faults(asdict(content), ""),
         *_words_faults(content),
         *_match_faults(content.match),
         *_policy_faults(content.policy),
         *_bypass_faults(content.bypass_conditions),
         *_examples_faults(slug, content.examples),
     ]
+
+
+def is_text(value: str) -> bool:
+    """Say whether every database can keep it: PostgreSQL takes no NUL, and none takes half of a pair."""
+    return not _NO_TEXT.search(value)
+
+
+def _text_faults(value: object, where: str) -> Iterator[FieldFault]:
+    if isinstance(value, str):
+        if not is_text(value):
+            yield FieldFault(where, "It has a character that no text has: NUL, or half of a surrogate pair.")
+    elif isinstance(value, Mapping):
+        for name, found in value.items():
+            yield from _text_faults(found, f"{where}.{name}" if where else name)
+    elif isinstance(value, Sequence):
+        for place, found in enumerate(value):
+            yield from _text_faults(found, f"{where}[{place}]")
 
 
 def _words_faults(content: RuleContent) -> Iterator[FieldFault]:
@@ -128,7 +147,7 @@ def _policy_faults(policy: Policy) -> Iterator[FieldFault]:
             if seconds is not None:
                 yield FieldFault(f"policy.{field}", "With no-store nothing is kept, so it can have no time.")
     yield from _contradictions(policy)
-    yield from _name_faults(policy)
+    yield from name_faults(policy)
     yield from _extra_header_faults(policy)
 
 
@@ -149,7 +168,8 @@ def _contradictions(policy: Policy) -> Iterator[FieldFault]:
         )
 
 
-def _name_faults(policy: Policy) -> Iterator[FieldFault]:
+def name_faults(policy: Policy) -> Iterator[FieldFault]:
+    """Yield what is wrong with the names in a policy: of headers in `vary`, of keys, and of the origin."""
     for place, name in enumerate(policy.vary):
         field = f"policy.vary[{place}]"
         if not _TOKEN.fullmatch(name) or name == "*":

@@ -127,6 +127,11 @@ def test_the_owner_is_who_the_document_names(file: Path, manager: User, administ
         ({"rule": ""}, "wrong_document", "does not say which rule it is"),
         ({"owner": 7}, "wrong_document", "is no user's name"),
         ({"version": True}, "wrong_document", "is no number"),
+        ({"rule": "a\ud800"}, "wrong_document", "does not say which rule it is"),
+        ({"owner": "a\0"}, "wrong_document", "is no user's name"),
+        ({"description": "a\0"}, "invalid_rule", "description: It has a character that no text has"),
+        ({"examples": [FONTS["examples"][0] | {"request_headers": [["X-A", "\udc80"]]}]},
+         "invalid_rule", "examples[0].request_headers[0][1]: It has a character that no text has"),
         ({"ordre": 1}, "invalid_rule", "ordre: It is not known"),
         ({"order": "x"}, "invalid_rule", "order: It is not a whole number."),
         ({"name": "pages"}, "invalid_rule", "name: The rule pages has this name."),
@@ -135,7 +140,7 @@ def test_the_owner_is_who_the_document_names(file: Path, manager: User, administ
         ({"policy": {"extra_headers": [["X-A", "a\r\nb"]]}}, "invalid_rule", "policy.extra_headers[0]: "),
         ({"rule": "pages", "version": 7}, "version_moved", "since you began with version 7"),
     ],
-)
+)  # fmt: skip
 def test_what_speaks_against_a_rule_is_said_and_nothing_is_saved(
     file: Path, more: dict[str, object], code: str, words: str
 ) -> None:
@@ -146,11 +151,15 @@ def test_what_speaks_against_a_rule_is_said_and_nothing_is_saved(
     assert CacheRuleVersion.objects.count() == before
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff", b" " * 300_000])
+@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff", b" " * 300_000, b"[" * 200_000])
 def test_what_is_no_rule_is_refused(file: Path, content: bytes) -> None:
     file.write_bytes(content)
     assert failed("save", file)["code"] == "wrong_document"
     assert failed("check", "--file", file)["code"] == "wrong_document"
+
+
+def test_of_a_file_without_an_end_no_more_is_read_than_a_rule_can_be() -> None:
+    assert "is larger than a rule can be" in failed("save", "/dev/zero")["message"]
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:

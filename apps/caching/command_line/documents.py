@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from apps.caching.exceptions import CachingRefusal
 from apps.caching.models import CacheRuleVersion
 from apps.caching.selectors import content_of
 from apps.caching.serialisation import as_json
+from apps.caching.validation import is_text
 
 _MOST_BYTES = 256 * 1024
 
@@ -60,12 +62,12 @@ def read_document(file: Path) -> Document:
     """Return the rule that a file holds; `-` is what is piped in. Raises `WrongDocument`, `UnknownUser`."""
     said = _object(_text(file), file)
     slug, owner, based_on = said.pop("rule", None), said.pop("owner", None), said.pop("version", None)
-    if not isinstance(slug, str) or not slug:
+    if not isinstance(slug, str) or not slug or not is_text(slug):
         raise WrongDocument(
             f"{_named(file)} does not say which rule it is.",
             next_step='Give it a short name: "rule": "fonts".',
         )
-    if owner is not None and not isinstance(owner, str):
+    if owner is not None and not (isinstance(owner, str) and is_text(owner)):
         raise WrongDocument(
             f"The owner of {slug} is no user's name.", next_step='Write it so: "owner": "ann".'
         )
@@ -79,7 +81,8 @@ def read_document(file: Path) -> Document:
 
 def _text(file: Path) -> bytes:
     try:
-        content = sys.stdin.buffer.read(_MOST_BYTES + 1) if str(file) == "-" else file.read_bytes()
+        with nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as stream:
+            content = stream.read(_MOST_BYTES + 1)
     except OSError as error:
         raise WrongDocument(
             f"{file} cannot be read: {error.strerror}.",
@@ -93,7 +96,7 @@ def _text(file: Path) -> bytes:
 def _object(content: bytes, file: Path) -> dict[str, Any]:
     try:
         said = json.loads(content)
-    except ValueError as error:  # also of bytes that are no text
+    except (ValueError, RecursionError) as error:  # also of bytes that are no text
         raise WrongDocument(
             f"{_named(file)} is no JSON: {error}.",
             next_step="`scripts/manage rule show RULE --json` prints a rule as it has to be.",
