@@ -75,10 +75,41 @@ def test_cache_control_is_read(value: str, policy: Policy) -> None:
         ([("Vary", "*")], "Vary: * lets no cache keep anything: say no-store instead."),
         ([("Surrogate-Control", "content=x")], "surrogate-control: content=x has no max-age."),
         ([("X-Secret", "1")], "X-secret is not a header that a rule may send."),
+        ([("Vary", "Cookie, Origin")],
+         "Vary: Cookie is left out. Almost every visitor sends another Cookie: caches would keep a copy for"
+         " each."),
+        ([("Surrogate-Key", "a{1}")],
+         "Surrogate-Key: a{1} is left out. Letters, digits and . _ : / - only, 128 at most."),
+        ([("Access-Control-Allow-Origin", "null")],
+         "Access-Control-Allow-Origin: null is left out."
+         " Write * for everybody, or one origin: https://example.com"),
     ],
 )  # fmt: skip
 def test_what_a_policy_has_no_word_for_is_told(headers: list[tuple[str, str]], words: str) -> None:
     assert read_policy(headers).left_out == (words,)
+
+
+@pytest.mark.parametrize("digits", ["99999999999", "9" * 5_000, "0" * 5_000 + "99999999999"])
+def test_a_time_that_is_too_long_is_as_long_as_caches_keep_anything(digits: str) -> None:
+    read = read_policy([("Cache-Control", f"max-age={digits}, s-maxage=00")])
+    assert (read.policy.browser_ttl_seconds, read.policy.shared_ttl_seconds) == (2**31 - 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("address", "glob"),
+    [
+        ("/a%20b/*", "a b/**"),
+        ("/100%25/:name", "100%/*"),
+        ("/%2Astar/*", "?star/**"),
+        ("/%C3%A9.css", "é.css"),
+    ],
+)
+def test_a_path_is_read_without_its_escapes(address: str, glob: str) -> None:
+    [rule] = imported(f"{address}\n  Cache-Control: max-age=5\n")
+    assert glob in rule.content.match.paths
+    assert content_faults(rule.slug, rule.content) == []
+    ready = Rule(rule.slug, 1, rule.content.match, rule.content.policy)
+    assert [result.is_ok for result in run_examples([ready], rule.content.examples)] == [True]
 
 
 def test_the_other_headers_find_their_fields() -> None:
@@ -157,6 +188,7 @@ def test_what_a_block_cannot_say_here_stands_with_its_rule() -> None:
         ("  X-A: 1\n", "Line 1 is a header of no path: 'X-A: 1'. Put its path above it."),
         ("/a\n  nothing\n", "Line 2 has no colon: 'nothing'. Write it as Name: value."),
         ("https://a.example/*\n  X-A: 1", "Line 1 is not a path of this site: 'https://a.example/*'."),
+        ("/%ff/*\n  X-A: 1", "Line 1 has an escape that is no UTF-8: '%ff/**'. Write the path as it is."),
     ],
 )
 def test_a_line_that_is_none_is_named(text: str, words: str) -> None:

@@ -7,6 +7,7 @@ path count there; here the first rule does, so that a block gets what the wider 
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from urllib.parse import unquote
 
 from apps.caching.covering import covers, may_meet
 from apps.caching.importing.drafts import ImportedRule, draft, slug_for, untrusted
@@ -87,7 +88,7 @@ def _match(number: int, address: str) -> Match:
             f"Line {number} is not a path of this site: {address!r}."
             " Rules hold for all hosts of a channel: take the host away, or leave the block out."
         )
-    glob = _PLACEHOLDER.sub("*", address.removeprefix("/").replace("*", "**"))
+    glob = _decoded(number, _PLACEHOLDER.sub("*", address.removeprefix("/").replace("*", "**")))
     if glob in {"", "**"}:
         return Match(paths=("index.html",)) if not glob else Match()
     if glob.endswith("/"):
@@ -95,6 +96,16 @@ def _match(number: int, address: str) -> Match:
     if "." in glob.rpartition("/")[2] or glob.endswith("*"):
         return Match(paths=(glob,))
     return Match(paths=(f"{glob}.html", f"{glob}/index.html", glob))  # a page, by any of its files
+
+
+def _decoded(number: int, glob: str) -> str:
+    """Return a glob for paths as releases have them; an escaped asterisk stands for any character."""
+    try:
+        return unquote(glob.replace("%2A", "?").replace("%2a", "?"), errors="strict")
+    except UnicodeDecodeError as error:
+        raise HeadersFileFault(
+            f"Line {number} has an escape that is no UTF-8: {glob!r}. Write the path as it is."
+        ) from error
 
 
 def _joined(blocks: Iterator[_Block]) -> list[_Block]:

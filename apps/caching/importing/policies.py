@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from apps.caching.headers import header_fault
 from apps.caching.rules import Policy, Visibility
+from apps.caching.validation import MAX_TTL_SECONDS, name_faults
 
 _SECONDS = {
     "max-age": "browser_ttl_seconds",
@@ -54,8 +55,9 @@ def read_policy(headers: Iterable[tuple[str, str]]) -> ReadPolicy:
     for name, value in headers:
         _read(reading, name.strip().lower(), value.strip())
     policy = Policy(**reading.values, extra_headers=tuple(reading.extra))  # type: ignore[arg-type]
-    sensible, left_out = _without_contradictions(policy)
-    return ReadPolicy(sensible, tuple(dict.fromkeys([*reading.left_out, *left_out])))
+    named, wrong_names = _without_wrong_names(policy)
+    sensible, left_out = _without_contradictions(named)
+    return ReadPolicy(sensible, tuple(dict.fromkeys([*reading.left_out, *wrong_names, *left_out])))
 
 
 def _read(reading: _Reading, name: str, value: str) -> None:
@@ -125,7 +127,42 @@ def _directives(value: str) -> Iterator[tuple[str, int | None]]:
         name, _, argument = part.strip().partition("=")
         digits = argument.strip().strip('"')
         if name.strip():
-            yield name.strip().lower(), int(digits) if digits.isascii() and digits.isdigit() else None
+            yield name.strip().lower(), _seconds(digits) if digits.isascii() and digits.isdigit() else None
+
+
+def _seconds(digits: str) -> int:
+    """Return a number of seconds as caches do, which take anything larger for the largest that there is."""
+    significant = digits.lstrip("0") or "0"
+    is_longer = len(significant) > len(str(MAX_TTL_SECONDS))
+    return MAX_TTL_SECONDS if is_longer else min(int(significant), MAX_TTL_SECONDS)
+
+
+def _without_wrong_names(policy: Policy) -> tuple[Policy, list[str]]:
+    """Return a policy without the names that no rule may have, and of each why not."""
+    faults = {fault.field: fault.message for fault in name_faults(policy)}
+    vary = {name: faults.get(f"policy.vary[{place}]", "") for place, name in enumerate(policy.vary)}
+    keys = {
+        key: faults.get(f"policy.surrogate_keys[{place}]", "")
+        for place, key in enumerate(policy.surrogate_keys)
+    }
+    origin = {policy.allowed_origin: faults.get("policy.allowed_origin", "")}
+    left_out = [
+        f"{header}: {name} is left out. {why}"
+        for header, names in (
+            ("Vary", vary),
+            ("Surrogate-Key", keys),
+            ("Access-Control-Allow-Origin", origin),
+        )
+        for name, why in names.items()
+        if why
+    ]
+    kept = replace(
+        policy,
+        vary=tuple(name for name, why in vary.items() if not why),
+        surrogate_keys=tuple(key for key, why in keys.items() if not why),
+        allowed_origin="" if origin[policy.allowed_origin] else policy.allowed_origin,
+    )
+    return kept, left_out
 
 
 def _without_contradictions(policy: Policy) -> tuple[Policy, list[str]]:
