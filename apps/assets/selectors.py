@@ -267,6 +267,20 @@ def tag_differences(
     return found
 
 
+def taggers_between(before: int | None, after: int | None, names: Collection[str]) -> set[int]:
+    """Return the ids of who gave or took these tags after the tagging `before`, where `after` still shows it.
+
+    What was given and taken away again in between is nobody's. Two queries, and none for nothing.
+    """
+    first, last = before or 0, after or 0
+    if first >= last or not names:
+        return set()
+    tags = AssetTag.objects.filter(name__in=names).order_by()
+    given = tags.filter(_carried(last), since__gt=first).values_list("since__created_by", flat=True)
+    taken = tags.filter(since__lte=first, until__gt=first, until__lte=last)
+    return {*given.distinct(), *taken.values_list("until__created_by", flat=True).distinct()}
+
+
 def _carried(at: int) -> Q:
     """Return the condition that a tag was carried after the tagging `at`."""
     return Q(since__lte=at) & (Q(until__isnull=True) | Q(until__gt=at))

@@ -174,7 +174,7 @@ def _is_chosen_otherwise(
     choosers: Sequence[RuleChooser], example: Example, media_type_of: MediaTypeOf
 ) -> bool:
     path = path_of(example.url)
-    subject = Subject(path, media_type_of(path), example.size_bytes)
+    subject = Subject(path, media_type_of(path), example.size_bytes, frozenset(example.tags))
     return choosers[0].chosen(subject) != choosers[1].chosen(subject)
 
 

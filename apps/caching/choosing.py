@@ -29,7 +29,8 @@ class _Candidate:
 class RuleChooser:
     """Finds the rules that match a file, in the order in which they are tried.
 
-    Files of one type, ending and top folder are of one kind; which rules can match a kind is found once.
+    Files of one type, ending and top folder are of one kind, those with tags of another. Which rules can
+    match a kind is found once.
     """
 
     def __init__(self, rules: Sequence[Rule], *, is_first_enough: bool) -> None:
@@ -42,7 +43,8 @@ class RuleChooser:
         """Return the rules that match `subject`; one at the most where the first is enough."""
         path = subject.path
         found: list[Rule] = []
-        for candidate in self._of_kind(subject.media_type, ending_of(path), top_folder_of(path)):
+        kind = subject.media_type, ending_of(path), top_folder_of(path), bool(subject.tags)
+        for candidate in self._of_kind(*kind):
             # Says no to most rules before an automaton is asked, which takes a hundred times as long.
             if candidate.literal not in path:
                 continue
@@ -55,8 +57,19 @@ class RuleChooser:
                 found.append(candidate.rule)
         return tuple(found)
 
-    def _candidates(self, media_type: str, ending: str, top_folder: str) -> list[_Candidate]:
-        return [one for one in self._every if can_match(one.rule.match, media_type, ending, top_folder)]
+    def _candidates(
+        self,
+        media_type: str,
+        ending: str,
+        top_folder: str,
+        is_tagged: bool,  # noqa: FBT001 - a part of the kind
+    ) -> list[_Candidate]:
+        return [
+            one
+            for one in self._every
+            if (is_tagged or not one.rule.match.tags)
+            and can_match(one.rule.match, media_type, ending, top_folder)
+        ]
 
 
 def can_match(match: Match, media_type: str, ending: str, top_folder: str) -> bool:

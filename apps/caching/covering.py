@@ -23,6 +23,7 @@ def covers(outer: Match, inner: Match) -> bool:
         and _at_least(inner.min_size_bytes, outer.min_size_bytes)
         and _at_most(inner.max_size_bytes, outer.max_size_bytes)
         and (not outer.expressions or _is_subset(inner.expressions, outer.expressions))
+        and (not outer.tags or _is_subset(inner.tags, outer.tags))
         and all(
             any(all(is_within(one, wide) for one in narrow) for narrow in _patterns(inner))
             for wide in _patterns(outer)

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from apps.caching.combining import combined
 from apps.caching.headers import NO_RULE, compile_header_set
-from apps.caching.matching import explain, near_miss
+from apps.caching.matching import NO_TAGS, Subject, Tags, explain, near_miss
 from apps.caching.rules import Bypass, BypassKind, Combination, Policy, Rule, Visibility
 
 PREVIEW = Bypass(
@@ -65,15 +65,17 @@ def evaluate(
     media_type: str,
     request_headers: Headers = (),
     size_bytes: int = 0,
+    tags: Tags = NO_TAGS,
     preview_domain: str = "",
     combination: Combination = Combination.FIRST,
 ) -> Outcome:
     """Say what `rules`, in the order given, make of a request for `url`, a path or a whole URL.
 
-    `media_type` and `size_bytes` are those of the file that lies there. Raises `HeaderFault`.
+    `media_type`, `size_bytes` and `tags` are those of the file that lies there. Raises `HeaderFault`.
     """
     path = path_of(url)
-    considered = tuple(consider(rules, path, media_type, size_bytes, combination))
+    subject = Subject(path, media_type, size_bytes, tags)
+    considered = tuple(consider(rules, subject, combination))
     matching = [rule for rule, one in zip(rules, considered, strict=True) if one.matched]
     rule = combined(matching if combination is Combination.MERGE else matching[:1]) or NO_RULE
     bypass = _bypass(rule, url, request_headers, preview_domain)
@@ -102,22 +104,18 @@ def ttls(policy: Policy) -> tuple[int, int]:
 
 
 def consider(
-    rules: Sequence[Rule],
-    path: str,
-    media_type: str,
-    size_bytes: int,
-    combination: Combination = Combination.FIRST,
+    rules: Sequence[Rule], subject: Subject, combination: Combination = Combination.FIRST
 ) -> Iterator[Considered]:
-    """Yield what each of `rules`, in the order given, says to the file at `path` (no leading slash)."""
+    """Yield what each of `rules`, in the order given, says to a file."""
     decided_by = ""
     for rule in rules:
-        matched, because = explain(rule.match, path, media_type, size_bytes)
+        matched, because = explain(rule.match, *subject)
         if matched and decided_by:
             if combination is Combination.MERGE:
                 because += f" It adds what {decided_by}, which comes before it, leaves open."
             else:
                 because += f" But {decided_by} comes before it and has decided."
-        missed = "" if matched else near_miss(rule.match, path, media_type, size_bytes)
+        missed = "" if matched else near_miss(rule.match, *subject)
         yield Considered(rule.slug, matched, because, rule.version, missed)
         if matched and not decided_by:
             decided_by = rule.slug

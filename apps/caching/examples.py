@@ -47,6 +47,7 @@ def run_examples(
                 media_type=media_type_of(path_of(example.url)),
                 request_headers=example.request_headers,
                 size_bytes=example.size_bytes,
+                tags=frozenset(example.tags),
                 preview_domain=preview_domain,
                 combination=combination,
             ),

@@ -7,12 +7,12 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 from apps.caching.choosing import RuleChooser
 from apps.caching.combining import combined
-from apps.caching.matching import Subject
+from apps.caching.matching import NO_TAGS, Subject, Tags
 from apps.caching.rules import Combination, HeaderSet, Match, Policy, Rule, Visibility
 
 COMPILER = 1  # part of the rules' digest: count it up when the same rules give other headers
@@ -48,7 +48,7 @@ ALLOWED_EXTRA_HEADERS = frozenset(
         "x-robots-tag",
     }
 )
-_LATER_IN_MATCH = ("folders", "expressions")
+_LATER_IN_MATCH = ("folders", "expressions", "tags")
 _LATER_IN_POLICY = ("cdn_ttl_seconds", "vary", "surrogate_keys", "allowed_origin")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 _VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")  # RFC 9110 section 5.5, without obs-text
@@ -143,27 +143,46 @@ def varied_headers(policy: Policy) -> tuple[str, ...]:
 class HeaderCompiler:
     """Gives each file the headers of the first of `rules` that matches it, or of all that do, merged.
 
-    `digest` (SHA-256, hex) covers all the rules, their order and how they combine: manifests with the
-    same one were compiled alike. Raises `HeaderFault` for a rule whose headers may not be sent.
+    `digest` (SHA-256, hex) covers all the rules, their order, how they combine, and the tags that they ask
+    for: manifests with the same one were compiled alike. Raises `HeaderFault` for a rule whose headers may
+    not be sent.
     """
 
-    def __init__(self, rules: Sequence[Rule], combination: Combination = Combination.FIRST) -> None:
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        combination: Combination = Combination.FIRST,
+        tagged: Mapping[str, Tags] | None = None,
+    ) -> None:
+        """`tagged` are the paths that carry tags of `tags_asked_for(rules)`, each with those of them."""
         for rule in rules:
             _checked_extra_headers(rule.policy)
         self.rules = tuple(rules)
         self.combination = combination
-        self.digest = _digest(_canonical(self.rules, combination))
+        self.tagged = tagged or {}
+        self.digest = _digest(_canonical(self.rules, combination, self.tagged))
         self._chooser = RuleChooser(self.rules, is_first_enough=combination is Combination.FIRST)
         # By identity: `rules` keeps them, and the hash of all that a rule says takes longer than the rest.
         self._header_sets: dict[tuple[tuple[int, ...], str], HeaderSet] = {}
 
-    def header_set(self, path: str, media_type: str, size_bytes: int) -> HeaderSet:
-        """Return the headers of the file at `path`; one object for all files of the same rules and type."""
-        chosen = self._chooser.chosen(Subject(path, media_type, size_bytes))
+    def header_set(
+        self, path: str, media_type: str, size_bytes: int, *, name: str | None = None
+    ) -> HeaderSet:
+        """Return the headers of the file at `path`; one object for all files of the same rules and type.
+
+        `name` is its fingerprinted name, where it is asked for by that one.
+        """
+        tags = self.tagged.get(path, NO_TAGS)
+        chosen = self._chooser.chosen(Subject(name or path, media_type, size_bytes, tags))
         key = tuple(map(id, chosen)), media_type
         if key not in self._header_sets:
             self._header_sets[key] = compile_header_set(combined(chosen) or NO_RULE, media_type)
         return self._header_sets[key]
+
+
+def tags_asked_for(rules: Iterable[Rule]) -> frozenset[str]:
+    """Return the tags that any of `rules` matches by."""
+    return frozenset(tag for rule in rules for tag in rule.match.tags)
 
 
 def compile_header_set(rule: Rule, media_type: str) -> HeaderSet:
@@ -200,11 +219,15 @@ def _stale_directives(policy: Policy) -> Iterator[str]:
         yield f"stale-if-error={policy.stale_if_error_seconds}"
 
 
-def _canonical(rules: tuple[Rule, ...], combination: Combination) -> dict[str, object]:
+def _canonical(
+    rules: tuple[Rule, ...], combination: Combination, tagged: Mapping[str, Tags]
+) -> dict[str, object]:
     """Return what a digest of rules is taken over: fields that came later count only where they are set."""
     canonical: dict[str, object] = {"compiler": COMPILER, "rules": [_canonical_rule(rule) for rule in rules]}
     if combination is not Combination.FIRST:
         canonical["combination"] = combination
+    if tags_asked_for(rules):
+        canonical["tagged"] = [(path, sorted(tags)) for path, tags in sorted(tagged.items())]
     return canonical
 
 

@@ -8,7 +8,7 @@ from apps.caching.covering import covers, may_meet
 from apps.caching.evaluation import path_of
 from apps.caching.examples import guess_media_type
 from apps.caching.headers import compile_headers
-from apps.caching.matching import matches
+from apps.caching.matching import Subject, matches
 from apps.caching.rules import Combination, Example, Policy, Rule
 
 _PROBED_TYPES = ("text/css", "text/html")
@@ -113,7 +113,7 @@ def _is_meant(earlier: LintedRule, later: LintedRule) -> bool:
     """Say whether an example of either shows a file that both match: somebody has thought of it."""
     for example in (*earlier.examples, *later.examples):
         path = path_of(example.url)
-        file = (path, guess_media_type(path), example.size_bytes)
+        file = Subject(path, guess_media_type(path), example.size_bytes, frozenset(example.tags))
         if matches(earlier.rule.match, *file) and matches(later.rule.match, *file):
             return True
     return False
@@ -157,7 +157,7 @@ def _contradictions(rules: Sequence[LintedRule]) -> Iterator[Remark]:
     seen: dict[tuple[object, ...], list[tuple[str, Example]]] = {}
     for each in rules:
         for example in each.examples:
-            key = (example.url, example.request_headers, example.size_bytes)
+            key = (example.url, example.request_headers, example.size_bytes, frozenset(example.tags))
             for slug, earlier in seen.setdefault(key, []):
                 if slug != each.rule.slug and not _agree(earlier, example):
                     yield _contradiction(each.rule.slug, example, slug, earlier, names)

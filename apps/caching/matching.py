@@ -16,12 +16,17 @@ _WILDCARD = re.compile(r"((?:(?<=/)|^)\*\*/|\*\*|\*|\?)")
 _AS_EXPRESSION = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 
+type Tags = frozenset[str]
+NO_TAGS: Tags = frozenset()
+
+
 class Subject(NamedTuple):
     """What a rule is asked about: a path without leading slash, and the file that lies there."""
 
     path: str
     media_type: str
     size_bytes: int
+    tags: Tags = NO_TAGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +39,9 @@ class Condition:
     unmet: str
 
 
-def matches(match: Match, path: str, media_type: str, size_bytes: int) -> bool:
+def matches(match: Match, path: str, media_type: str, size_bytes: int, tags: Tags = NO_TAGS) -> bool:
     """Say whether every condition that `match` sets holds for the file at `path`."""
-    return holds(conditions(match), Subject(path, media_type, size_bytes))
+    return holds(conditions(match), Subject(path, media_type, size_bytes, tags))
 
 
 def holds(tests: tuple[Condition, ...], subject: Subject) -> bool:
@@ -44,9 +49,11 @@ def holds(tests: tuple[Condition, ...], subject: Subject) -> bool:
     return all(test.holds(subject) for test in tests)
 
 
-def explain(match: Match, path: str, media_type: str, size_bytes: int) -> tuple[bool, str]:
+def explain(
+    match: Match, path: str, media_type: str, size_bytes: int, tags: Tags = NO_TAGS
+) -> tuple[bool, str]:
     """Return what `matches` says, and a sentence on why."""
-    subject = Subject(path, media_type, size_bytes)
+    subject = Subject(path, media_type, size_bytes, tags)
     tests = conditions(match)
     for condition in tests:
         if not condition.holds(subject):
@@ -54,9 +61,9 @@ def explain(match: Match, path: str, media_type: str, size_bytes: int) -> tuple[
     return True, _sentence(_listed([condition.met for condition in tests]) or "it matches every file")
 
 
-def near_miss(match: Match, path: str, media_type: str, size_bytes: int) -> str:
+def near_miss(match: Match, path: str, media_type: str, size_bytes: int, tags: Tags = NO_TAGS) -> str:
     """Return a sentence on the one condition that keeps a file from a match of several, "" for no such."""
-    subject = Subject(path, media_type, size_bytes)
+    subject = Subject(path, media_type, size_bytes, tags)
     tests = conditions(match)
     unmet = [condition for condition in tests if not condition.holds(subject)]
     if len(unmet) != 1 or len(tests) == 1:
@@ -75,6 +82,7 @@ def in_words(match: Match) -> str:
 def conditions(match: Match) -> tuple[Condition, ...]:
     """Return the tests of `match`, the cheapest first. All of them must hold."""
     tests = (
+        _tag_condition(match.tags),
         _media_type_condition(match.media_types),
         _extension_condition(match.extensions),
         _smallest_condition(match.min_size_bytes),
@@ -234,6 +242,18 @@ def _largest_condition(size_bytes: int | None) -> Condition | None:
         words=f"of at most {size_bytes:,} bytes",
         met=f"it has at most {size_bytes:,} bytes",
         unmet=f"it has more than {size_bytes:,} bytes",
+    )
+
+
+def _tag_condition(tags: tuple[str, ...]) -> Condition | None:
+    if not tags:
+        return None
+    wanted, names = frozenset(tags), _alternatives(tags)
+    return Condition(
+        holds=lambda subject: not wanted.isdisjoint(subject.tags),
+        words=f"with the tag {names}",
+        met=f"it carries the tag {names}",
+        unmet=f"it does not carry the tag {names}",
     )
 
 

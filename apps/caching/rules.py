@@ -39,7 +39,7 @@ class Match:
     `paths` are globs over paths without a leading slash, where `*` and `?` stay within a folder and
     `**` does not. `folders` are paths of folders: what lies in them, however deep. `expressions` are
     RE2 expressions, one of which has to match the whole path. `is_fingerprinted` asks for a content hash
-    in the file's name.
+    in the file's name. `tags` are what people have tagged the file with, of which it carries one.
     """
 
     paths: tuple[str, ...] = ()
@@ -50,6 +50,7 @@ class Match:
     max_size_bytes: int | None = None
     folders: tuple[str, ...] = ()
     expressions: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,8 @@ class Example:
     `url` is a path or a whole URL. `rule` is the slug of the rule that decides, which may be another
     one than the rule that the example belongs to, or "" for none. `is_cached` says whether a cache may
     answer without asking the origin; a TTL of None is not compared. A URL on the host `preview` stands
-    for a preview of any release, and `size_bytes` is how large the file is taken to be.
+    for a preview of any release, `size_bytes` is how large the file is taken to be, and `tags` are those
+    that it is taken to carry, where no file lies there.
     """
 
     url: str
@@ -109,6 +111,7 @@ class Example:
     shared_ttl_seconds: int | None = None
     request_headers: tuple[tuple[str, str], ...] = ()
     size_bytes: int = 10_000
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

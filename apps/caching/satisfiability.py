@@ -38,7 +38,7 @@ def _why_impossible(
         return None
     path = path_of(example.url)
     media_type = media_type_of(path)
-    matched, because = explain(rule.match, path, media_type, example.size_bytes)
+    matched, because = explain(rule.match, path, media_type, example.size_bytes, frozenset(example.tags))
     if not matched:
         return (
             f"this rule is to decide, but does not match. {because} Change what it matches, or the example."
@@ -55,6 +55,7 @@ def _against_policy(rule: Rule, example: Example, media_type: str, preview_domai
         media_type=media_type,
         request_headers=example.request_headers,
         size_bytes=example.size_bytes,
+        tags=frozenset(example.tags),
         preview_domain=preview_domain,
     )
     if outcome.bypass:

@@ -105,6 +105,11 @@ def as_rules(versions: Iterable[CacheRuleVersion]) -> tuple[Rule, ...]:
     return tuple(as_rule(version) for version in in_order)
 
 
+def tags_asked_for_by(versions: Iterable[CacheRuleVersion]) -> frozenset[str]:
+    """Return the tags that any of these versions matches by. Raises `ShapeFault`."""
+    return frozenset(tag for version in versions for tag in parse_match(version.match).tags)
+
+
 def with_content(
     rules: Iterable[Rule], orders: Mapping[str, int], slug: str, number: int, content: RuleContent
 ) -> tuple[Rule, ...]:

@@ -137,6 +137,7 @@ _CONVERTERS: dict[type, dict[str, Convert]] = {
         "max_size_bytes": _optional(_whole_number),
         "folders": _each(_text),
         "expressions": _each(_text),
+        "tags": _each(_text),
     },
     Policy: {
         "visibility": _choice(Visibility),
@@ -163,6 +164,7 @@ _CONVERTERS: dict[type, dict[str, Convert]] = {
         "shared_ttl_seconds": _optional(_whole_number),
         "request_headers": _each(_header),
         "size_bytes": _whole_number,
+        "tags": _each(_text),
     },
     RuleContent: {
         "name": _text,

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from apps.caching.headers import header_fault
 from apps.caching.matching import expression_fault
 from apps.caching.rules import Bypass, BypassKind, Example, Match, Policy, RuleContent, Visibility
+from apps.tag_names import MAX_TAGS, tag_fault
 
 MAX_TTL_SECONDS = 2**31 - 1  # RFC 9111 section 1.2.2: caches take anything above for this
 MAX_GLOBS = 100
@@ -99,6 +100,15 @@ def _match_faults(match: Match) -> Iterator[FieldFault]:
     yield from _folder_faults(match.folders)
     yield from _expression_faults(match.expressions)
     yield from _size_faults(match)
+    yield from _tag_faults("match.tags", match.tags)
+
+
+def _tag_faults(field: str, tags: tuple[str, ...]) -> Iterator[FieldFault]:
+    if len(tags) > MAX_TAGS:
+        yield FieldFault(field, f"At most {MAX_TAGS} tags.")
+    for place, tag in enumerate(tags):
+        if fault := tag_fault(tag):
+            yield FieldFault(f"{field}[{place}]", fault)
 
 
 def _folder_faults(folders: tuple[str, ...]) -> Iterator[FieldFault]:
@@ -231,6 +241,7 @@ def _examples_faults(slug: str, examples: tuple[Example, ...]) -> Iterator[Field
     for place, example in enumerate(examples):
         if not _is_url(example.url):
             yield FieldFault(f"examples[{place}].url", "A path such as /css/app.css, or a whole http URL.")
+        yield from _tag_faults(f"examples[{place}].tags", example.tags)
 
 
 def _is_url(url: str) -> bool:

@@ -155,6 +155,7 @@ matching = st.builds(
     is_fingerprinted=st.none() | st.booleans(),
     min_size_bytes=st.none() | st.sampled_from([0, 10]),
     expressions=st.lists(expressions, max_size=2).map(tuple),
+    tags=st.sampled_from([(), (), ("sale",), ("sale", "hero")]),
 )
 
 
@@ -163,12 +164,13 @@ matching = st.builds(
     paths,
     st.sampled_from(["text/css", "text/html", "image/png"]),
     st.integers(0, 20),
+    st.frozensets(st.sampled_from(["sale", "hero", "old"])),
 )
 def test_rules_are_chosen_as_if_each_of_them_were_tried(
-    given_matches: list[Match], path: str, media_type: str, size: int
+    given_matches: list[Match], path: str, media_type: str, size: int, tags: frozenset[str]
 ) -> None:
     rules = [Rule(f"r{place}", 1, match, Policy()) for place, match in enumerate(given_matches)]
-    every = tuple(rule for rule in rules if matches(rule.match, path, media_type, size))
-    subject = Subject(path, media_type, size)
+    subject = Subject(path, media_type, size, tags)
+    every = tuple(rule for rule in rules if matches(rule.match, *subject))
     assert RuleChooser(rules, is_first_enough=False).chosen(subject) == every
     assert RuleChooser(rules, is_first_enough=True).chosen(subject) == every[:1]

@@ -88,6 +88,7 @@ def test_a_scope_ends_where_the_address_shows_it(match: Match, outside: str) -> 
         Match(media_types=("text/css",)),
         Match(min_size_bytes=1),
         Match(is_fingerprinted=True),
+        Match(tags=("sale",)),
     ],
 )
 def test_what_an_address_does_not_show_widens_the_scope_and_is_said(match: Match) -> None:

@@ -206,6 +206,20 @@ def test_the_rules_digest_covers_every_rule_and_their_order() -> None:
     assert len({HeaderCompiler(rules).digest for rules in rule_sets}) == len(rule_sets)
 
 
+def test_the_rules_digest_covers_the_tags_that_rules_ask_for() -> None:
+    sale, sold = rule("a", tags=("sale",)), {"a.css": frozenset({"sale"})}
+    assert HeaderCompiler([sale]).digest != HeaderCompiler([sale], tagged=sold).digest
+    assert HeaderCompiler([rule("a")]).digest == HeaderCompiler([rule("a")], tagged=sold).digest
+
+
+def test_a_file_has_its_tags_by_its_fingerprinted_name_too() -> None:
+    rules = [rule("a", tags=("sale",), is_fingerprinted=True)]
+    compiler = HeaderCompiler(rules, tagged={"a.css": frozenset({"sale"})})
+    assert compiler.header_set("a.css", "text/css", 1, name="a.3f2a9c41d07e.css").rule == "a"
+    assert compiler.header_set("a.css", "text/css", 1).rule == ""
+    assert compiler.header_set("a.3f2a9c41d07e.css", "text/css", 1).rule == ""
+
+
 def test_digests_are_the_same_in_every_process() -> None:
     program = (
         "from apps.caching.headers import *; from apps.caching.rules import *; import json;"

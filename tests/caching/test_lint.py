@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from apps.caching.combining import combined
 from apps.caching.headers import compile_headers
 from apps.caching.lint import LintedRule, Remark, lint
-from apps.caching.matching import matches
+from apps.caching.matching import Subject, matches
 from apps.caching.rules import Bypass, BypassKind, Combination, Example, Match, Policy, Rule
 
 HOUR = Policy(browser_ttl_seconds=3_600)
 DAY = Policy(browser_ttl_seconds=86_400)
 FILES = [
-    (path, media_type, size)
-    for (path, media_type), size in product(
+    Subject(path, media_type, size, frozenset(tags))
+    for (path, media_type), size, tags in product(
         [
             ("a.css", "text/css"),
             ("css/a.css", "text/css"),
@@ -27,6 +27,7 @@ FILES = [
             ("index.html", "text/html"),
         ],
         [10, 5_000],
+        [(), ("sale",), ("hero", "sale")],
     )
 ]
 
@@ -47,13 +48,19 @@ def said(*rules: LintedRule, combination: Combination = Combination.FIRST) -> li
 
 
 CSS, SHEETS = Match(extensions=("css",)), Match(folders=("css",))
-ALL = Match()
+ALL, SALE = Match(), Match(tags=("sale",))
 
 
 @pytest.mark.parametrize(
     ("first", "second", "remarks"),
     [
         (rule("all", ALL), rule("css", CSS, DAY), [("shadowed", "css", "all")]),
+        (rule("sale", SALE), rule("hero", Match(tags=("hero",)), DAY), [("overlap", "hero", "sale")]),
+        (
+            rule("either", Match(tags=("hero", "sale"))),
+            rule("sale", SALE, DAY),
+            [("shadowed", "sale", "either")],
+        ),
         (rule("css", CSS), rule("again", CSS, DAY), [("duplicate", "again", "css")]),
         (rule("css", CSS), rule("all", ALL, DAY), []),
         (rule("css", CSS), rule("all", ALL), [("repeated", "css", "all")]),
@@ -144,6 +151,7 @@ matching = st.builds(
     min_size_bytes=st.sampled_from([None, 10, 11]),
     max_size_bytes=st.sampled_from([None, 10]),
     folders=st.sampled_from([(), (), ("css",), ("css/deep",)]),
+    tags=st.sampled_from([(), (), ("sale",), ("hero",), ("sale", "hero")]),
 )
 policies = st.sampled_from([HOUR, DAY, Policy()])
 rule_sets = st.lists(st.tuples(matching, policies), min_size=1, max_size=4).map(
@@ -173,18 +181,14 @@ def test_two_rules_for_one_file_are_spoken_of_unless_one_is_an_exception_to_the_
         assert kinds & {"overlap", "shadowed", "duplicate"}
 
 
-def matching_rules(
-    rules: tuple[LintedRule, ...] | list[LintedRule], file: tuple[str, str, int]
-) -> list[Rule]:
+def matching_rules(rules: tuple[LintedRule, ...] | list[LintedRule], file: Subject) -> list[Rule]:
     return [each.rule for each in rules if matches(each.rule.match, *file)]
 
 
-def decides(rules: tuple[LintedRule, ...], file: tuple[str, str, int]) -> str:
+def decides(rules: tuple[LintedRule, ...], file: Subject) -> str:
     return next((each.slug for each in matching_rules(rules, file)), "")
 
 
-def headers(
-    rules: tuple[LintedRule, ...] | list[LintedRule], file: tuple[str, str, int]
-) -> tuple[tuple[str, str], ...]:
+def headers(rules: tuple[LintedRule, ...] | list[LintedRule], file: Subject) -> tuple[tuple[str, str], ...]:
     one = combined(matching_rules(rules, file)[:1])
     return compile_headers(one.policy if one else Policy(), file[1])

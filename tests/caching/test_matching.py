@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.caching.matching import explain, in_words, is_fingerprinted, matches
+from apps.caching.matching import explain, in_words, is_fingerprinted, matches, near_miss
 from apps.caching.rules import Match
 
 
@@ -191,6 +191,17 @@ def test_a_rule_can_ask_for_names_without_content_hash() -> None:
     match = Match(is_fingerprinted=False)
     assert matches(match, "app.css", "text/css", 1)
     assert not matches(match, "app.3f2a9c.css", "text/css", 1)
+
+
+def test_one_of_several_tags_is_enough() -> None:
+    match = Match(tags=("sale", "hero"), extensions=("png",))
+    for tags, is_matched in (({"hero"}, True), ({"sale", "old"}, True), ({"old"}, False), (set(), False)):
+        assert matches(match, "a.png", "image/png", 1, frozenset(tags)) is is_matched
+    assert not matches(match, "a.css", "text/css", 1, frozenset({"sale"}))
+    assert in_words(match) == "Files with the tag sale or hero and whose name ends in .png"
+    assert explain(match, "a.png", "image/png", 1) == (False, "It does not carry the tag sale or hero.")
+    missed = near_miss(match, "a.png", "image/png", 1)
+    assert missed == "Its name ends in .png; only it does not carry the tag sale or hero."
 
 
 def test_every_condition_has_to_hold() -> None:

@@ -86,6 +86,8 @@ FAULTS: list[tuple[dict[str, str], str, str]] = [
     ({"folders": "/fonts/"}, "id_folders", "without its outer slashes"),
     ({"extensions": ".css"}, "id_extensions", "without its dot"),
     ({"media_types": "css"}, "id_media_types", "text/css"),
+    ({"tags": "sale!"}, "id_tags", "sale!: Use small letters"),
+    ({"tags": "Sale", "examples-0-tags": "no/tag"}, "id_examples-0-tags", "Use small letters"),
     ({"expressions": "(a+)+\\1"}, "id_expressions", "RE2, which takes linear time"),
     ({"expressions": "(x{1000}){1000}"}, "id_expressions", "RE2"),
     ({"min_size_bytes_0": "9", "max_size_bytes_0": "3"}, "id_max_size_bytes", "not smaller"),

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 
 from apps.caching.choosing import RuleChooser
 from apps.caching.headers import HeaderCompiler
-from apps.caching.matching import Subject
+from apps.caching.matching import Subject, Tags
 from apps.caching.rules import Combination, Match, Policy, Rule
 from tests.acceptance.site import PROJECT
 from tests.bench.tables import fill
@@ -50,11 +50,14 @@ def table(paths: int) -> str:
         "| step | s | CPU s | should be below |",
         "|---|---|---|---|",
     ]
-    rules = rules_of_a_site()
+    rules, tags = rules_of_a_site(), tagged(paths)
     for combination in Combination:
         begun, busy = time.perf_counter(), time.process_time()
-        compiler = HeaderCompiler(rules, combination)
-        sets = {compiler.header_set(*subject).digest for subject in subjects(paths)}
+        compiler = HeaderCompiler(rules, combination, tags)
+        sets = {
+            compiler.header_set(subject.path, subject.media_type, subject.size_bytes).digest
+            for subject in subjects(paths)
+        }
         seconds, busy = time.perf_counter() - begun, time.process_time() - busy
         how = "the first that matches" if combination is Combination.FIRST else "all that match, merged"
         lines.append(
@@ -77,11 +80,12 @@ def rules_of_a_site() -> list[Rule]:
         return Rule(f"rule-{number}", 1, match, Policy(browser_ttl_seconds=60 + number))
 
     kinds = (
+        lambda number: Match(folders=(f"app{number}",), is_fingerprinted=True),
         lambda number: Match(paths=(f"app{number}/**/*.min.js", f"app{number}/*.css")),
         lambda number: Match(folders=(f"app{number}/img", f"shared/{number}")),
         lambda number: Match(expressions=(rf"app{number}/v[0-9]+/.*",), extensions=("json",)),
         lambda number: Match(paths=(f"**/part{number}*.svg",), media_types=("image/*",)),
-        lambda number: Match(folders=(f"app{number}",), is_fingerprinted=True),
+        lambda number: Match(tags=(f"team-{number}",)),
     )
     specific = [rule(number, kinds[number % len(kinds)](number)) for number in range(RULES - 4)]
     general = [
@@ -91,6 +95,13 @@ def rules_of_a_site() -> list[Rule]:
         Match(),
     ]
     return [*specific, *(rule(RULES - 4 + place, match) for place, match in enumerate(general))]
+
+
+def tagged(paths: int) -> dict[str, Tags]:
+    """Return the tags of the files of a site: each tenth has one that a rule asks for."""
+    tags = [frozenset({f"team-{number}"}) for number in range(RULES)]
+    found = enumerate(subjects(paths))
+    return {subject.path: tags[number // 10 % RULES] for number, subject in found if number % 10 == 0}
 
 
 def subjects(paths: int) -> Iterator[Subject]:

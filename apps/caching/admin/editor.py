@@ -16,6 +16,7 @@ from apps.caching.validation import FieldFault
 _MATCH = (
     "paths",
     "folders",
+    "tags",
     "extensions",
     "media_types",
     "min_size_bytes",
@@ -39,7 +40,7 @@ _POLICY = (
     "extra_headers",
 )
 _WORDS = ("name", "description", "expected_result", "rollback_note")
-_FIELD = re.compile(r"(?:(match|policy)\.)?(\w+)(?:\[(\d+)\])?(?:\.(\w+))?")
+_FIELD = re.compile(r"(?:(match|policy)\.)?(\w+)(?:\[(\d+)\])?(?:\.(\w+)(?:\[\d+\])?)?")
 _ROWS_MORE = 3
 _SAYING = (
     "kind",
@@ -50,6 +51,7 @@ _SAYING = (
     "browser_ttl_seconds",
     "shared_ttl_seconds",
     "request_headers",
+    "tags",
 )
 _NOTHING: tuple[Any, ...] = (None, "", [])
 # A fault of a row that names none of its fields stands at this one.
@@ -190,6 +192,7 @@ def _example(typed: Mapping[str, Any], slug: str) -> dict[str, Any]:
         "shared_ttl_seconds": typed.get("shared_ttl_seconds"),
         "request_headers": typed.get("request_headers") or [],
         "size_bytes": 10_000 if size is None else size,
+        "tags": typed.get("tags") or [],
     }
 
 

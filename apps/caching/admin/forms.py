@@ -5,7 +5,7 @@ from typing import Any, cast
 from django import forms
 
 from apps.accounts.models import User
-from apps.caching.admin.quantities import SIZES, HeaderLinesField, LinesField, QuantityField
+from apps.caching.admin.quantities import SIZES, HeaderLinesField, LinesField, QuantityField, TagLinesField
 from apps.caching.rules import BypassKind, RuleState, Visibility
 
 NO_RULE = "-"
@@ -68,6 +68,9 @@ class RuleForm(forms.Form):
         help_text="One pattern a line, such as css/**. * stays within a folder, ** does not.",
     )
     folders = LinesField(label="Folders", help_text="One a line, such as img/icons: all that lies in it.")
+    tags = TagLinesField(
+        label="Tags", help_text="One a line, such as summer-sale: files that carry one of them."
+    )
     extensions = LinesField(label="Ends of names", help_text="One a line, without the dot: css")
     media_types = LinesField(label="Types", help_text="One a line: text/css, or image/* for all pictures.")
     is_fingerprinted = forms.ChoiceField(required=False, label="Content hash", choices=_FINGERPRINTS)
@@ -151,7 +154,7 @@ class RuleForm(forms.Form):
 
     @property
     def usual_match(self) -> list[forms.BoundField]:
-        return [self[name] for name in ("paths", "folders", "extensions", "is_fingerprinted")]
+        return [self[name] for name in ("paths", "folders", "tags", "extensions", "is_fingerprinted")]
 
     @property
     def other_match(self) -> list[forms.BoundField]:
@@ -220,6 +223,7 @@ class ExampleForm(forms.Form):
     shared_ttl_seconds = QuantityField(label="In shared caches for")
     request_headers = HeaderLinesField(label="Request headers", help_text="One a line, as Name: value.")
     size_bytes = QuantityField(SIZES, usual=1_000, label="Size of the file", initial=10_000)
+    tags = TagLinesField(label="Tags of the file", help_text="One a line, where no file lies there yet.")
 
     def __init__(self, *args: Any, rules: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **{"label_suffix": "", **kwargs})
@@ -228,7 +232,7 @@ class ExampleForm(forms.Form):
 
     @property
     def has_more(self) -> bool:
-        fields = (self["shared_ttl_seconds"], self["request_headers"])
+        fields = (self["shared_ttl_seconds"], self["request_headers"], self["tags"])
         return bool(self["size_bytes"].errors) or any(
             field.errors or field.value() not in (*_EMPTY, ["", "3600"]) for field in fields
         )

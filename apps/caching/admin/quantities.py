@@ -5,6 +5,8 @@ from typing import Any
 
 from django import forms
 
+from apps.tag_names import typed_tag
+
 type Units = Sequence[tuple[int, str]]
 
 DURATIONS: Units = (
@@ -70,6 +72,13 @@ class LinesField(forms.CharField):
 
     def run_validators(self, value: Any) -> None:
         super().run_validators("\n".join(value))
+
+
+class TagLinesField(LinesField):
+    """Tags, one a line, taken as they are meant: "Summer sale" is `summer-sale`."""
+
+    def to_python(self, value: Any) -> Any:
+        return [typed_tag(line) for line in super().to_python(value)]
 
 
 class HeaderLinesField(LinesField):

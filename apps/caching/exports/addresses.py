@@ -71,6 +71,8 @@ def scope_of(match: Match) -> Scope:
         left_out.append("the type of a file is not known before the answer")
     if match.min_size_bytes is not None or match.max_size_bytes is not None:
         left_out.append("the size of a file is not known before the answer")
+    if match.tags:
+        left_out.append("the tags of a file only the origin knows")
     if match.is_fingerprinted is not None:
         left_out.append("what counts as a content hash only the origin says")
     return Scope(globs, match.folders, match.extensions, tuple(left_out))

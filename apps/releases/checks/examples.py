@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 
 from django.conf import settings
 
+from apps.assets.selectors import tagged_paths
 from apps.caching.choosing import RuleChooser
 from apps.caching.evaluation import Outcome, evaluate, path_of
 from apps.caching.examples import guess_media_type
-from apps.caching.matching import Subject
+from apps.caching.matching import NO_TAGS, Subject
 from apps.caching.models import CacheRuleVersion
 from apps.caching.rules import Combination, Example, HeaderSet
-from apps.caching.selectors import as_rule
+from apps.caching.selectors import as_rule, tags_asked_for_by
 from apps.caching.serialisation import parse_examples
 from apps.releases.channels.expected_answers import Served, url_of
 from apps.releases.channels.targets import BadTarget, Target, parse_target
@@ -69,10 +70,15 @@ class ExamplesOf:
     """The examples of the release at a place, each with what becomes of it there."""
 
     def __init__(self, place: Place) -> None:
-        """One query. Raises `ShapeFault` where somebody wrote a rule's row by hand."""
+        """One query, or two where rules ask for tags.
+
+        Raises `ShapeFault` where somebody wrote a rule's row by hand.
+        """
         self._place = place
         self._versions = pinned_versions(place.release)
         self._combination = Combination(place.release.rule_combination)
+        asked = tags_asked_for_by(self._versions)
+        self._tagged = tagged_paths(asked, at=place.release.tagging_id)
         self._chooser = RuleChooser(
             [as_rule(version) for version in self._versions],
             is_first_enough=self._combination is Combination.FIRST,
@@ -102,12 +108,14 @@ class ExamplesOf:
         path = path_of(url)
         media_type = served.entry.media_type if served else guess_media_type(path)
         size_bytes = served.entry.size if served else example.size_bytes
+        tags = self._tagged.get(served.entry.path, NO_TAGS) if served else frozenset(example.tags)
         return evaluate(
-            self._chooser.chosen(Subject(path, media_type, size_bytes)),
+            self._chooser.chosen(Subject(path, media_type, size_bytes, tags)),
             f"{url}?{target.query}" if target.query else url,
             media_type=media_type,
             request_headers=example.request_headers,
             size_bytes=size_bytes,
+            tags=tags,
             preview_domain=settings.PREVIEW_DOMAIN,
             combination=self._combination,
         )

@@ -33,6 +33,7 @@ class PreviewReport(TypedDict):
     redirects: int | None
     rules: list[RuleReport]
     rule_combination: CombinationReport | None
+    tags: dict[str, dict[str, int]]
     kept_names: int | None
     cannot_be_undone: list[str]
 
@@ -54,6 +55,7 @@ def preview_report(preview: RollBackPreview) -> PreviewReport:
         "rule_combination": {"before": combination.before, "after": combination.after}
         if combination
         else None,
+        "tags": {tag: {"more": more, "fewer": fewer} for tag, (more, fewer) in preview.tags.items()},
         "kept_names": preview.kept_names,
         "cannot_be_undone": [],  # the publication that is left stays in the history, and can be returned to
     }
@@ -71,6 +73,7 @@ def in_lines(preview: RollBackPreview) -> Iterator[str]:
         yield f"  rule {rule.name}: {rule_words(rule)}"
     if preview.combination:
         yield f"  {preview.combination.words}"
+    yield from (f"  {words}" for words in preview.tag_words)
     if preview.kept_names:
         names = counted(preview.kept_names, "fingerprinted name")
         yield f"  {names} of what is live now: answered as before, for pages that are open"

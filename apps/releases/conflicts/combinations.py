@@ -54,6 +54,7 @@ class Combination:
     authors: frozenset[tuple[str, int]]
     rules: Mapping[str, str]
     rule_combination: RuleCombination
+    tagging: int | None
 
 
 def combination_of(releases: Sequence[Release]) -> Combination:
@@ -79,7 +80,12 @@ def combination_of(releases: Sequence[Release]) -> Combination:
         for person in people[kind, name]
     }
     return Combination(
-        len(values), (*clashing, *clashing_rules), frozenset(authors), rules, _rule_combination(releases)
+        len(values),
+        (*clashing, *clashing_rules),
+        frozenset(authors),
+        rules,
+        _rule_combination(releases),
+        _tagging(releases),
     )
 
 
@@ -118,3 +124,10 @@ def _rule_combination(releases: Sequence[Release]) -> RuleCombination:
     """Return how the rules combine: as a draft says that has left the base's way, of which there are two."""
     base = rule_combination_of(releases[0].base)
     return next((ours for ours in map(rule_combination_of, releases) if ours is not base), base)
+
+
+def _tagging(releases: Sequence[Release]) -> int | None:
+    """Return how files are tagged: as the draft has it that has left the base's way last."""
+    base = releases[0].base.tagging_id if releases[0].base else None
+    pinned = (release.tagging_id for release in releases)
+    return max((ours for ours in pinned if ours is not None and ours != base), default=base)

@@ -65,7 +65,8 @@ class Standing:
 
     `kept` counts those that nobody else has touched. `same` are those which are live already, by kind and
     name: they are no change any more. `rules` are the versions of cache rules, by slug, that no decision
-    is needed for, and `rule_combination` is how they combine.
+    is needed for, `rule_combination` is how they combine, and `tagging` the act that says how files are
+    tagged.
     """
 
     conflicts: tuple[Conflict, ...]
@@ -73,6 +74,7 @@ class Standing:
     same: tuple[tuple[Kind, str], ...]
     rules: Mapping[str, str]
     rule_combination: Combination
+    tagging: int | None
 
 
 def is_behind(release: Release, live: Publication | None) -> bool:
@@ -101,6 +103,7 @@ def compute_standing(release: Release, live: Publication | None) -> Standing:
         same=tuple((found.kind, found.name) for found in outcomes[Outcome.SAME] + outcomes[Outcome.THEIRS]),
         rules=rules,
         rule_combination=_rule_combination(release, live),
+        tagging=_tagging(release, live),
     )
 
 
@@ -187,3 +190,18 @@ def _rule_combination(release: Release, live: Publication | None) -> Combination
         return ours
     theirs = rule_combination_of(live.release)
     return theirs if merge(rule_combination_of(release.base), ours, theirs) is Outcome.THEIRS else ours
+
+
+def _tagging(release: Release, live: Publication | None) -> int | None:
+    """Return how files are tagged on what is live: the later act, where both sides have left the base's.
+
+    Acts follow one another, each on what the one before it left, so that there is nothing to decide
+    (docs/adr/0158). A side that asks for no tags has no say.
+    """
+    base = release.base.tagging_id if release.base else None
+    ours, theirs = release.tagging_id, live.release.tagging_id if live else None
+    if ours is None or theirs is None:
+        return ours if theirs is None else theirs
+    if base in {ours, theirs}:
+        return theirs if ours == base else ours
+    return max(ours, theirs)

@@ -2,6 +2,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from apps.assets.models import Tagging
 from apps.caching.models import CacheRuleVersion
 from apps.caching.rules import Combination
 from apps.releases.models.channels import Channel
@@ -37,6 +38,15 @@ class Release(models.Model):
         default=Combination.FIRST.value,
         db_default=Combination.FIRST.value,
         help_text="What becomes of a file that several of its rules match.",
+    )
+    tagging = models.ForeignKey(
+        Tagging,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        help_text="How files are tagged for its rules; none where they do not ask.",
     )
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     owner = models.ForeignKey(
@@ -74,6 +84,7 @@ class Release(models.Model):
         indexes = (
             models.Index(fields=("state", "-id"), name="release_by_state"),
             models.Index(fields=("owner", "-id"), name="release_by_owner"),
+            models.Index(fields=("tagging",), condition=Q(tagging__isnull=False), name="release_by_tagging"),
         )
         constraints = (
             models.CheckConstraint(

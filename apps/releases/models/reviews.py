@@ -39,6 +39,7 @@ class Involvement(models.Model):
         CHANGED = "changed", "has changed what it holds"
         BRIEFED = "briefed", "has written its brief"
         SUBMITTED = "submitted", "has submitted it"
+        TAGGED = "tagged", "has tagged files for its cache rules"
 
     release = models.ForeignKey(Release, on_delete=models.CASCADE, related_name="involvements")
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")

@@ -102,8 +102,8 @@ def approvals_of(release: Release) -> int:
 def parts_in(release: Release) -> dict[int, list[str]]:
     """Return who has a part in `release`, by id, each with what it is: "owns it", "has submitted it".
 
-    That is whoever owns, began, briefed, changed or submitted it, now or ever since it was begun, and who
-    wrote or owns a cache rule that its base did not have.
+    That is whoever owns, began, briefed, changed or submitted it, now or ever since it was begun, who wrote
+    or owns a cache rule that its base did not have, and who tagged files for its rules.
     """
     parts: dict[int, list[str]] = {release.created_by_id: [Involvement.Kind.BEGAN.label]}
     if release.owner_id:

@@ -281,7 +281,7 @@ def _pin_rules(
     for conflict in combination.conflicts:
         if conflict.kind is Kind.RULE:
             chosen[conflict.name] = pinned[taken[conflict.label].release or 0][conflict.name]
-    pin(made, chosen.values(), combination.rule_combination)
+    pin(made, chosen.values(), combination.rule_combination, combination.tagging)
 
 
 def _listed(sources: Sequence[Release]) -> str:

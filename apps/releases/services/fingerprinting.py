@@ -50,7 +50,7 @@ def named_header_set(compiler: HeaderCompiler, entry: Entry) -> HeaderSet | None
     if not entry.fingerprint:
         return None
     name = fingerprinted_name(entry.path, entry.fingerprint)
-    return compiler.header_set(name, entry.media_type, entry.size)
+    return compiler.header_set(entry.path, entry.media_type, entry.size, name=name)
 
 
 def manner_of(channel: Channel) -> str:

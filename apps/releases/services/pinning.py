@@ -1,6 +1,6 @@
 """Bringing the cache rules of today into a draft: into one that is there, or into one for that alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -8,10 +8,11 @@ from django.db.models import prefetch_related_objects
 
 from apps.accounts.models import User
 from apps.accounts.permissions import require
+from apps.assets.selectors import TagDifference, newest_tagging, tag_differences
 from apps.audit.services import record
 from apps.caching.models import CacheRuleVersion
 from apps.caching.rules import Combination
-from apps.caching.selectors import current_combination, current_versions
+from apps.caching.selectors import current_combination, current_versions, tags_asked_for_by
 from apps.releases.conflicts.standing import rule_combination_of
 from apps.releases.exceptions import NothingChanges
 from apps.releases.models import Channel, Involvement, Release
@@ -21,6 +22,7 @@ from apps.releases.rolling_back.preview import (
     combination_change,
     rule_changes,
     rule_words,
+    tag_words,
 )
 from apps.releases.selectors import live_publication
 from apps.releases.services.drafts import create_release
@@ -35,35 +37,53 @@ class RulesDifference:
 
     rules: tuple[RuleChange, ...]
     combination: CombinationChange | None = None
+    tags: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.rules or self.combination)
+        return bool(self.rules or self.combination or self.tags)
 
     @property
     def words(self) -> list[str]:
         """What differs, a line each: "Pages: version 2 instead of 1"."""
         lines = [f"{rule.name}: {rule_words(rule)}" for rule in self.rules]
-        return [*lines, self.combination.words] if self.combination else lines
+        return [*lines, *([self.combination.words] if self.combination else ()), *self.tags]
 
 
 def rules_to_take(release: Release | None) -> RulesDifference:
-    """Return what today's rules differ in from those of `release`; None has none. Three queries."""
+    """Return what today's rules differ in from those of `release`; None has none. Three to five queries."""
     return differences_today([release])[0]
 
 
 def differences_today(releases: Sequence[Release | None]) -> list[RulesDifference]:
-    """Return what today's rules differ in from those of each release: three queries for any number."""
-    prefetch_related_objects([release for release in releases if release], "rules")
+    """Return what today's rules differ in from those of each release: three queries for any number.
+
+    Two more say how files are tagged, where rules ask for that.
+    """
+    known = [release for release in releases if release]
+    prefetch_related_objects(known, "rules")
     versions, combination = current_versions(), current_combination()
-    return [_difference(release, versions, combination) for release in releases]
+    asked = tags_asked_for_by(versions)
+    newest = newest_tagging() if asked else None
+    taggings = {release.tagging_id for release in known if release.tagging_id}
+    tags = tag_differences(taggings, newest.pk if newest else None, asked)
+    return [_difference(release, versions, combination, asked, tags) for release in releases]
 
 
 def _difference(
-    release: Release | None, versions: Sequence[CacheRuleVersion], today: Combination
+    release: Release | None,
+    versions: Sequence[CacheRuleVersion],
+    today: Combination,
+    asked: frozenset[str],
+    tags: Mapping[int | None, Mapping[str, TagDifference]],
 ) -> RulesDifference:
+    """Return the difference; of a tag that one side does not ask for, its rules say enough."""
     pinned = list(release.rules.all()) if release else []
+    both = asked & tags_asked_for_by(pinned)
+    differing = tags.get(release.tagging_id, {}) if release else {}
     return RulesDifference(
-        tuple(rule_changes(pinned, versions)), combination_change(rule_combination_of(release), today)
+        tuple(rule_changes(pinned, versions)),
+        combination_change(rule_combination_of(release), today),
+        tuple(tag_words({tag: counts for tag, counts in differing.items() if tag in both})),
     )
 
 

@@ -148,4 +148,5 @@ def _pin_rules(
     known: dict[tuple[str, str], CacheRuleVersion] = {}
     for versions in (rule_versions(release), rule_versions(live.release if live else None)):
         known |= {(slug, str(version.number)): version for slug, version in versions.items()}
-    pin(release, [known[each] for each in wanted.items() if each[1]], standing.rule_combination)
+    chosen = [known[each] for each in wanted.items() if each[1]]
+    pin(release, chosen, standing.rule_combination, standing.tagging)

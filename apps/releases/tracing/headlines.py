@@ -33,6 +33,7 @@ def who_and_why(turn: Turn) -> str:
     parts = [f"release {publication.release_id} “{publication.release.title}”"]
     if version:
         parts.append(f"{version.rule.slug} version {version.number} saved by {version.created_by}")
+    parts += turn.tags
     if turn.approvers:
         parts.append(f"approved by {', '.join(turn.approvers)}")
     deed = "rolled back" if publication.kind == Publication.Kind.ROLLBACK else "published"

@@ -66,6 +66,7 @@ class TraceReport(TypedDict):
     caches: list[KeepingReport]
     considered: list[ConsideredReport]
     assumed: bool
+    tags: list[str]
     file: FileReport | None
     codings: dict[str, str]
     differs: str | None
@@ -87,6 +88,7 @@ class TurnReport(TypedDict):
     rule_version: int | None
     rule_saved_by: str | None
     rule_saved_at: str | None
+    tags_changed: list[str]
     headers_changed: list[str]
     content_changed: bool
 
@@ -137,6 +139,7 @@ def trace_report(trace: Trace) -> TraceReport:
         "caches": [keeping_report(kept) for kept in trace.kept],
         "considered": [considered_report(one) for one in trace.tried],
         "assumed": trace.is_assumed,
+        "tags": trace.tags,
         "file": file_report(answer),
         "codings": {each.coding: prefixed(each.encoded) for each in answer.codings},
         "differs": trace.differs or None,
@@ -215,6 +218,7 @@ def turn_report(turn: Turn) -> TurnReport:
         "rule_version": (served.header_set.rule_version or None) if served else None,
         "rule_saved_by": version.created_by.get_username() if version else None,
         "rule_saved_at": version.created_at.isoformat() if version else None,
+        "tags_changed": list(turn.tags),
         "headers_changed": list(turn.headers),
         "content_changed": turn.is_new_content,
     }

@@ -7,6 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from django.utils.timezone import localtime
+
+from apps.assets.models import AssetTag, Tagging
 from apps.caching.models import CacheRuleVersion
 from apps.caching.rules import HeaderSet
 from apps.releases.channels.expected_answers import MISSING, Answer
@@ -27,7 +30,8 @@ class Turn:
 
     `answer` is what it answers since then, None where the manifest is gone. `headers` and `rule` say what
     became otherwise than before, `is_new_content` whether the bytes did. The version of the rule that
-    decides has who saved it, and when.
+    decides has who saved it, and when. `tags` say which tags came to the file or left it, by whom and why,
+    where the rules of its release ask for any.
     """
 
     publication: Publication
@@ -37,6 +41,7 @@ class Turn:
     is_new_content: bool
     version: CacheRuleVersion | None
     approvers: tuple[str, ...]
+    tags: tuple[str, ...]
 
     @property
     def shown(self) -> str:
@@ -79,7 +84,8 @@ def since_when(channel: Channel, sent: str, *, up_to: int | None = None) -> Sinc
     turning = list(_turning(seen, is_whole=len(found) <= LOOKED_AT))
     versions = _versions(after.answer for _, after in turning)
     approvers = _approvers(after.publication for _, after in turning)
-    turns = [_turn(before, after, versions, approvers) for before, after in turning]
+    tags = _tags(turning)
+    turns = [_turn(before, after, versions, approvers, tags) for before, after in turning]
     return Since(channel, tuple(turns), found[-1].sequence if len(found) > LOOKED_AT else None)
 
 
@@ -115,6 +121,7 @@ def _turn(
     after: _Seen,
     versions: dict[tuple[str, int], CacheRuleVersion],
     approvers: dict[tuple[int, str], list[str]],
+    tags: Sequence[AssetTag],
 ) -> Turn:
     publication = after.publication
     old = (before.answer if before else None) or MISSING
@@ -128,6 +135,7 @@ def _turn(
         is_new_content=old.blob != new.blob,
         version=versions.get((now.rule, now.rule_version)),
         approvers=tuple(approvers.get((publication.release_id, publication.manifest_id), ())),
+        tags=tuple(_tag_words(before, after, tags)),
     )
 
 
@@ -153,3 +161,51 @@ def _approvers(publications: Iterator[Publication]) -> dict[tuple[int, str], lis
     for approval in Approval.objects.filter(release__in=releases).select_related("approver"):
         found.setdefault((approval.release_id, approval.manifest_id), []).append(str(approval.approver))
     return found
+
+
+def _tags(turning: Sequence[tuple[_Seen | None, _Seen]]) -> list[AssetTag]:
+    """Return the tags that the files of these answers carry, or have carried: one query, if any may tell."""
+    paths = {
+        after.answer.served.entry.path
+        for before, after in turning
+        if after.answer and after.answer.served and _tagging(before) != _tagging(after)
+    }
+    if not paths:
+        return []
+    acts = ("asset", "since__created_by", "until__created_by")
+    return list(
+        AssetTag.objects.filter(asset__path__in=paths).select_related(*acts).order_by("name", "since")
+    )
+
+
+def _tagging(seen: _Seen | None) -> int:
+    return (seen.publication.release.tagging_id if seen else None) or 0
+
+
+def _tag_words(before: _Seen | None, after: _Seen, tags: Sequence[AssetTag]) -> Iterator[str]:
+    """Yield how otherwise the file is tagged than at the publication before, through whom and why."""
+    was, now = _tagging(before), _tagging(after)
+    served = after.answer.served if after.answer else None
+    if before is None or served is None or not now:
+        return
+    for tag in tags:
+        if tag.asset.path != served.entry.path:
+            continue
+        had, has = _is_carried(tag, was), _is_carried(tag, now)
+        if had == has:
+            continue
+        if now < was:
+            yield f"it {'carries' if has else 'does not carry'} the tag {tag.name}, as it did then"
+        elif has:
+            yield f"the tag {tag.name} was given to it {_act_words(tag.since)}"
+        elif tag.until:
+            yield f"the tag {tag.name} was taken from it {_act_words(tag.until)}"
+
+
+def _is_carried(tag: AssetTag, number: int) -> bool:
+    return tag.since_id <= number and (tag.until_id is None or tag.until_id > number)
+
+
+def _act_words(act: Tagging) -> str:
+    at = f"{localtime(act.created_at):%Y-%m-%d %H:%M %Z}"
+    return f"by {act.created_by} at {at}" + (f": “{act.reason}”" if act.reason else "")

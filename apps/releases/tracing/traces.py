@@ -7,12 +7,13 @@ from datetime import datetime
 
 from django.conf import settings
 
+from apps.assets.selectors import newest_tagging, tags_of
 from apps.caching.evaluation import Considered, Headers, Outcome, consider, evaluate
 from apps.caching.examples import guess_media_type
-from apps.caching.matching import Subject
+from apps.caching.matching import NO_TAGS, Subject
 from apps.caching.models import CacheRuleVersion
 from apps.caching.rules import Bypass, Combination, Rule, RuleState
-from apps.caching.selectors import as_rule, newest_versions
+from apps.caching.selectors import as_rule, newest_versions, tags_asked_for_by
 from apps.releases.channels.expected_answers import url_of
 from apps.releases.channels.targets import DJANGOS_FOLDERS
 from apps.releases.exceptions import WrongAddress, WrongQuestion
@@ -86,6 +87,11 @@ class Trace:
         return next((one for one in self.tried if one.takes_part and one.considered.rule == self.rule), None)
 
     @property
+    def tags(self) -> list[str]:
+        """The tags that the file carries, where any of the rules asks for some."""
+        return sorted(self.subject.tags)
+
+    @property
     def near_misses(self) -> list[Tried]:
         return [one for one in self.tried if one.considered.near_miss]
 
@@ -126,15 +132,15 @@ def asked_for(question: Question, hosts: Mapping[str, str]) -> AskedAddress:
 def trace_at(place: Place, asked: AskedAddress, question: Question) -> Trace:
     """Say what an address answers from a place that is known."""
     answer = answered(place, asked.target)
-    subject = _subject(answer)
     pinned = _pinned(place)
+    others = _others(pinned) if question.with_drafts else []
+    subject = _subject(place, answer, [*pinned, *others])
     combination = Combination(place.release.rule_combination)
     rules = [as_rule(version) for version in pinned]
     url = _url(asked, place, subject)
     told = _Told(url, subject, question.request_headers, combination)
     outcome = told.outcome(rules)
     tried = [Tried(version, said, "ships") for version, said in zip(pinned, outcome.considered, strict=True)]
-    others = _others(pinned) if question.with_drafts else []
     header_set = answer.served.header_set if answer.served else None
     return Trace(
         asked=asked,
@@ -192,12 +198,13 @@ class _Told:
             media_type=self.subject.media_type,
             request_headers=request_headers,
             size_bytes=self.subject.size_bytes,
+            tags=self.subject.tags,
             combination=self.combination,
         )
 
     def aside(self, version: CacheRuleVersion) -> Tried:
         """Return what a version that takes no part would say."""
-        (said,) = consider([as_rule(version)], *self.subject)
+        (said,) = consider([as_rule(version)], self.subject)
         standing = "newer" if version.state == RuleState.ACTIVE else version.state
         return Tried(version, said, standing)
 
@@ -206,13 +213,24 @@ def _named_host(request_headers: Headers) -> str:
     return next((value for name, value in request_headers if name.lower() == "host"), "")
 
 
-def _subject(answer: Answered) -> Subject:
-    """Return the file that rules speak of: by the name that it is served under."""
+def _subject(place: Place, answer: Answered, versions: Sequence[CacheRuleVersion]) -> Subject:
+    """Return the file that rules speak of: by the name that it is served under, with its tags if any asks."""
     if answer.served:
         entry = answer.served.entry
-        return Subject(answer.served.name, entry.media_type, entry.size)
+        tags = NO_TAGS
+        if tags_asked_for_by(versions):
+            tags = tags_of([entry.path], at=_tagging(place))[entry.path]
+        return Subject(answer.served.name, entry.media_type, entry.size, tags)
     path = f"{answer.path}index.html" if not answer.path or answer.path.endswith("/") else answer.path
     return Subject(path, guess_media_type(path), 0)
+
+
+def _tagging(place: Place) -> int | None:
+    """Return the act that says how files are tagged; where a release's own rules do not ask, the newest."""
+    if place.release.tagging_id is not None:
+        return place.release.tagging_id
+    newest = newest_tagging()
+    return newest.pk if newest else None
 
 
 def _url(asked: AskedAddress, place: Place, subject: Subject) -> str:
