@@ -32,6 +32,35 @@ class Remark:
     words: str
     next_step: str
     other: str = ""
+    other_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RemarkGroup:
+    """The remarks of one kind on a rule, in words: those of the remark where it is the only one."""
+
+    kind: str
+    words: str
+    next_step: str
+    remarks: tuple[Remark, ...]
+
+
+# What is said at once where there are several of a kind, of which there may be one for each other rule.
+_OF_SEVERAL = {
+    "overlap": (
+        "Some of its files may be those of {others}, which come before it and decide.",
+        "Right if it is meant: let an example of such a file hold it. Else narrow or move them.",
+    ),
+    "contradiction": (
+        "Its examples and those of {others} expect different outcomes of the same requests.",
+        "One of each two can never hold: change it.",
+    ),
+    "circular": (
+        "Its examples and those of {others} each expect that the other rule decides.",
+        "Only one can: agree on which, and change the other examples.",
+    ),
+}
+_NAMED = 3
 
 
 @lru_cache(maxsize=16)
@@ -72,6 +101,7 @@ def _never(rules: Sequence[LintedRule], place: int, by: int) -> Remark:
         f"It never decides: “{earlier.name}” comes before it and {words}.",
         f"Move it before “{earlier.name}”, narrow that one, or disable it.",
         earlier.rule.slug,
+        earlier.name,
     )
 
 
@@ -85,6 +115,7 @@ def _duplicates(rules: Sequence[LintedRule]) -> Iterator[Remark]:
                     f"It is about exactly the same files as “{earlier.name}”.",
                     "Say both in one rule, and disable the other.",
                     earlier.rule.slug,
+                    earlier.name,
                 )
                 break
 
@@ -106,6 +137,7 @@ def _overlaps(rules: Sequence[LintedRule], hidden: dict[int, int]) -> Iterator[R
                     f"Some of its files may be those of “{earlier.name}”, which comes before it and decides.",
                     "Right if it is meant: let an example of such a file hold it. Else narrow or move one.",
                     earlier.rule.slug,
+                    earlier.name,
                 )
 
 
@@ -132,6 +164,7 @@ def _repeated(rules: Sequence[LintedRule], hidden: dict[int, int]) -> Iterator[R
                     f"Without it the same would come out: “{other.name}” says so of these files too.",
                     "Disable it, or let it say something else.",
                     other.rule.slug,
+                    other.name,
                 )
                 break
             if may_meet(one.rule.match, other.rule.match):
@@ -169,11 +202,11 @@ def _contradiction(
 ) -> Remark:
     if example.rule == other and earlier.rule == slug:
         words = f"Its example {example.url} expects that “{names[other]}” decides, one of that expects this."
-        return Remark(
-            "circular", slug, words, "Only one can: agree on which, and change the other example.", other
-        )
+        next_step = "Only one can: agree on which, and change the other example."
+        return Remark("circular", slug, words, next_step, other, names[other])
     words = f"Its example {example.url} and one of “{names[other]}” expect different outcomes of one request."
-    return Remark("contradiction", slug, words, "One of the two can never hold: change it.", other)
+    next_step = "One of the two can never hold: change it."
+    return Remark("contradiction", slug, words, next_step, other, names[other])
 
 
 def _agree(one: Example, other: Example) -> bool:
@@ -203,3 +236,26 @@ def remarks_by_rule(remarks: Iterable[Remark]) -> dict[str, list[Remark]]:
     for remark in remarks:
         found.setdefault(remark.slug, []).append(remark)
     return found
+
+
+def grouped(remarks: Iterable[Remark]) -> list[RemarkGroup]:
+    """Return the remarks on one rule, those of a kind together where they can be said at once."""
+    kinds: dict[str, list[Remark]] = {}
+    for place, remark in enumerate(remarks):
+        kinds.setdefault(remark.kind if remark.kind in _OF_SEVERAL else str(place), []).append(remark)
+    return [_group(of_kind) for of_kind in kinds.values()]
+
+
+def _group(remarks: Sequence[Remark]) -> RemarkGroup:
+    first = remarks[0]
+    if len(remarks) == 1:
+        return RemarkGroup(first.kind, first.words, first.next_step, (first,))
+    words, next_step = _OF_SEVERAL[first.kind]
+    names = {remark.other: f"“{remark.other_name}”" for remark in remarks}
+    return RemarkGroup(first.kind, words.format(others=_listed([*names.values()])), next_step, tuple(remarks))
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) > _NAMED + 1:
+        return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} other rules"
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

@@ -226,3 +226,23 @@ def test_a_configuration_that_cannot_be_written_says_why(
 def test_somebody_without_a_role_gets_no_configuration(shipped: Shipped, viewer: User) -> None:
     viewer.groups.clear()
     assert export_of(viewer, "nginx").status_code == 403
+
+
+def test_many_remarks_of_one_kind_are_one_with_every_rule_in_it(
+    shipped: Shipped, viewer: User, manager: User, content: dict[str, Any], staff_page: StaffPage
+) -> None:
+    for number in range(8):
+        slug = f"a{number}"
+        content |= {"name": f"Folder {number}", "order": 100 + number, "match": {"folders": [slug]}}
+        content["policy"] = {"browser_ttl_seconds": 60 + number}
+        content["examples"] = [{"url": f"/{slug}/x.js", "is_cached": True, "rule": slug}]
+        add_rule(slug=slug, actor=manager, content=content)
+    content |= {"name": "Sheets", "order": 150, "match": {"extensions": ["css"]}}
+    content["policy"] = {"browser_ttl_seconds": 59}
+    content["examples"] = [{"url": "/x.css", "is_cached": True, "rule": "sheets"}]
+    add_rule(slug="sheets", actor=manager, content=content)
+    assert "⚠ 1 remark<" in staff_page(viewer, LIST).text
+    text = page_of(staff_page, viewer, "sheets")
+    assert "“Folder 0”, “Folder 1”, “Folder 2” and 5 other rules, which come before it" in text
+    assert "All 8 of this kind" in text
+    assert text.count("which comes before it and decides.") == 8

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from apps.caching.combining import combined
 from apps.caching.headers import compile_headers
-from apps.caching.lint import LintedRule, Remark, lint
+from apps.caching.lint import LintedRule, Remark, grouped, lint
 from apps.caching.matching import Subject, matches
 from apps.caching.rules import Bypass, BypassKind, Combination, Example, Match, Policy, Rule
 
@@ -139,6 +139,35 @@ def test_a_remark_names_the_other_rule_and_what_to_do() -> None:
         "It never decides: “All” comes before it and takes every file that it is about.",
         "Move it before “All”, narrow that one, or disable it.",
         "all",
+        "All",
+    )
+
+
+def test_remarks_of_one_kind_on_a_rule_are_said_at_once() -> None:
+    folders = [rule(name, Match(folders=(name,)), HOUR) for name in ("a", "b", "c", "d", "e")]
+    sheets = rule("sheets", CSS, DAY)
+    [group] = grouped(lint((*folders, sheets), Combination.FIRST))
+    assert (group.kind, [remark.other for remark in group.remarks]) == ("overlap", ["a", "b", "c", "d", "e"])
+    assert group.words == (
+        "Some of its files may be those of “A”, “B”, “C” and 2 other rules, which come before it and decide."
+    )
+    [group] = grouped(lint((*folders[:2], sheets), Combination.FIRST))
+    assert "those of “A” and “B”, which" in group.words
+    [remark] = lint((folders[0], sheets), Combination.FIRST)
+    [group] = grouped([remark])
+    assert (group.words, group.next_step, group.remarks) == (remark.words, remark.next_step, (remark,))
+
+
+def test_remarks_of_two_kinds_on_a_rule_are_two() -> None:
+    matched = {"a": CSS, "b": SHEETS, "c": CSS}
+    rules = tuple(
+        rule(slug, match, examples=(Example("/css/a.css", is_cached=True, rule=slug),))
+        for slug, match in matched.items()
+    )
+    groups = grouped(each for each in lint(rules, Combination.FIRST) if each.slug == "c")
+    assert [(group.kind, len(group.remarks)) for group in groups] == [("duplicate", 1), ("contradiction", 2)]
+    assert groups[1].words == (
+        "Its examples and those of “A” and “B” expect different outcomes of the same requests."
     )
 
 

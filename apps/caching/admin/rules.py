@@ -19,13 +19,12 @@ from apps.caching.admin.rule_page import add_page, edit_page, outcome_page
 from apps.caching.admin.sections import sections_of
 from apps.caching.admin.version_pages import compare_page, restore_page, state_step, why_not_change
 from apps.caching.exports.targets import TARGETS
+from apps.caching.lint import grouped
 from apps.caching.models import CacheRule, CacheRuleVersion
 from apps.caching.overview import RuleOverview, history, overviews
 from apps.caching.remarks import remarks
 from apps.caching.rules import Combination, RuleState
 from apps.caching.selectors import chosen_combination, newest_versions
-
-MOST_REMARKS = 6
 
 
 class RuleChangeList(ChangeList):
@@ -38,7 +37,7 @@ class RuleChangeList(ChangeList):
         in_order = list(newest_versions().values_list("rule__slug", flat=True))
         for row in rows:
             vars(row)["overview"] = found[row.pk]
-            vars(row)["remarks"] = odd.get(row.slug, [])
+            vars(row)["remarks"] = grouped(odd.get(row.slug, ()))
             vars(row)["moves"] = moves_of(row.slug, in_order)
         self.failing = [row for row in rows if found[row.pk].failing_count]
         self.result_list = rows
@@ -136,7 +135,7 @@ class CacheRuleAdmin(ReadByPages, admin.ModelAdmin[CacheRule]):
             overview=overview,
             history=history(rule),
             why_not=why_not_change(request),
-            remarks=remarks().get(rule.slug, [])[:MOST_REMARKS],
+            remarks=grouped(remarks().get(rule.slug, ())),
             sections=sections_of(request, rule.slug),
         )
 

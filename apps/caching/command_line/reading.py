@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ from apps.caching.command_line.reports import (
     check_report,
     content_report,
     example_lines,
+    remark_lines,
     rule_line,
 )
 from apps.caching.command_line.rule_subcommands import RuleSubcommands
 from apps.caching.headers import cache_control
+from apps.caching.lint import Remark
 from apps.caching.matching import in_words
 from apps.caching.models import CacheRuleVersion
 from apps.caching.overview import RuleOverview, history, overviews
@@ -91,7 +93,7 @@ class ReadingSubcommands(RuleSubcommands):
         odd = remarks()
         reports = [check_report(each, odd.get(each.version.rule.slug, ())) for each in _overviews(chosen)]
         for report in reports:
-            self._say_checked(report)
+            self._say_checked(report, odd.get(report["rule"], ()))
         self.has_failed = not all(report["ok"] for report in reports)
         return {"ok": not self.has_failed, "rules": reports}
 
@@ -125,21 +127,18 @@ class ReadingSubcommands(RuleSubcommands):
 
     def _say_standing(self, newest: CacheRuleVersion) -> None:
         [overview] = _overviews([newest])
-        report = check_report(overview, remarks().get(newest.rule.slug, ()))
+        odd = remarks().get(newest.rule.slug, ())
+        report = check_report(overview, odd)
         self.say(f"  Tried as number {overview.place}" if overview.place else "  No release ships with it")
-        for line in (*example_lines(report["examples"]), *_remark_lines(report)):
+        for line in (*example_lines(report["examples"]), *remark_lines(odd)):
             self.say(f"  {line}")
 
-    def _say_checked(self, report: CheckReport) -> None:
+    def _say_checked(self, report: CheckReport, odd: Sequence[Remark]) -> None:
         self.say(f"{report['rule']}, version {report['version']}, {report['state']}:")
-        for line in (*example_lines(report["examples"]), *_remark_lines(report)):
+        for line in (*example_lines(report["examples"]), *remark_lines(odd)):
             self.say(f"  {line}")
         if not report["examples"]:
             self.say(f"  {'Its examples say nothing' if report['state'] == 'disabled' else 'No examples'}.")
-
-
-def _remark_lines(report: CheckReport) -> Iterable[str]:
-    return [f"! {each['words']} {each['next']}" for each in report["remarks"]]
 
 
 def _overviews(versions: Iterable[CacheRuleVersion]) -> list[RuleOverview]:

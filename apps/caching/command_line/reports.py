@@ -5,7 +5,7 @@ from typing import TypedDict
 
 from apps.caching.checking import RuleCheck
 from apps.caching.examples import ExampleResult
-from apps.caching.lint import Remark
+from apps.caching.lint import Remark, grouped
 from apps.caching.overview import RuleOverview
 
 
@@ -119,6 +119,14 @@ def example_lines(reports: Iterable[ExampleReport]) -> Iterator[str]:
     """Yield a line for each example, as people read it."""
     for each in reports:
         yield f"{'✓' if each['ok'] else '✕'} {each['url']}  {each['words']}"
+
+
+def remark_lines(remarks: Iterable[Remark]) -> Iterator[str]:
+    """Yield what is odd about a rule, as people read it: of several remarks of a kind a line, and on whom."""
+    for group in grouped(remarks):
+        yield f"! {group.words} {group.next_step}"
+        if len(group.remarks) > 1:
+            yield f"    {', '.join(dict.fromkeys(remark.other for remark in group.remarks))}"
 
 
 def break_lines(reports: Iterable[BreakReport]) -> Iterator[str]:
