@@ -63,7 +63,7 @@ def _line(words: list[object]) -> Counted:
 
 
 def _name(word: object) -> str:
-    if not isinstance(word, str) or not 0 < len(word) <= _LONGEST_NAME or "\0" in word:
+    if not isinstance(word, str) or not 0 < len(word) <= _LONGEST_NAME or not word.isprintable():
         raise ValueError(word)
     return word
 

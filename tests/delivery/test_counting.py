@@ -296,6 +296,7 @@ def test_what_was_written_is_read_the_same(counts: list[Counted]) -> None:
                 ["production", 2**31, "everything", 1, 3600, 1, 1, 0, 0],
                 ["production", 1, "", 1, 3600, 1, 1, 0, 0],
                 ["production", 1, "every\0thing", 1, 3600, 1, 1, 0, 0],
+                ["production", 1, "every\ud800thing", 1, 3600, 1, 1, 0, 0],  # no database takes it
                 ["production", True, "everything", 1, 3600, 1, 1, 0, 0],
                 ["production", 1, "everything", 1, 3600, 1, 1, 0],
             )
