@@ -19,6 +19,7 @@ VALUES_AT_ONCE = 5_000
 _NEIGHBOURS = 50
 _COMPARED = 300
 _ALIKE = 0.6
+_HIGHEST = 2**63 - 1  # that databases count to
 _LAST_CODE_POINT = "\U0010ffff"
 
 
@@ -194,13 +195,20 @@ def newest_taggings() -> QuerySet[Tagging]:
 
 def tagging_numbered(number: int) -> Tagging:
     """Return an act of tagging. Raises `UnknownTagging`."""
-    tagging = Tagging.objects.select_related("created_by").filter(pk=number).first()
+    tagging = Tagging.objects.select_related("created_by").filter(pk=min(number, _HIGHEST)).first()
     if tagging is None:
         raise UnknownTagging(
             f"There is no tagging {number}.",
             next_step="`scripts/manage asset show PATH` says which have changed the tags of a file.",
         )
     return tagging
+
+
+def changed_by(tagging: Tagging) -> QuerySet[Asset]:
+    """Return the assets whose tags an act changed, with those as `changed_tags`: given (`since`) or taken."""
+    changed = AssetTag.objects.filter(Q(since=tagging) | Q(until=tagging)).order_by("name")
+    assets = Asset.objects.filter(pk__in=changed.order_by().values("asset")).order_by("path")
+    return assets.prefetch_related(Prefetch("tags", changed, to_attr="changed_tags"))
 
 
 def counts_of_taggings(numbers: Collection[int]) -> dict[int, TagCounts]:

@@ -1,7 +1,7 @@
 """What an act of tagging did, in numbers and in words."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -34,11 +34,24 @@ class TagCounts:
         return {"given": dict(self.given), "taken": dict(self.taken)}
 
     def _words(self, verb: str) -> str:
-        parts = [f"tag {name} {verb} given to {files_in_words(count)}" for name, count in self.given.items()]
-        parts += [
-            f"tag {name} {verb} taken from {files_in_words(count)}" for name, count in self.taken.items()
+        done = [*_deeds(self.given, "given to"), *_deeds(self.taken, "taken from")]
+        parts = [
+            f"tag{'' if len(names) == 1 else 's'} {names_in_words(names)}"
+            f" {verb if len(names) == 1 else verb.replace('was', 'were')} {deed} {files_in_words(count)}"
+            for names, deed, count in done
         ]
         return f"The {'; the '.join(parts)}." if parts else "Nothing changes."
+
+
+def _deeds(counts: Mapping[str, int], deed: str) -> Iterator[tuple[list[str], str, int]]:
+    """Yield the tags of as many files together, the most files first."""
+    for count in sorted(set(counts.values()), reverse=True):
+        yield [name for name, files in counts.items() if files == count], deed, count
+
+
+def names_in_words(names: Sequence[str]) -> str:
+    """Return "a", "a and b", "a, b and c"."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def files_in_words(count: int) -> str:

@@ -64,12 +64,12 @@ def test_files_are_tagged_and_the_way_back_is_named() -> None:
     said = asset("tag", "css/site.css", "/img/hero.png", "--add", "Summer sale", "--add", "hero")
     number = Tagging.objects.get().pk
     assert said.splitlines() == [
-        "The tag hero was given to 2 files; the tag summer-sale was given to 2 files.",
+        "The tags hero and summer-sale were given to 2 files.",
         f"{SHIPS} `scripts/manage asset undo {number}` takes it back.",
     ]
     assert tags()["img/hero.png"] == ["hero", "summer-sale"]
 
-    assert "was taken from 2 files" in asset("undo", str(number))
+    assert "were taken from 2 files" in asset("undo", str(number))
     assert set(map(tuple, tags().values())) == {()}
 
 

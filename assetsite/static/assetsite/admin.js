@@ -32,3 +32,14 @@ document.addEventListener("submit", (event) => {
   form.dataset.sent = "1";
 });
 addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent));
+
+// A list of suggestions goes on behind a comma, where a field takes several words.
+for (const field of document.querySelectorAll("input[data-several][list]")) {
+  const options = [...field.list.options];
+  const words = options.map((option) => option.value);
+  field.addEventListener("input", () => {
+    const typed = field.value.slice(0, field.value.lastIndexOf(",") + 1);
+    const before = typed && `${typed} `;
+    options.forEach((option, at) => { option.value = before + words[at]; });
+  });
+}
