@@ -154,8 +154,8 @@ def started(site: Site, folder: Path, ports: dict[str, int]) -> Iterator[Fronts]
             Cache("nginx", site, origin.port, folder / "nginx", ports["nginx"]) as nginx,
             Cache("varnish", site, origin.port, folder / "varnish", ports["varnish"]) as varnish,
         ):
-            publish(site, 2, write_folder(folder / "first", FILES))
             with varnish.also('sub vcl_deliver { set resp.http.Cache-Control = "max-age=7"; }'):
+                publish(site, 2, write_folder(folder / "first", FILES))
                 for publication in (1, 2):
                     wait_for_purges(site, publication)
                 wait_for_look(site, 2)
@@ -476,8 +476,10 @@ def test_a_receipt_says_what_the_cache_in_front_makes_of_the_examples(fronts: Fr
     address = f"http://127.0.0.1:{fronts.caches['varnish'].port}"
     assert (changed["url"], changed["state"]) == (address, "fails")
     named = {step["subject"]: step["words"] for step in changed["steps"]}
-    assert "visitors get max-age=7 (on the way: " in named["/css/app.css cache-control"]
-    assert "assetsite-varnish; " in named["/css/app.css cache-control"]
+    [words] = [
+        words for what, words in named.items() if what.startswith("cache-control at /css/site.css and ")
+    ]
+    assert "visitors get “max-age=7”; on the way “Cache-Status: assetsite-varnish; " in words
     assert (right["url"], right["state"], right["steps"]) == (address, "holds", [])
     assert "visitors get what this site sends" in right["words"]
     assert fronts.site.manage("release", "receipt", 2)["state"] == "verified"
