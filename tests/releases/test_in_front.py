@@ -122,15 +122,15 @@ def test_a_header_that_a_cache_changes_is_named(
     assert found["state"] == "fails"
     assert "At 1 of 3 addresses, visitors get something else than this site sends" in found["words"]
     *_, step = found["steps"]
-    assert (step["subject"], step["good"]) == ("/css/app.css cache-control", False)
-    assert step["words"].startswith("sent public, max-age=300, ")
-    assert step["words"].endswith(", visitors get max-age=7 (on the way: Cache-Status: edge; hit)")
+    assert (step["subject"], step["good"]) == ("cache-control at /css/app.css", False)
+    assert step["words"].startswith("sent “public, max-age=300, ")
+    assert step["words"].endswith("”, visitors get “max-age=7”; on the way “Cache-Status: edge; hit”")
     live.receipt.refresh_from_db()
     assert live.receipt.verdict == "verified"
-    assert f"✕ /css/app.css cache-control: {step['words']}" in said(live, capsys)
+    assert f"✕ cache-control at /css/app.css: {step['words']}" in said(live, capsys)
     shown = staff_client(manager).get(page(live))
-    assertContains(shown, "Otherwise in front")
-    assertContains(shown, "/css/app.css cache-control")
+    assertContains(shown, "something else was seen</a>.")
+    assertContains(shown, "cache-control at /css/app.css")
 
 
 def test_what_a_cache_does_otherwise_than_an_example_says_is_named(live: Publication, front: Front) -> None:

@@ -86,7 +86,8 @@ class ReceiptSubcommands(ReleaseSubcommands):
             self.say(f"  {_mark(step.is_good)} node {step.subject}: {step.words}, "
                      f"after {_seconds(publication, step.at)}")  # fmt: skip
         if receipt.url_count is not None:
-            self.say(f"  {receipt.url_count} addresses changed (--urls lists them)")
+            addresses = "one address" if receipt.url_count == 1 else f"{receipt.url_count} addresses"
+            self.say(f"  {addresses} changed (--urls lists them)")
         for step in view.fetched:
             self.say(f"  {_mark(step.is_good)} {step.subject}: {step.words}")
         for step in view.examples:

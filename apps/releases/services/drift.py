@@ -7,6 +7,8 @@ changes. Only the address that PUBLIC_URLS names for a channel is ever connected
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import timedelta
+from itertools import groupby
+from operator import itemgetter
 
 from django.conf import settings
 from django.db import transaction
@@ -125,14 +127,19 @@ def _noted(look: PublicLook) -> Iterator[Noted]:
     for result in look.results:
         if result.standing is Standing.FAILS:
             yield Noted(result.owned.subject, is_good=False, words=result.words)
-    for finding in look.findings:
-        words = f"sent {_short(finding.expected)}, visitors get {_short(finding.seen)}"
-        words = f"{words} (on the way: {_short(finding.where)})"
-        yield Noted(f"{finding.address} {finding.header}".rstrip(), is_good=False, words=words)
+    same = itemgetter("header", "expected", "seen")
+    findings = sorted(map(asdict, look.findings), key=same)
+    for (header, expected, seen), group in groupby(findings, key=same):
+        first, *others = group
+        where = f"{first['address']} and {len(others)} more" if others else first["address"]
+        words = (
+            f"sent {_quoted(expected)}, visitors get {_quoted(seen)}; on the way {_quoted(first['where'])}"
+        )
+        yield Noted(f"{header or 'all headers'} at {where}", is_good=False, words=words)
 
 
-def _short(value: str) -> str:
-    return value if len(value) <= _LONGEST_VALUE else f"{value[:_LONGEST_VALUE]}…"
+def _quoted(value: str) -> str:
+    return f"“{value}”" if len(value) <= _LONGEST_VALUE else f"“{value[:_LONGEST_VALUE]}…”"
 
 
 @transaction.atomic
