@@ -4,6 +4,7 @@ from typing import TypedDict
 
 from apps.releases.channels.schedule_reports import ScheduleReport, schedule_reports
 from apps.releases.checks.reports import CheckReport, check_reports
+from apps.releases.comparing.rules import RulesReport, rules_brought, rules_report
 from apps.releases.manifest import Entry
 from apps.releases.manifest.names import fingerprinted_name
 from apps.releases.models import Origin, Publication, Release
@@ -82,7 +83,7 @@ class OriginReport(TypedDict):
     release: int
 
 
-class ReleaseDetails(ReleaseReport, BriefReport):
+class ReleaseDetails(ReleaseReport, BriefReport, RulesReport):
     base: int | None
     missing: list[str]
     added: int
@@ -161,6 +162,7 @@ def release_details(release: Release) -> ReleaseDetails:
         "open_comments": open_threads(release),
         "drill": drill_report(drill) if (drill := last_drill_of(release)) else None,
         "checks": check_reports(release),
+        **rules_report(rules_brought(release)),
         "preview_url": address_of(preview) if (preview := preview_of_now(release)) else None,
     }
 

@@ -172,10 +172,10 @@ def test_a_roll_back_says_beforehand_that_rules_combine_otherwise(
     assert live
     first = Publication.objects.get(sequence=1)
 
-    change = preview_roll_back(live, first).combination
+    change = preview_roll_back(live, first).rules.combination
     assert change
     assert (change.before, change.after) == (MERGE, FIRST)
-    assert preview_roll_back(live, live).combination is None
+    assert preview_roll_back(live, live).rules.combination is None
 
     output = StringIO()
     call_command("release", "rollback", "--dry-run", stdout=output)

@@ -106,7 +106,7 @@ def test_files_redirects_and_cache_rules_return_together(
     assert not preview.fault
     assert preview.impact
     assert (preview.impact.changed, preview.impact.added, preview.impact.redirects) == (1, 1, 1)
-    assert [(rule.before, rule.after) for rule in preview.rules] == [(2, 1)]
+    assert [(rule.before, rule.after) for rule in preview.rules.rules] == [(2, 1)]
 
     publishing.roll_back(channel=live.channel, reason="broken", actor=manager)
     now = open_manifest(live_on(live.channel).manifest)

@@ -18,6 +18,7 @@ from apps.caching.defaults import EVERYTHING
 from apps.caching.rules import Combination, Example, Match, Policy, RuleState
 from apps.caching.serialisation import as_json
 from apps.caching.services import add_rule, choose_combination, set_state
+from apps.releases.comparing.rules import rules_brought
 from apps.releases.exceptions import NothingChanges, NothingToRevert, SelfApproval
 from apps.releases.models import Approval, CheckResult, Publication, Release
 from apps.releases.rolling_back.preview import preview_roll_back
@@ -143,6 +144,27 @@ def test_a_draft_takes_the_tags_of_today(
     assert not rules_to_take(draft)
     released(draft, editor, manager)
     assert [rule_of(draft, path) for path in (CSS, JS, "index.html")] == ["everything", "sale", "pages"]
+
+
+def test_a_reviewer_sees_which_rules_and_tags_a_release_brings(
+    sale: int, make_release: MakeRelease, editor: User, manager: User, tag: Tag
+) -> None:
+    first = make_release()
+    assert rules_brought(first).words == ["Sale: version 1 applies as well", "The tag sale: 1 file more"]
+    released(first, editor, manager)
+    tag(JS, "index.html")
+    second = make_release()
+    shown = printed("release", "show", str(second.pk))
+    assert (shown["rules"], shown["tags"]) == ([], {"sale": {"more": 2, "fewer": 0}})
+    for release, words in ((first, "Sale</a>: version 1 applies as well"), (second, "sale: 2 files more")):
+        page = staff_client(manager).get(f"/admin/releases/release/{release.pk}/change/").content.decode()
+        assert "Cache rules that it brings" in page
+        assert words in page
+    output = StringIO()
+    call_command("release", "show", str(second.pk), stdout=output)
+    assert "  The tag sale: 2 files more\n" in output.getvalue()
+    call_command("release", "report", str(second.pk), stdout=output)
+    assert "The tag sale: 2 files more" in output.getvalue()
 
 
 def test_tags_alone_are_enough_for_a_release_and_tags_that_no_rule_asks_for_are_not(
@@ -272,7 +294,7 @@ def test_a_roll_back_says_beforehand_what_is_tagged_otherwise(
     released(rules_alone(first, editor), editor, manager)
     goal, live = Publication.objects.get(release=first), live_publication(first.channel)
     assert live
-    assert preview_roll_back(live, goal).tags == {"sale": (0, 2)}
+    assert preview_roll_back(live, goal).rules.tags == {"sale": (0, 2)}
     output = StringIO()
     call_command("release", "rollback", "--to", goal.tag, "--dry-run", stdout=output)
     assert "The tag sale: 2 files fewer" in output.getvalue()

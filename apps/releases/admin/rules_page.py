@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from apps.accounts.staff_pages import actor_of, refused, render
 from apps.refusals import Refusal
+from apps.releases.comparing.rules import rules_brought
 from apps.releases.models import Release
 from apps.releases.selectors import channel_named
 from apps.releases.selectors.channels import live_publications
@@ -15,8 +16,11 @@ from apps.releases.services.pinning import begin_with_rules, differences_today, 
 
 
 def rules_section(release: Release) -> dict[str, Any]:
-    """Return what today's rules would change in a draft; nothing for what is not one."""
-    return {"rules_to_take": rules_to_take(release) if release.is_editable else None}
+    """Return what a release brings of cache rules, and what today's would change in it if it is a draft."""
+    return {
+        "rules_brought": rules_brought(release),
+        "rules_to_take": rules_to_take(release) if release.is_editable else None,
+    }
 
 
 def with_rules_page(request: HttpRequest) -> HttpResponse:

@@ -8,6 +8,7 @@ from apps.releases.channels.schedule_reports import schedule_line
 from apps.releases.command_line.findings_words import NOTHING_FOUND, findings_lines
 from apps.releases.command_line.release_subcommands import ReleaseSubcommands
 from apps.releases.command_line.review_words import review_lines
+from apps.releases.comparing.rules import rules_brought
 from apps.releases.comparing.texts import visible
 from apps.releases.models import Release
 from apps.releases.reports import (
@@ -68,6 +69,8 @@ class ReadingSubcommands(ReleaseSubcommands):
         for line in review_lines(release, report):
             self.say(f"  {line}")
         self.say(f"  {report['added']} added, {report['changed']} changed, {report['removed']} removed")
+        for words in rules_brought(release).words:
+            self.say(f"  {words}")
         for row in report["redirects"]:
             leads = f"{row['target']} ({row['status']})" if row["target"] else "nowhere any more"
             shadowed = ", shadowed by a file" if row["shadowed"] else ""

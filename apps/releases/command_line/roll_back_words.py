@@ -1,27 +1,16 @@
 """What a roll back would change, as `release rollback --dry-run` says it."""
 
 from collections.abc import Iterator
-from typing import TypedDict
 
 from apps.releases.comparing.impact import SIGNS, Impact, kind_of
+from apps.releases.comparing.rules import RulesReport, rules_report
 from apps.releases.headlines import counted
 from apps.releases.redirects.values import typed_source
 from apps.releases.reports import prefixed
-from apps.releases.rolling_back.preview import RollBackPreview, rule_words
+from apps.releases.rolling_back.preview import RollBackPreview
 
 
-class RuleReport(TypedDict):
-    rule: str
-    before: int | None
-    after: int | None
-
-
-class CombinationReport(TypedDict):
-    before: str
-    after: str
-
-
-class PreviewReport(TypedDict):
+class PreviewReport(RulesReport):
     channel: str
     live: str
     goal: str
@@ -31,16 +20,13 @@ class PreviewReport(TypedDict):
     refused: str | None
     paths: dict[str, int] | None
     redirects: int | None
-    rules: list[RuleReport]
-    rule_combination: CombinationReport | None
-    tags: dict[str, dict[str, int]]
     kept_names: int | None
     cannot_be_undone: list[str]
 
 
 def preview_report(preview: RollBackPreview) -> PreviewReport:
     """Describe what a roll back would change, and whether it would be refused."""
-    goal, impact, combination = preview.goal, preview.impact, preview.combination
+    goal, impact = preview.goal, preview.impact
     return {
         "channel": goal.channel.name,
         "live": preview.live.tag,
@@ -51,11 +37,7 @@ def preview_report(preview: RollBackPreview) -> PreviewReport:
         "refused": preview.fault or None,
         "paths": _counts(impact) if impact else None,
         "redirects": impact.redirects if impact else None,
-        "rules": [{"rule": rule.name, "before": rule.before, "after": rule.after} for rule in preview.rules],
-        "rule_combination": {"before": combination.before, "after": combination.after}
-        if combination
-        else None,
-        "tags": {tag: {"more": more, "fewer": fewer} for tag, (more, fewer) in preview.tags.items()},
+        **rules_report(preview.rules),
         "kept_names": preview.kept_names,
         "cannot_be_undone": [],  # the publication that is left stays in the history, and can be returned to
     }
@@ -69,11 +51,11 @@ def in_lines(preview: RollBackPreview) -> Iterator[str]:
         yield "  That is exactly what is served now."
     if preview.impact:
         yield from _impact_lines(preview.impact)
-    for rule in preview.rules:
-        yield f"  rule {rule.name}: {rule_words(rule)}"
-    if preview.combination:
-        yield f"  {preview.combination.words}"
-    yield from (f"  {words}" for words in preview.tag_words)
+    for rule in preview.rules.rules:
+        yield f"  rule {rule.name}: {rule.words}"
+    if combination := preview.rules.combination:
+        yield f"  {combination.words}"
+    yield from (f"  {words}" for words in preview.rules.tag_words)
     if preview.kept_names:
         names = counted(preview.kept_names, "fingerprinted name")
         yield f"  {names} of what is live now: answered as before, for pages that are open"

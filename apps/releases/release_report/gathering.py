@@ -3,6 +3,7 @@ from datetime import datetime, timedelta
 
 from apps.caching.models import CacheRuleVersion
 from apps.releases.checks import registered_checks, title_of
+from apps.releases.comparing.rules import rules_brought
 from apps.releases.history.changelog import LogEntry, counts_in_words
 from apps.releases.history.verification import seal_of, unverified
 from apps.releases.manifest import ManifestReader
@@ -107,6 +108,7 @@ def _assumptions(
     base = f"release {release.base_id}, digest {release.base_manifest_id}" if release.base_id else "nothing"
     yield Field("Base", base)
     yield Field("Cache rules", ", ".join(f"{each.rule.slug} version {each.number}" for each in rules))
+    yield Field("Otherwise than its base's", "; ".join(rules_brought(release).words) or "nothing of them")
     manner = manifest.manner if manifest else ""
     yield Field("References between files", manner or "left as they were uploaded")
     yield Field("Approvals asked for now", str(release.channel.required_approvals))

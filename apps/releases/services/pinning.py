@@ -1,7 +1,6 @@
 """Bringing the cache rules of today into a draft: into one that is there, or into one for that alone."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from django.db import transaction
 from django.db.models import prefetch_related_objects
@@ -13,40 +12,15 @@ from apps.audit.services import record
 from apps.caching.models import CacheRuleVersion
 from apps.caching.rules import Combination
 from apps.caching.selectors import current_combination, current_versions, tags_asked_for_by
+from apps.releases.comparing.rules import RulesDifference, combination_change, rule_changes
 from apps.releases.conflicts.standing import rule_combination_of
 from apps.releases.exceptions import NothingChanges
 from apps.releases.models import Channel, Involvement, Release
-from apps.releases.rolling_back.preview import (
-    CombinationChange,
-    RuleChange,
-    combination_change,
-    rule_changes,
-    rule_words,
-    tag_words,
-)
 from apps.releases.selectors import live_publication
 from apps.releases.services.drafts import create_release
 from apps.releases.services.involvements import note_involvement
 from apps.releases.services.pins import pin_todays
 from apps.releases.transitions import lock_content
-
-
-@dataclass(frozen=True, slots=True)
-class RulesDifference:
-    """What the rules of today would change."""
-
-    rules: tuple[RuleChange, ...]
-    combination: CombinationChange | None = None
-    tags: tuple[str, ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.rules or self.combination or self.tags)
-
-    @property
-    def words(self) -> list[str]:
-        """What differs, a line each: "Pages: version 2 instead of 1"."""
-        lines = [f"{rule.name}: {rule_words(rule)}" for rule in self.rules]
-        return [*lines, *([self.combination.words] if self.combination else ()), *self.tags]
 
 
 def rules_to_take(release: Release | None) -> RulesDifference:
@@ -64,7 +38,7 @@ def differences_today(releases: Sequence[Release | None]) -> list[RulesDifferenc
     versions, combination = current_versions(), current_combination()
     asked = tags_asked_for_by(versions)
     newest = newest_tagging() if asked else None
-    taggings = {release.tagging_id for release in known if release.tagging_id}
+    taggings = {None, *(release.tagging_id for release in known)}
     tags = tag_differences(taggings, newest.pk if newest else None, asked)
     return [_difference(release, versions, combination, asked, tags) for release in releases]
 
@@ -76,14 +50,14 @@ def _difference(
     asked: frozenset[str],
     tags: Mapping[int | None, Mapping[str, TagDifference]],
 ) -> RulesDifference:
-    """Return the difference; of a tag that one side does not ask for, its rules say enough."""
     pinned = list(release.rules.all()) if release else []
-    both = asked & tags_asked_for_by(pinned)
-    differing = tags.get(release.tagging_id, {}) if release else {}
+    known = tags_asked_for_by(pinned)
+    before, never = tags[release.tagging_id if release else None], tags[None]
+    differing = {tag: (before if tag in known else never).get(tag) for tag in asked}
     return RulesDifference(
         tuple(rule_changes(pinned, versions)),
         combination_change(rule_combination_of(release), today),
-        tuple(tag_words({tag: counts for tag, counts in differing.items() if tag in both})),
+        {tag: counts for tag, counts in differing.items() if counts},
     )
 
 

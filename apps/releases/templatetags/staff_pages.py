@@ -16,7 +16,6 @@ from apps.releases.comparing.impact import SIGNS, kind_of
 from apps.releases.comparing.texts import visible
 from apps.releases.models import Release
 from apps.releases.redirects.values import typed_source
-from apps.releases.rolling_back.preview import rule_words
 
 register = template.Library()
 
@@ -168,7 +167,6 @@ def at(mapping: Mapping[Any, Any], key: object) -> object:
 
 
 register.filter("kind_of", kind_of)
-register.filter("rule_words", rule_words)
 register.filter("visible", visible)
 register.filter("typed_source", typed_source)
 
