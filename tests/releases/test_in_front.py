@@ -149,8 +149,11 @@ def test_it_is_noted_once_whatever_becomes_of_the_worker(
     with monkeypatch.context() as killed:
         killed.setattr(drift, "_note", lambda *_: 1 / 0)
         looked()
-    job = Job.objects.get(kind=KIND)
-    assert job.state != Job.State.SUCCEEDED
+    assert Job.objects.get(kind=KIND).state == Job.State.FAILED
+    front.asked.clear()
+    looked()
+    assert not front.asked, "it is tried again at its next turn"
+    Job.objects.all().delete()
     front.change = with_header("Cache-Control", "max-age=7")
     looked()
     look_for_drift(live.channel)

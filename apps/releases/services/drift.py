@@ -16,6 +16,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from apps.audit.services import record
+from apps.jobs.models import Job
 from apps.jobs.services import enqueue
 from apps.releases.channels.probing import NoAnswer
 from apps.releases.checks.live_examples import Standing, counts_in_words
@@ -85,10 +86,11 @@ def queue_looks() -> None:
     turn = int(timezone.now().timestamp() // LOOK_EVERY_SECONDS)
     for channel in Channel.objects.filter(name__in=settings.PUBLIC_URLS).order_by("pk"):
         live = live_publication(channel)
-        if live is not None and _is_settled(live):
-            enqueue(
-                kind=KIND, key=f"drift-{channel.pk}-{live.sequence}-{turn}", payload={"channel": channel.pk}
-            )
+        if live is None or not _is_settled(live):
+            continue
+        key = f"drift-{channel.pk}-{live.sequence}-{turn}"
+        if not Job.objects.filter(key=key).exists():  # one that has failed waits for its next turn
+            enqueue(kind=KIND, key=key, payload={"channel": channel.pk})
     newest = Drift.objects.order_by().values("channel").annotate(newest=Max("id"))
     Drift.objects.filter(looked_at__lt=timezone.now() - KEPT_FOR).exclude(
         pk__in=newest.values_list("newest", flat=True)
