@@ -129,6 +129,7 @@ def _overlaps(rules: Sequence[LintedRule], hidden: dict[int, int]) -> Iterator[R
             if (
                 may_meet(earlier.rule.match, later.rule.match)
                 and not covers(later.rule.match, earlier.rule.match)
+                and not _is_singled_out(earlier, later)
                 and not _is_meant(earlier, later)
             ):
                 yield Remark(
@@ -139,6 +140,11 @@ def _overlaps(rules: Sequence[LintedRule], hidden: dict[int, int]) -> Iterator[R
                     earlier.rule.slug,
                     earlier.name,
                 )
+
+
+def _is_singled_out(earlier: LintedRule, later: LintedRule) -> bool:
+    """Say whether somebody has tagged the files of `earlier` one by one, to take them out of wider rules."""
+    return bool(earlier.rule.match.tags) and not later.rule.match.tags
 
 
 def _is_meant(earlier: LintedRule, later: LintedRule) -> bool:
