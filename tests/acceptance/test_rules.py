@@ -3,6 +3,7 @@
 The same by commands is `tests/releases/test_debugging_a_header.py`.
 """
 
+import json
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ HOUR_AND_DAY = "public, max-age=3600, stale-while-revalidate=86400"
 
 
 def test_a_rule_is_written_without_knowing_a_header_and_explained_from_an_address(
-    site: Site, first_folder: Path, browser: Browser
+    site: Site, first_folder: Path, browser: Browser, tmp_path: Path
 ) -> None:
     with site.running(str(first_folder)):
         site.manage("channel", "set", "production", "--required-approvals", 0)
@@ -29,6 +30,7 @@ def test_a_rule_is_written_without_knowing_a_header_and_explained_from_an_addres
         site.wait_for_release(2)
         assert site.get("/data.bin").headers["cache-control"] == HOUR_AND_DAY
         trace_address(ben, f"http://127.0.0.1:{site.public_port}/data.bin?v=3", site)
+        keep_what_is_tagged(site, tmp_path)
 
 
 def write_rule(ben: Staff) -> None:
@@ -86,3 +88,30 @@ def trace_address(ben: Staff, address: str, site: Site) -> None:
     page.locator("#seen-headers").fill("\n".join(f"{name}: {value}" for name, value in head.headers.items()))
     ben.press("Explain")
     ben.sees("It is still right: it comes from release 2")
+
+
+def keep_what_is_tagged(site: Site, folder: Path) -> None:
+    """A tag reaches visitors with the release that ships it, and leaves them with its roll back."""
+    sale = {
+        "rule": "sale",
+        "name": "Sale",
+        "order": 100,
+        "match": {"tags": ["sale"]},
+        "policy": {"browser_ttl_seconds": 7},
+        "examples": [{"url": "/sale.js", "rule": "sale", "is_cached": True, "tags": ["sale"]}],
+        "expected_result": "Prices change at once.",
+        "rollback_note": "Take the tag away.",
+    }
+    (folder / "sale.json").write_text(json.dumps(sale))
+    site.manage("rule", "save", folder / "sale.json", "--reason", "The sale begins.")
+    site.manage("asset", "tag", "js/old.js", "--add", "sale")
+    before = site.get("/js/old.js").headers["cache-control"]
+    site.manage("rule", "release", "--title", "Sale")
+    site.manage("release", "edit", 3, "--expected-result", "Prices.", "--rollback-note", "Roll back.")
+    site.manage("release", "submit", 3)
+    site.manage("release", "publish", 3)
+    site.wait_for_release(3)
+    assert site.get("/js/old.js").headers["cache-control"] == "public, max-age=7"
+    site.manage("release", "rollback", "--reason", "Too early.")
+    site.wait_for_release(2)
+    assert site.get("/js/old.js").headers["cache-control"] == before != "public, max-age=7"
