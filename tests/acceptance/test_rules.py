@@ -30,6 +30,7 @@ def test_a_rule_is_written_without_knowing_a_header_and_explained_from_an_addres
         site.wait_for_release(2)
         assert site.get("/data.bin").headers["cache-control"] == HOUR_AND_DAY
         trace_address(ben, f"http://127.0.0.1:{site.public_port}/data.bin?v=3", site)
+        drag_rule(ben)
         keep_what_is_tagged(site, tmp_path)
 
 
@@ -88,6 +89,23 @@ def trace_address(ben: Staff, address: str, site: Site) -> None:
     page.locator("#seen-headers").fill("\n".join(f"{name}: {value}" for name, value in head.headers.items()))
     ben.press("Explain")
     ben.sees("It is still right: it comes from release 2")
+
+
+def drag_rule(ben: Staff) -> None:
+    """A row is dragged to where its rule is to be tried, unless an example would not hold there."""
+    page = ben.page
+
+    def drag(name: str, onto: str, *, y: int) -> None:
+        target = page.get_by_role("row", name=onto)
+        page.get_by_role("row", name=name).drag_to(target, target_position={"x": 90, "y": y})
+        page.wait_for_load_state()
+
+    page.goto(f"{ben.door}/admin/caching/cacherule/")
+    drag("Downloads", "Everything else", y=40)
+    ben.sees("/data.bin")
+    expect(page.locator("#result_list tbody tr").last).to_contain_text("Everything else")
+    drag("Downloads", "Files with a content hash", y=3)
+    expect(page.locator("#result_list tbody tr").nth(1)).to_contain_text("Downloads")
 
 
 def keep_what_is_tagged(site: Site, folder: Path) -> None:
