@@ -39,7 +39,6 @@ class AssetAdmin(ReadByPages, admin.ModelAdmin[Asset]):
     list_display = ("path", "tags", "size", "media_type", "digest", "changed")
     list_filter = (TagFilter,)
     search_fields = ("path",)
-    search_help_text = "The beginning of a path, as it is written: css/si"
     list_per_page = 50
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
