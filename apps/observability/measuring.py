@@ -4,15 +4,16 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import zip_longest
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
-from django.db.models import Min, Sum
+from django.db.models import Max, Min, Sum
 from django.utils import timezone
 
 from apps.caching.models import CacheRule, CacheRuleVersion
 from apps.observability.models import RuleCount
-from apps.releases.models import Channel, Drift, Release
+from apps.releases.models import Channel, Drift, Publication, Release
 from apps.releases.templatetags.staff_pages import size
 
 LEAST_COUNTED = timedelta(hours=1)  # of less, nothing is said of a whole day
@@ -153,11 +154,12 @@ class _Live:
 def measured(rule: CacheRule, *, now: datetime | None = None) -> Measured:
     """Return what was measured of `rule`, on each channel that it was asked for on or is live on."""
     now = now or timezone.now()
-    counted = _counted(rule)
+    counted, looks = _counted(rule), _looks()
+    live = _live(rule, now)
     found = [
-        ChannelMeasured(channel.name, versions, _hits(channel, rule))
+        ChannelMeasured(channel.name, versions, _hits(looks.get(channel.pk), rule))
         for channel in Channel.objects.order_by("pk")
-        if (versions := tuple(_versions(rule, channel, counted.get(channel.name, {}), now)))
+        if (versions := tuple(_versions(counted.get(channel.name, {}), live.get(channel.pk, {}))))
     ]
     is_anything = any(version.requests for channel in found for version in channel.versions)
     return Measured(rule.slug, tuple(found), "" if is_anything else _why_nothing(found))
@@ -172,41 +174,46 @@ def _counted(rule: CacheRule) -> dict[str, dict[int, _Sums]]:
     return found
 
 
-def _versions(
-    rule: CacheRule, channel: Channel, counted: dict[int, _Sums], now: datetime
-) -> Iterator[VersionMeasured]:
-    live = _live(rule, channel, now)
+def _versions(counted: dict[int, _Sums], live: dict[int, _Live]) -> Iterator[VersionMeasured]:
     for version in sorted(counted.keys() | live.keys(), reverse=True):
         was = live.get(version, _Live())
         sums = counted.get(version, _Sums())
         yield VersionMeasured(version, *sums, was.counted_for, was.since, was.until)
 
 
-def _live(rule: CacheRule, channel: Channel, now: datetime) -> dict[int, _Live]:
-    """Return how long each version was live since anything was counted on the channel."""
-    counts = RuleCount.objects.filter(channel=channel.name)
-    counting_since = counts.aggregate(first=Min("began_at"))["first"] or now
-    publications = list(channel.publications.order_by("sequence").values_list("published_at", "release_id"))
-    shipped = _shipped(rule, {release for _, release in publications})
-    found: dict[int, _Live] = {}
-    for (begun, release), following in zip_longest(publications, publications[1:]):
-        version, ended = shipped.get(release), following[0] if following else None
-        if version is not None and (ended is None or ended > counting_since):
-            found.setdefault(version, _Live()).add(begun, ended, counted=(counting_since, now))
+def _live(rule: CacheRule, now: datetime) -> dict[int, dict[int, _Live]]:
+    """Return how long each version was live on each channel since anything was counted there."""
+    counts = RuleCount.objects.order_by().values_list("channel")
+    counting_since = dict(counts.annotate(Min("began_at")))
+    shipped = _shipped(rule)
+    rows = Publication.objects.order_by("channel", "sequence")
+    history = rows.values_list("channel", "channel__name", "published_at", "release").iterator()
+    found: dict[int, dict[int, _Live]] = defaultdict(dict)
+    for (channel, name), group in groupby(history, key=itemgetter(0, 1)):
+        since, publications = counting_since.get(name, now), list(group)
+        ends = [*(begun for *_, begun, _ in publications[1:]), None]
+        for (*_, begun, release), ended in zip(publications, ends, strict=True):
+            version = shipped.get(release)
+            if version is not None and (ended is None or ended > since):
+                found[channel].setdefault(version, _Live()).add(begun, ended, counted=(since, now))
     return found
 
 
-def _shipped(rule: CacheRule, releases: set[int]) -> dict[int, int]:
+def _shipped(rule: CacheRule) -> dict[int, int]:
     """Return release → the version of the rule that it ships with."""
     pinned = Release.rules.through.objects.filter(
         cacheruleversion_id__in=CacheRuleVersion.objects.filter(rule=rule).values("pk")
     )
-    pairs = pinned.values_list("release_id", "cacheruleversion__number")
-    return {release: number for release, number in pairs if release in releases}
+    return dict(pinned.values_list("release_id", "cacheruleversion__number"))
 
 
-def _hits(channel: Channel, rule: CacheRule) -> Hits | None:
-    look = Drift.objects.filter(channel=channel).order_by("-id").first()
+def _looks() -> dict[int, Drift]:
+    """Return the newest look at each channel's public address."""
+    newest = Drift.objects.order_by().values("channel").annotate(newest=Max("id")).values("newest")
+    return {look.channel_id: look for look in Drift.objects.filter(pk__in=newest)}
+
+
+def _hits(look: Drift | None, rule: CacheRule) -> Hits | None:
     said = (look.caches or {}).get(rule.slug) if look else None
     return Hits(look.url, look.looked_at, **said) if look and said else None
 

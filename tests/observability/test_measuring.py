@@ -8,15 +8,19 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import User
 from apps.caching.defaults import DEFAULT_RULES
 from apps.caching.models import CacheRule
 from apps.caching.serialisation import as_json
 from apps.caching.services import add_version
+from apps.observability.measuring import measured
 from apps.observability.models import RuleCount
 from apps.releases.models import Channel, Drift
 from apps.releases.services import publishing
+from apps.releases.services.making_channels import create_channel as make_channel
 from tests.releases.clock import Clock, stopped_clock
 from tests.releases.conftest import (  # noqa: F401 - fixtures
     Publish,
@@ -191,6 +195,31 @@ def test_what_caches_said_is_shown_with_its_date(
         assert document["channels"][0]["hits"]["hit"] == hit
         assert f"At https://www.example.com, 2030-11-30 12:00: {told}." in words
         assert told in page(manager)
+
+
+def test_many_channels_take_as_many_queries_as_one(
+    two_versions: Channel, administrator: User, clock: Clock
+) -> None:
+    rule = CacheRule.objects.get(slug="everything")
+
+    def queries_of_all() -> int:
+        for each in Channel.objects.all():
+            look = {
+                "channel": each,
+                "url": "https://a.example",
+                "outcome": "right",
+                "asked": 1,
+                "words": "1.",
+            }
+            Drift.objects.create(began_at=clock.now, looked_at=clock.now, **look)
+        with CaptureQueriesContext(connection) as queries:
+            assert [each.channel for each in measured(rule).channels] == ["production"]
+        return len(queries)
+
+    few = queries_of_all()
+    for number in range(3):
+        make_channel(name=f"other-{number}", hosts=[f"other-{number}.example"], actor=administrator)
+    assert queries_of_all() == few
 
 
 def test_a_rule_that_is_not_there_is_named(production: Channel) -> None:  # noqa: F811
