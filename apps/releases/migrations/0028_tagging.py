@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
     No row is written, and SQLite, which would lose the guards of the table, does not rebuild it.
     """
 
-    dependencies = [("assets", "0004_tags"), ("releases", "0028_in_front_on_receipts")]
+    dependencies = [("assets", "0004_tags"), ("releases", "0027_in_front_on_receipts")]
 
     operations = [
         migrations.SeparateDatabaseAndState(
