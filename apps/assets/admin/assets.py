@@ -36,7 +36,7 @@ class AssetAdmin(ReadByPages, admin.ModelAdmin[Asset]):
     Assets come in through releases, and stay. The list is the admin's own, every other page is ours.
     """
 
-    list_display = ("path", "tags", "size", "media_type", "digest", "changed")
+    list_display = ("path", "tags", "content", "digest", "changed")
     list_filter = (TagFilter,)
     search_fields = ("path",)
     list_per_page = 50
@@ -121,13 +121,10 @@ class AssetAdmin(ReadByPages, admin.ModelAdmin[Asset]):
         shown = chips(names[:_TAGS_SHOWN])
         return format_html("{} and {} more", shown, more) if more > 0 else shown
 
-    @admin.display(description="size")
-    def size(self, asset: Asset) -> str | None:
-        return filesizeformat(version.blob.size_bytes) if (version := _newest(asset)) else None
-
-    @admin.display(description="type")
-    def media_type(self, asset: Asset) -> str | None:
-        return version.media_type if (version := _newest(asset)) else None
+    @admin.display(description="content")
+    def content(self, asset: Asset) -> str | None:
+        version = _newest(asset)
+        return f"{version.media_type}, {filesizeformat(version.blob.size_bytes)}" if version else None
 
     @admin.display(description="digest")
     def digest(self, asset: Asset) -> SafeString | None:
