@@ -8,8 +8,8 @@ is missing serves what nobody was to keep (docs/adr/0131).
 
 import re
 from dataclasses import dataclass
-from urllib.parse import quote
 
+from apps.caching.addresses import escaped
 from apps.caching.matching import glob_pieces
 from apps.caching.rules import Match
 
@@ -23,7 +23,6 @@ CANONICAL = rf"{_NO_SEGMENT}/(?:[{_AS_IT_IS}]|{_ESCAPED})*"
 FILE = r"/[^/]*\.(?!(?:[hH][tT][mM][lL]?|[xX][hH][tT][mM][lL]?)$)[^./]+$"
 PREFIX_OF_DJANGO = "/-/"
 
-_UNESCAPED = "/:@!$&'()*+,;=~"
 _PLAIN = re.compile(r"[A-Za-z0-9/_-]")
 _AS_EXPRESSION = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]+"}
 MAX_WILDCARDS = 3  # engines that backtrack take time to the power of that
@@ -80,14 +79,13 @@ def scope_of(match: Match) -> Scope:
 
 def literal(text: str) -> str:
     """Return an expression for `text` in a path as it is sent: percent-encoded where paths are."""
-    return "".join(map(_character, quote(text, safe=_UNESCAPED)))
+    return "".join(map(_character, escaped(text)))
 
 
 def in_any_case(text: str) -> str:
     """Return an expression for `text` whatever the case of its letters."""
     return "".join(
-        f"[{one.lower()}{one.upper()}]" if one.isalpha() else _character(one)
-        for one in quote(text, safe=_UNESCAPED)
+        f"[{one.lower()}{one.upper()}]" if one.isalpha() else _character(one) for one in escaped(text)
     )
 
 

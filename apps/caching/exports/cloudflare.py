@@ -7,8 +7,8 @@ that addresses are told by functions and wildcards, which every plan has.
 
 import json
 from collections.abc import Iterator
-from urllib.parse import quote
 
+from apps.caching.addresses import escaped
 from apps.caching.exports.addresses import PREFIX_OF_DJANGO, Scope
 from apps.caching.exports.placement import Placement
 from apps.caching.exports.source import Condition, RuleSet, conditions, description, harmless, words_of
@@ -21,7 +21,6 @@ _EXTENSION = f"{_PATH}.extension"
 _PAGE = f'{_EXTENSION} eq "" or {_EXTENSION} in {{"htm" "html" "xht" "xhtml"}}'
 # What no address that is kept has. Escapes are of one form here only if there are none.
 _OTHER_SPELLINGS = ("//", "/./", "/../", "%", "\\", '"', "<", ">", "^", "`", "{", "|", "}", "[", "]")
-_UNESCAPED = "/:@!$&'()*+,;=~"
 
 
 def cloudflare(rules: RuleSet, _placement: Placement) -> str:
@@ -89,9 +88,9 @@ def _within(scope: Scope) -> str:
         " or ".join(
             f"{name} strict wildcard {_text(_wildcard(glob))}" for glob in scope.globs for name in _NAMES
         ),
-        " or ".join(f"starts_with({_PATH}, {_text(f'/{_sent(folder)}/')})" for folder in scope.folders),
+        " or ".join(f"starts_with({_PATH}, {_text(f'/{escaped(folder)}/')})" for folder in scope.folders),
         " or ".join(
-            f"ends_with(lower({name}), {_text('.' + _sent(extension.lower()))})"
+            f"ends_with(lower({name}), {_text('.' + escaped(extension.lower()))})"
             for extension in scope.extensions
             for name in _NAMES
         ),
@@ -101,16 +100,12 @@ def _within(scope: Scope) -> str:
 
 def _wildcard(glob: str) -> str:
     """Return a wildcard for no fewer paths than a glob is for: `*` is any text here, slashes included."""
-    pieces = ("*" if piece in {"**/", "**", "*", "?"} else _escaped(piece) for piece in glob_pieces(glob))
+    pieces = ("*" if piece in {"**/", "**", "*", "?"} else _literal(piece) for piece in glob_pieces(glob))
     return "/" + "".join(pieces)
 
 
-def _escaped(text: str) -> str:
-    return _sent(text).replace("\\", "\\\\").replace("*", "\\*")
-
-
-def _sent(text: str) -> str:
-    return quote(text, safe=_UNESCAPED)
+def _literal(text: str) -> str:
+    return escaped(text).replace("\\", "\\\\").replace("*", "\\*")
 
 
 def _bypass(words: str, expression: str) -> dict[str, object]:

@@ -3,15 +3,14 @@
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from urllib.parse import quote
 
+from apps.caching.addresses import escaped
 from apps.caching.covering import may_meet
 from apps.caching.evaluation import evaluate
 from apps.caching.examples import guess_media_type
 from apps.caching.rules import Example, Match, Policy, Rule, RuleContent, RuleState
 
 MOST_NAME = 120
-_UNESCAPED = "/:@!$&'()*+,;=~"
 _PAGES = Match(extensions=("htm", "html", "xht", "xhtml"))
 
 
@@ -29,7 +28,7 @@ def draft(
 ) -> RuleContent:
     """Return a content in the state of a draft; `path` is one that `match` holds for."""
     rule = Rule(slug, 1, match, policy)
-    url = f"/{quote(path, safe=_UNESCAPED)}"
+    url = f"/{escaped(path)}"
     outcome = evaluate([rule], url, media_type=guess_media_type(path), size_bytes=10_000)
     example = Example(
         url=url,

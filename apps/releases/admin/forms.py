@@ -10,8 +10,6 @@ from apps.releases.review.brief import LABELS
 from apps.releases.services.channels import ANSWERS, RANGES, REQUIREMENTS, value_of
 from apps.releases.services.drafts import BRIEF_FIELDS
 
-MOST_APPROVALS = 3
-
 
 class BriefForm(forms.ModelForm[Release]):
     """What a release is for and how to take it back. It only reads; the service writes."""

@@ -5,8 +5,8 @@ bytes: enough to say whether two manifests answer alike, what a probe has to get
 """
 
 from dataclasses import dataclass, field
-from urllib.parse import quote
 
+from apps.caching.addresses import escaped
 from apps.caching.rules import HeaderSet
 from apps.releases.manifest import Entry, ManifestReader
 from apps.releases.manifest.names import split_fingerprinted
@@ -14,7 +14,6 @@ from apps.releases.redirects.values import location_of
 
 INDEX = "index.html"
 PAGE = ".html"
-_UNESCAPED = "/:@!$&'()*+,;=~"  # RFC 3986 section 3.3: what a path may hold as it is
 _MOVED = 308
 
 
@@ -62,7 +61,7 @@ MISSING = Answer(404)
 
 def url_of(path: str) -> str:
     """Return the address of a path (decoded, no leading slash) as it is sent: `/caf%C3%A9/menu.txt`."""
-    return "/" + quote(path, safe=_UNESCAPED)
+    return "/" + escaped(path)
 
 
 def answer_at(

@@ -3,7 +3,9 @@
 import re
 import unicodedata
 from dataclasses import dataclass
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
+
+from apps.caching.addresses import escaped
 
 DJANGOS_FOLDERS = ("/-/", "/library/")  # pages of the program at the public door, in no release
 OWN_AGENT = "Assetsite-Verify/1"  # the User-Agent under which this site asks for what it serves
@@ -14,7 +16,6 @@ _ABSOLUTE = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
 _HOST = re.compile(
     r"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?",
 )
-_UNESCAPED = "/:@!$&'()*+,;=~"  # RFC 3986 section 3.3: what a path may hold as it is
 
 
 class BadTarget(ValueError):
@@ -39,7 +40,7 @@ class Target:
 
     def location(self, *, without: str = "", suffix: str = "") -> str:
         """Return the target that names the path, `without` its end or with a `suffix`, and the same query."""
-        path = quote(self.path.removesuffix(without) + suffix, safe=_UNESCAPED)
+        path = escaped(self.path.removesuffix(without) + suffix)
         return f"/{path}{f'?{self.query}' if self.query else ''}"
 
 

@@ -91,10 +91,6 @@ class Trace:
         """The tags that the file carries, where any of the rules asks for some."""
         return sorted(self.subject.tags)
 
-    @property
-    def near_misses(self) -> list[Tried]:
-        return [one for one in self.tried if one.considered.near_miss]
-
 
 def trace(question: Question) -> Trace:
     """Say what the address in `question` answers, and why.

@@ -156,7 +156,7 @@ def test_a_near_miss_names_the_condition_that_fails(
     assert traced("/css/a.css").rule == "styles"
     missed = traced("/css/deep/a.css")
     assert missed.rule == "everything"
-    assert [one.considered.near_miss for one in missed.near_misses] == [
+    assert [one.considered.near_miss for one in missed.tried if one.considered.near_miss] == [
         "Its type is text/css; only its path does not fit css/*."
     ]
 
