@@ -23,6 +23,12 @@ class UnknownPath(AssetRefusal):
         )
 
 
+class WrongReason(AssetRefusal):
+    """Words that say why, and that no database would keep."""
+
+    code = "wrong_reason"
+
+
 class UnknownTagging(AssetRefusal):
     code = "unknown_tagging"
 

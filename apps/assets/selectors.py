@@ -6,7 +6,8 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import Count, Max, Prefetch, Q, QuerySet
+from django.db.models import Count, Max, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from apps.assets.exceptions import UnknownPath, UnknownTagging
 from apps.assets.models import Asset, AssetTag, AssetVersion, Blob, Effort, Representation, Tagging
@@ -209,6 +210,16 @@ def changed_by(tagging: Tagging) -> QuerySet[Asset]:
     changed = AssetTag.objects.filter(Q(since=tagging) | Q(until=tagging)).order_by("name")
     assets = Asset.objects.filter(pk__in=changed.order_by().values("asset")).order_by("path")
     return assets.prefetch_related(Prefetch("tags", changed, to_attr="changed_tags"))
+
+
+def later_tagging_of(tagging: Tagging) -> Tagging | None:
+    """Return the last act that has changed again what `tagging` changed, None where none has."""
+    same = AssetTag.objects.filter(asset=OuterRef("asset"), name=OuterRef("name")).order_by("-since_id")
+    last = same.annotate(act=Coalesce("until_id", "since_id")).values("act")[:1]
+    changed = AssetTag.objects.filter(Q(since=tagging) | Q(until=tagging)).annotate(last=Subquery(last))
+    number: int = changed.aggregate(Max("last"))["last__max"] or 0
+    acts = Tagging.objects.select_related("created_by").filter(pk__gt=tagging.pk)
+    return acts.filter(pk=number).first()
 
 
 def counts_of_taggings(numbers: Collection[int]) -> dict[int, TagCounts]:

@@ -215,6 +215,9 @@ def test_an_act_is_taken_back_on_its_page_unless_a_later_one_has_touched_it(
     assert f"The tag hero was taken from 2 files. {SHIPS}" in words(said)
     assert f"Takes back tagging {act.pk}." in said
     assert now() == {}
+    shown = page(eva, f"{TAGS}{act.pk}/")
+    assert f"Tagging {act.pk + 1} of eva has changed some of it again. Take that back first." in words(shown)
+    assert "<button" not in shown.partition("main-action")[2].partition("</header>")[0]
     refused = page(eva, f"{TAGS}{act.pk}/", 409, step="undo")
     assert f"Tagging {act.pk} cannot be taken back: tagging {act.pk + 1} of eva has changed hero" in words(
         refused

@@ -7,10 +7,11 @@ from pytest_django import DjangoAssertNumQueries
 
 from apps.accounts.exceptions import Forbidden
 from apps.accounts.models import User
-from apps.assets.exceptions import TaggedSince, UnknownPath, UnknownTagging, WrongTag
+from apps.assets.exceptions import TaggedSince, UnknownPath, UnknownTagging, WrongReason, WrongTag
 from apps.assets.models import AssetTag, Tagging
 from apps.assets.selectors import (
     counts_of_taggings,
+    later_tagging_of,
     near_path,
     newest_tagging,
     tag_counts,
@@ -19,6 +20,7 @@ from apps.assets.selectors import (
     tags_of,
 )
 from apps.assets.services import ensure_assets, planned_tagging, tag_assets, undo_tagging
+from apps.assets.services.tagging import MAX_REASON_CHARACTERS
 from apps.assets.tag_words import TagCounts
 from apps.audit.models import AuditEntry
 from apps.tag_names import MAX_TAGS
@@ -96,6 +98,8 @@ def test_what_a_later_act_has_changed_again_is_not_taken_back(
     act = tag("a.css", "b.css", **first)
     touching = tag("b.css", **later)
     before = (now(), Tagging.objects.count())
+    assert later_tagging_of(act) == touching
+    assert later_tagging_of(touching) is None
 
     words = (
         f"Tagging {act.pk} cannot be taken back: tagging {touching.pk} of eva has changed .* of b.css since"
@@ -145,6 +149,16 @@ def test_a_viewer_takes_nothing_back(tag: Tag, viewer: User) -> None:
         undo_tagging(tagging=act, actor=viewer)
     with pytest.raises(Forbidden, match="vera may not tag files"):
         planned_tagging(paths=["a.css"], add=["hero"], actor=viewer)
+    assert now()["a.css"] == {"sale"}
+
+
+@pytest.mark.parametrize("reason", ["a\0b", "\udcff", "x" * (MAX_REASON_CHARACTERS + 1)])
+def test_a_reason_that_no_database_keeps_is_refused(tag: Tag, editor: User, reason: str) -> None:
+    act = tag("a.css", add="sale")
+    with pytest.raises(WrongReason, match="cannot be kept"):
+        undo_tagging(tagging=act, actor=editor, reason=reason)
+    with pytest.raises(WrongReason, match="cannot be kept"):
+        tag_assets(paths=["a.css"], add=["hero"], actor=editor, reason=reason)
     assert now()["a.css"] == {"sale"}
 
 

@@ -12,6 +12,7 @@ from apps.assets.selectors import (
     changed_by,
     counts_of_taggings,
     last_changes_of,
+    later_tagging_of,
     newest_taggings,
     tagging_numbered,
     tags_ever,
@@ -48,7 +49,7 @@ def tagging_page(request: HttpRequest, number: int) -> HttpResponse:
     if request.method != "POST":
         return _show(request, tagging)
     try:
-        undone = undo_tagging(tagging=tagging, reason=request.POST.get("reason", ""), actor=actor_of(request))
+        undone = undo_tagging(tagging=tagging, actor=actor_of(request))
     except Refusal as refusal:
         return _show(request, tagging, status=refused(request, refusal))
     messages.success(request, done_words(undone))
@@ -64,5 +65,6 @@ def _show(request: HttpRequest, tagging: Tagging, *, status: int = 200) -> HttpR
         tagging=tagging,
         counts=counts_of_taggings([tagging.pk])[tagging.pk],
         page=page_of(request, changed_by(tagging)),
+        later=later_tagging_of(tagging),
         why_not=why_not_tag(request),
     )

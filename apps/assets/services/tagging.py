@@ -10,7 +10,7 @@ from django.db.models import Count
 
 from apps.accounts.models import User
 from apps.accounts.permissions import require
-from apps.assets.exceptions import TaggedSince, UnknownPath, WrongTag
+from apps.assets.exceptions import TaggedSince, UnknownPath, WrongReason, WrongTag
 from apps.assets.models import Asset, AssetTag, Tagging
 from apps.assets.selectors import VALUES_AT_ONCE, near_path
 from apps.assets.tag_words import TagCounts
@@ -35,13 +35,13 @@ def tag_assets(
     """Give tags to the assets at `paths`, and take others away; return the act, None where nothing changes.
 
     Any number of paths, all or none. What is served stays as it is until a release pins the act. Raises
-    `Forbidden`, `WrongTag`, `UnknownPath`.
+    `Forbidden`, `WrongTag`, `WrongReason`, `UnknownPath`.
     """
     require(actor, _MAY, to="tag files")
-    names = _Names.typed(add, remove)
+    names, why = _Names.typed(add, remove), _checked_reason(reason)
     _lock_tagging()
     plan = _plan(paths, names)
-    return _carry_out(plan, actor=actor, reason=reason) if plan.counts else None
+    return _carry_out(plan, actor=actor, reason=why) if plan.counts else None
 
 
 def planned_tagging(
@@ -57,9 +57,10 @@ def undo_tagging(*, tagging: Tagging, actor: User, reason: str = "") -> Tagging:
     """Take back exactly what an act changed; return the act that does. It can be taken back in its turn.
 
     Raises `Forbidden`, `TaggedSince` where a later act has given or taken one of these tags of one of these
-    files, and `WrongTag` where a file would carry too many.
+    files, `WrongTag` where a file would carry too many, and `WrongReason`.
     """
     require(actor, _MAY, to="tag files")
+    why = _checked_reason(reason) or f"Takes back {tagging}."
     _lock_tagging()
     given = list(AssetTag.objects.filter(since=tagging).order_by("pk"))
     taken = list(AssetTag.objects.filter(until=tagging).order_by("pk"))
@@ -67,8 +68,7 @@ def undo_tagging(*, tagging: Tagging, actor: User, reason: str = "") -> Tagging:
     _refuse_touched(tagging, assets, [*given, *taken])
     plan = _Plan(assets, [(tag.asset_id, tag.name) for tag in taken], given)
     _refuse_too_many(plan)
-    words = reason.strip() or f"Takes back {tagging}."
-    return _carry_out(plan, actor=actor, reason=words, undoes=tagging)
+    return _carry_out(plan, actor=actor, reason=why, undoes=tagging)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,16 @@ def _checked_tags(names: Iterable[str]) -> frozenset[str]:
     return found
 
 
+def _checked_reason(text: str) -> str:
+    reason = text.strip()
+    if len(reason) > MAX_REASON_CHARACTERS or not _is_storable(reason):
+        raise WrongReason(
+            "The reason cannot be kept: it is too long, or no text.",
+            next_step=f"Say it in {MAX_REASON_CHARACTERS:,} characters at most.",
+        )
+    return reason
+
+
 def _lock_tagging() -> None:
     """Let one transaction at a time tag, so that acts commit in the order of their ids.
 
@@ -140,9 +150,9 @@ def _assets_at(paths: Sequence[str]) -> dict[int, str]:
     return assets
 
 
-def _is_storable(path: str) -> bool:
-    """Say whether a database can be asked for it: PostgreSQL takes no NUL, none takes what is no UTF-8."""
-    return "\0" not in path and not any("\ud800" <= character <= "\udfff" for character in path)
+def _is_storable(text: str) -> bool:
+    """Say whether a database takes it: PostgreSQL takes no NUL, and none takes what is no UTF-8."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _paths_of(assets: Collection[int]) -> dict[int, str]:
@@ -200,7 +210,7 @@ def _and_more(count: int) -> str:
 
 
 def _carry_out(plan: _Plan, *, actor: User, reason: str, undoes: Tagging | None = None) -> Tagging:
-    tagging = Tagging.objects.create(created_by=actor, reason=reason.strip()[:MAX_REASON_CHARACTERS])
+    tagging = Tagging.objects.create(created_by=actor, reason=reason)
     for some in batched([tag.pk for tag in plan.ended], VALUES_AT_ONCE):
         AssetTag.objects.filter(pk__in=some).update(until=tagging)
     AssetTag.objects.bulk_create(
