@@ -130,6 +130,8 @@ def test_a_line_that_is_none_and_a_file_that_says_nothing(
     assert "Line 3 has no colon" in run(file)["message"]
     file.write_text("# nothing\n")
     assert "says nothing that a rule could" in run(file)["message"]
+    file.write_text("/a\n  oops\n", encoding="utf-8-sig")
+    assert "Line 2 has no colon" in run(file)["message"]
     file.write_bytes(b"\xff" * 10)
     assert "cannot be read" in run(file)["message"]
     file.write_bytes(b"#" * (2 << 20))

@@ -101,7 +101,7 @@ def _written(file: Path) -> list[ImportedRule]:
     try:
         if file.stat().st_size > _MOST_BYTES:
             raise CannotImport(f"{file} is larger than {_MOST_BYTES} bytes.", next_step="Import it in parts.")
-        text = file.read_text()
+        text = file.read_text(encoding="utf-8-sig")  # editors of Windows begin a file with a mark
         return rules_of_headers_file(text, taken=taken_slugs(), first_order=FIRST_ORDER)
     except (OSError, UnicodeDecodeError) as error:
         raise CannotImport(

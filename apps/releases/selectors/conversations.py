@@ -53,7 +53,7 @@ def threads_of(comments: Iterable[Comment]) -> list[Thread]:
 
 
 def threads_by_path(release: Release, paths: Iterable[str]) -> dict[str, list[Thread]]:
-    """Return the threads on those changes, by path; None of them is no query."""
+    """Return the threads on those changes, by path; without a path nothing is asked."""
     found: dict[str, list[Thread]] = {}
     for thread in threads_of(conversation_of(release).filter(path__in=list(paths)).exclude(path="")):
         found.setdefault(thread.comment.path, []).append(thread)

@@ -104,7 +104,9 @@ def _failed_result(release: Release, name: str) -> CheckResult:
     if standing is None:
         raise UnknownCheck(
             f"Release {release.pk} has no result of a check {name[:100]!r}.",
-            next_step=f"It has these: {', '.join(standings) or 'none yet'}.",
+            next_step=f"It has these: {', '.join(standings)}."
+            if standings
+            else f"`scripts/manage release check {release.pk}` tries the checks first.",
         )
     if not standing.stands_in_the_way:
         why = (
