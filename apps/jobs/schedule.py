@@ -11,13 +11,15 @@ type Chore = Callable[[], list[str]]
 class Scheduled:
     """A chore, its name, and the seconds from the end of one run to the start of the next.
 
-    `rest` makes that longer after a run that took long: so many times as long as it took.
+    `rest` makes that longer after a run that took long: so many times as long as it took. One that is
+    apart may wait for a network at every turn: it has a thread of its own, so that no other waits with it.
     """
 
     name: str
     seconds: float
     run: Chore
     rest: float = 0.0
+    is_apart: bool = False
 
     def pause_after(self, took_seconds: float) -> float:
         """Return the seconds until the next run, after one that took so long."""
@@ -27,16 +29,18 @@ class Scheduled:
 _scheduled: dict[str, Scheduled] = {}
 
 
-def every(seconds: float, name: str, *, rest: float = 0.0) -> Callable[[Chore], Chore]:
+def every(
+    seconds: float, name: str, *, rest: float = 0.0, is_apart: bool = False
+) -> Callable[[Chore], Chore]:
     """Register the decorated function to be called by each worker, at its start and then every `seconds`.
 
-    `rest` is as in `Scheduled`.
+    `rest` and `is_apart` are as in `Scheduled`.
     """
 
     def register(function: Chore) -> Chore:
         if name in _scheduled:
             raise ValueError(f"Two scheduled functions are named {name}.")
-        _scheduled[name] = Scheduled(name, seconds, function, rest)
+        _scheduled[name] = Scheduled(name, seconds, function, rest, is_apart)
         return function
 
     return register

@@ -50,6 +50,12 @@ class Ticker:
         connections.close_all()
 
 
+def tickers_for(scheduled: Sequence[Scheduled]) -> list[Ticker]:
+    """Return what calls all of them: one for most, and one more for each that is apart."""
+    together = [each for each in scheduled if not each.is_apart]
+    return [Ticker(together), *(Ticker([each]) for each in scheduled if each.is_apart)]
+
+
 def _run(scheduled: Scheduled) -> None:
     try:
         for line in scheduled.run():

@@ -5,7 +5,7 @@ from apps.jobs.schedule import every
 from apps.observability import taking
 
 
-@every(30, "observability.take_in_counts", rest=10)
+@every(30, "observability.take_in_counts", rest=10, is_apart=True)
 def take_in_counts() -> list[str]:
     """Bring what delivery has counted into the database."""
     return taking.take_in()

@@ -14,9 +14,9 @@ from apps.jobs import carrier, registry, worker
 from apps.jobs.exceptions import JobLost
 from apps.jobs.heartbeat import beating
 from apps.jobs.models import Job
-from apps.jobs.schedule import Chore, Scheduled
+from apps.jobs.schedule import Chore, Scheduled, scheduled
 from apps.jobs.services import enqueue
-from apps.jobs.ticker import Ticker
+from apps.jobs.ticker import Ticker, tickers_for
 from apps.jobs.worker import JobWorker
 from tests.jobs.conftest import Handler
 
@@ -166,8 +166,7 @@ class TestCommand:
         ):
             call_command("work", "--interval", "0.5")
 
-        start.assert_called_once()
-        stop.assert_called_once()
+        assert start.call_count == stop.call_count == len(tickers_for(scheduled()))
 
     @pytest.mark.parametrize("interval", ["0", "-1", "inf", "soon"])
     def test_an_interval_that_makes_no_sense_is_refused(self, interval: str) -> None:
@@ -243,6 +242,28 @@ class TestTicker:
 
     def test_a_ticker_with_nothing_to_do_waits(self) -> None:
         assert Ticker([], clock=Clock()).run_due() == math.inf
+
+    def test_what_is_apart_holds_up_nothing_else(self) -> None:
+        come, waits, other = threading.Event(), threading.Event(), threading.Event()
+
+        def wait() -> list[str]:
+            waits.set()
+            come.wait(30)
+            return []
+
+        def do() -> list[str]:
+            if waits.is_set():
+                other.set()
+            return []
+
+        chores = [Scheduled("far", 0.001, wait, is_apart=True), Scheduled("near", 0.001, do)]
+        tickers = tickers_for(chores)
+        for ticker in tickers:
+            ticker.start()
+        assert other.wait(30)
+        come.set()
+        for ticker in tickers:
+            ticker.stop()
 
     def test_its_thread_calls_what_is_due_until_it_is_stopped(self) -> None:
         called = threading.Event()

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from apps.jobs.schedule import scheduled
-from apps.jobs.ticker import Ticker
+from apps.jobs.ticker import tickers_for
 from apps.jobs.worker import JobWorker
 
 
@@ -32,12 +32,14 @@ class Command(BaseCommand):
         if until_empty:
             worker.run()
             return
-        ticker = Ticker(scheduled())
-        ticker.start()
+        tickers = tickers_for(scheduled())
+        for ticker in tickers:
+            ticker.start()
         try:
             worker.run()
         finally:
-            ticker.stop()
+            for ticker in tickers:
+                ticker.stop()
 
 
 def _seconds(text: str) -> float:
