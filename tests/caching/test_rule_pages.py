@@ -109,7 +109,8 @@ FAULTS: list[tuple[dict[str, str], str, str]] = [
     ({"bypass-0-kind": ""}, "id_bypass-0-kind", "Choose what"),
     ({"examples-0-url": ""}, "id_examples-0-url", "At least one"),
     ({"examples-0-url": "fonts"}, "id_examples-0-url", "A path such as"),
-    ({"examples-0-url": "/css/a.css"}, "id_examples-0-url", "does not match"),
+    ({"examples-0-url": "/css/a.css"}, "id_examples-0-url", "Change what it matches, or the example"),
+    ({"tags": "sale"}, "id_examples-0-url", "does not carry the tag sale. Give the example that tag as well"),
     ({"examples-0-browser_ttl_seconds_0": "2"}, "id_examples-0-url", "expected 2 h, is 1 h"),
     (
         {"visibility": "no-store", "browser_ttl_seconds_0": "", "stale_while_revalidate_seconds_0": ""},
