@@ -40,8 +40,9 @@ def _why_impossible(
     media_type = media_type_of(path)
     matched, because = explain(rule.match, path, media_type, example.size_bytes, frozenset(example.tags))
     if not matched:
-        lacks_tag = rule.match.tags and not set(rule.match.tags) & set(example.tags)
-        mend = "Give the example that tag as well." if lacks_tag else "Change what it matches, or the example."
+        mend = "Change what it matches, or the example."
+        if rule.match.tags and not set(rule.match.tags) & set(example.tags):
+            mend = "Give the example that tag as well."
         return f"this rule is to decide, but does not match. {because} {mend}"
     return _against_policy(rule, example, media_type, preview_domain)
 
