@@ -51,7 +51,9 @@ def test_it_writes_a_file_for_a_place(spring: Release, tmp_path: Path) -> None:
         assert part in text
     assert json.loads(export("nginx", "--json"))["text"] == export("nginx")
     assert refusal("nginx", "--origin", "a b")["code"] == "cannot_export"
-    assert "cannot be written" in refusal("nginx", "--output", tmp_path)["message"]
+    unwritable = refusal("nginx", "--output", tmp_path)
+    assert "cannot be written" in unwritable["message"]
+    assert unwritable["next"] == "Name another file."
 
 
 def test_a_headers_file_says_of_each_path_what_its_release_does(spring: Release, administrator: User) -> None:

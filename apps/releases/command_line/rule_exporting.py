@@ -56,7 +56,9 @@ class ExportingSubcommands(RuleSubcommands):
         try:
             output.write_text(text)
         except OSError as error:
-            raise CannotExport(f"{output} cannot be written: {error.strerror}.") from error
+            raise CannotExport(
+                f"{output} cannot be written: {error.strerror}.", next_step="Name another file."
+            ) from error
         self.say(f"Wrote {output}.")
         return {"target": target, "file": str(output)}
 

@@ -45,6 +45,17 @@ def begin(receipt: Receipt) -> list[Purge]:
     return begun
 
 
+def listed_receipt(publication: Publication) -> Receipt:
+    """Return the receipt that lists what a publication changed. Raises `CannotPurge` where none does."""
+    receipt = receipt_of(publication)
+    if receipt is None or receipt.url_count is None:
+        raise CannotPurge(
+            f"Which addresses {publication} changed is not listed.",
+            next_step=f"`scripts/manage release receipt {publication.tag}` says why.",
+        )
+    return receipt
+
+
 @transaction.atomic
 def purge_again(*, publication: Publication, actor: User) -> list[Purge]:
     """Begin what was not begun, and what has failed once more, from where it stopped.
@@ -52,12 +63,9 @@ def purge_again(*, publication: Publication, actor: User) -> list[Purge]:
     Raises `Forbidden`, and `CannotPurge` where no cache is named, or what changed is not listed yet.
     """
     require(actor, "releases.publish_release", to="purge caches again")
-    receipt = receipt_of(publication)
     if not caches():
         raise CannotPurge("PURGE_URLS names no cache.", next_step="docs/caches.md says how it does.")
-    if receipt is None or receipt.url_count is None:
-        raise CannotPurge(f"Which addresses {publication} changed is not listed.")
-    purges = begin(receipt)
+    purges = begin(listed_receipt(publication))
     for purge in purges:
         failed = Purge.objects.filter(pk=purge.pk, state=State.FAILED)
         if failed.update(state=State.WAITING, finished_at=None, failures=0):

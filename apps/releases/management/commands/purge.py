@@ -4,13 +4,12 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from apps.accounts.command_line import ServiceCommand
-from apps.releases.exceptions import CannotPurge
 from apps.releases.models import Publication, Purge
 from apps.releases.purging.addresses import addresses, caches, hosts_of
 from apps.releases.purging.reports import PurgeReport, purge_report
-from apps.releases.purging.services import purge_again
+from apps.releases.purging.services import listed_receipt, purge_again
 from apps.releases.selectors import channel_named
-from apps.releases.selectors.receipts import publication_named, receipt_of
+from apps.releases.selectors.receipts import publication_named
 
 _SHOWN = 20
 
@@ -42,14 +41,8 @@ class Command(ServiceCommand):
         return report
 
     def _would_be(self, publication: Publication) -> dict[str, object]:
-        receipt = receipt_of(publication)
-        if receipt is None or receipt.url_count is None:
-            raise CannotPurge(
-                f"Which addresses {publication} changed is not listed.",
-                next_step=f"`scripts/manage release receipt {publication.tag}` says why.",
-            )
-        hosts = hosts_of(publication.channel)
-        total = receipt.url_count * len(hosts)
+        receipt, hosts = listed_receipt(publication), hosts_of(publication.channel)
+        total = (receipt.url_count or 0) * len(hosts)
         self.say(f"{publication.tag}: {receipt.url_count} paths on {', '.join(hosts) or 'no named host'}")
         plans = []
         for purger in caches():
