@@ -19,7 +19,7 @@ from apps.caching.purging.contract import Address
 from apps.jobs.models import Job
 from apps.jobs.running import run as run_job
 from apps.releases.exceptions import CannotPurge
-from apps.releases.models import Channel, Publication, Purge, Receipt, Release
+from apps.releases.models import Channel, Publication, Purge, Receipt
 from apps.releases.purging import services
 from apps.releases.selectors import live_publication
 from apps.releases.services import verifying
@@ -207,9 +207,10 @@ def test_nothing_is_purged_where_nobody_is_named(
 
 
 def test_what_is_not_listed_yet_is_not_purged_and_it_is_said_where_to_look(
-    live: Release, cache: Vendor, manager: User
+    receipt: Receipt, publish: Publish, manager: User
 ) -> None:
-    publication = live.publications.get()
+    publish(put("a.css", "other"))
+    publication = live(receipt.publication.channel)
     with pytest.raises(CannotPurge, match="is not listed") as refusal:
         services.purge_again(publication=publication, actor=manager)
     assert f"`scripts/manage release receipt {publication.tag}` says why" in refusal.value.next_step
