@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from apps.caching.headers import header_fault
 from apps.caching.matching import expression_fault
 from apps.caching.rules import Bypass, BypassKind, Example, Match, Policy, RuleContent, Visibility
+from apps.caching.surrogate_keys import SURROGATE_KEY
 from apps.tag_names import MAX_TAGS, tag_fault
 
 MAX_TTL_SECONDS = 2**31 - 1  # RFC 9111 section 1.2.2: caches take anything above for this
@@ -23,7 +24,6 @@ STATED_HEADERS: dict[str, Callable[[Policy], bool]] = {
     "access-control-allow-origin": lambda policy: bool(policy.allowed_origin),
 }
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
-_SURROGATE_KEY = re.compile(r"[A-Za-z0-9._:/-]{1,128}")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/(?:\*|[a-z0-9][a-z0-9!#$&^_.+-]*)")
 _EXTENSION = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
@@ -189,7 +189,7 @@ def name_faults(policy: Policy) -> Iterator[FieldFault]:
                 field, f"Almost every visitor sends another {name}: caches would keep a copy for each."
             )
     for place, key in enumerate(policy.surrogate_keys):
-        if not _SURROGATE_KEY.fullmatch(key):
+        if not SURROGATE_KEY.fullmatch(key):
             yield FieldFault(
                 f"policy.surrogate_keys[{place}]", "Letters, digits and . _ : / - only, 128 at most."
             )

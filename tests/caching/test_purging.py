@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from apps.caching.purging.configured import UnknownCache, purgers
-from apps.caching.purging.contract import Address, PurgeFailed, Purger, TryLater
+from apps.caching.purging.contract import Address, Key, PurgeFailed, Purger, TryLater, Word
 from tests.vendors import Answer, Vendor
 
 ADDRESSES = [
@@ -18,6 +18,7 @@ ADDRESSES = [
     Address("www.example.com", "/a%20b/"),
     Address("www.example.com", "/old/*"),
 ]
+WORDS: list[Word] = [Key("theme"), Key("Shop:styles"), *ADDRESSES[:1]]
 TOKEN = "s3cret-t0ken"
 PURGED = (
     b'{"success": true, "errors": [], "messages": [], "result": {"id": "023e105f4ecef8ad9ca31a8372d0c353"}}'
@@ -54,6 +55,22 @@ def cloudfront(vendor: Vendor) -> Purger:
 
 def varnish(vendor: Vendor) -> Purger:
     return one(f"varnish://{vendor.place}")
+
+
+def fastly_by_keys(vendor: Vendor) -> Purger:
+    return one(f"fastly://{TOKEN}@{vendor.place}/SU1Z0isxPaozGVKXdv0eY?tls=0&by=keys")
+
+
+def cloudflare_by_keys(vendor: Vendor) -> Purger:
+    return one(f"cloudflare://{TOKEN}@{vendor.place}/023e105f?tls=0&by=keys")
+
+
+def cloudfront_by_keys(vendor: Vendor) -> Purger:
+    return one(f"cloudfront://AKIA:{TOKEN}@E2QWRUHEXAMPLE?endpoint=http://{vendor.place}&by=keys")
+
+
+def varnish_by_keys(vendor: Vendor) -> Purger:
+    return one(f"varnish://{vendor.place}?by=keys")
 
 
 def test_varnish_and_others_get_a_request_for_each_address(vendor: Vendor) -> None:
@@ -115,12 +132,80 @@ def test_cloudfront_gets_paths_once_however_many_hosts_there_are(vendor: Vendor)
     assert b"<CallerReference>assetsite-production-1-0</CallerReference>" in asked.body
 
 
+def test_varnish_and_others_get_many_keys_in_one_request(vendor: Vendor) -> None:
+    varnish_by_keys(vendor).purge(WORDS, reference="r")
+    one(f"http://{vendor.place}?method=BAN&by=keys").purge(WORDS[:1], reference="r")
+    asked = [(each.method, each.target, each.headers.get("surrogate-key")) for each in vendor.asked]
+    assert asked == [
+        ("PURGE", "/", "theme Shop:styles"),
+        ("PURGE", "/css/app.css", None),
+        ("BAN", "/", "theme"),
+    ]
+    assert [each.headers["host"] for each in vendor.asked] == [
+        vendor.place,
+        "www.example.com",
+        vendor.place,
+    ]
+
+
+@pytest.mark.parametrize("status", [404, 410, 412])
+def test_a_cache_that_has_not_read_the_keys_has_failed(vendor: Vendor, status: int) -> None:
+    vendor.usual = Answer(status)
+    varnish(vendor).purge(ADDRESSES, reference="r")
+    with pytest.raises(PurgeFailed, match=str(status)):
+        varnish_by_keys(vendor).purge(WORDS, reference="r")
+
+
+@pytest.mark.parametrize("make", [varnish_by_keys, fastly_by_keys])
+def test_more_keys_than_a_header_holds_go_in_several(
+    vendor: Vendor, make: Callable[[Vendor], Purger]
+) -> None:
+    keys = [Key(f"{number:03d}{'k' * 125}") for number in range(100)]
+    make(vendor).purge(keys, reference="r")
+    values = [asked.headers["surrogate-key"] for asked in vendor.asked]
+    assert " ".join(values).split() == [key.name for key in keys]
+    assert all(len(value) <= 4096 for value in values)
+    assert len(values) == 4
+
+
+def test_fastly_gets_the_keys_of_a_service(vendor: Vendor) -> None:
+    vendor.answers = [
+        Answer(200, b'{"theme": "108-1391560174-974124", "Shop:styles": "108-1391560174-974125"}')
+    ]
+    purger = fastly_by_keys(vendor)
+    purger.purge(WORDS, reference="r")
+    assert purger.batch_size <= 256
+    assert [(asked.method, asked.target, asked.headers.get("surrogate-key")) for asked in vendor.asked] == [
+        ("POST", "/service/SU1Z0isxPaozGVKXdv0eY/purge", "theme Shop:styles"),
+        ("POST", "/purge/www.example.com/css/app.css", None),
+    ]
+    assert {asked.headers["fastly-key"] for asked in vendor.asked} == {TOKEN}
+
+
+def test_cloudflare_gets_keys_as_tags(vendor: Vendor) -> None:
+    vendor.usual = Answer(200, PURGED)
+    cloudflare_by_keys(vendor).purge(WORDS, reference="r")
+    assert [json.loads(asked.body) for asked in vendor.asked] == [
+        {"tags": ["theme", "Shop:styles"]},
+        {"files": ["https://www.example.com/css/app.css"]},
+    ]
+
+
+def test_cloudfront_gets_keys_as_tags_each_once_in_whatever_case(vendor: Vendor) -> None:
+    vendor.usual = Answer(201, INVALIDATED)
+    cloudfront_by_keys(vendor).purge([Key("Theme"), *WORDS], reference="assetsite-production-1-0")
+    [asked] = vendor.asked
+    assert re.findall(rb"<Path>(.*?)</Path>", asked.body) == [b"#theme", b"#shop:styles", b"/css/app.css"]
+    assert b"<Quantity>3</Quantity>" in asked.body
+
+
 MAKERS = [varnish, cloudflare, fastly, cloudfront]
+BY_KEYS = [varnish_by_keys, cloudflare_by_keys, fastly_by_keys, cloudfront_by_keys]
 THROTTLED = b"<ErrorResponse><Error><Code>Throttling</Code><Message>m</Message></Error></ErrorResponse>"
 DENIED = b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>m</Message></Error></ErrorResponse>"
 
 
-@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize("make", [*MAKERS, *BY_KEYS])
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
@@ -136,12 +221,12 @@ def test_a_refusal_says_whether_to_try_again_and_tells_no_secret(
     vendor.answers = [answer]
     purger = make(vendor)
     with pytest.raises(PurgeFailed) as refusal:
-        purger.purge(ADDRESSES, reference="r")
+        purger.purge(WORDS if purger.tells_keys else ADDRESSES, reference="r")
     assert type(refusal.value) is kind
     assert len(vendor.asked) == 1
     assert str(answer.status) in str(refusal.value)
     assert TOKEN not in f"{refusal.value} {purger!r} {purger.name}"
-    if isinstance(refusal.value, TryLater) and answer.headers and make is not cloudfront:
+    if isinstance(refusal.value, TryLater) and answer.headers and "CloudFront" not in purger.name:
         assert refusal.value.after_seconds == 7
 
 
@@ -192,12 +277,43 @@ def test_nginx_loses_the_files_of_what_changed_and_no_others(tmp_path: Path) -> 
         "nginx://",
         f"https://{TOKEN}@a:port",
         "varnish://a,varnish://a:6081",
+        "varnish://a,varnish://a?by=keys",
+        "varnish://a?by=tags",
+        "varnish://a?by=",
+        "varnish://a?by=keys&by=keys",
+        f"fastly://{TOKEN}@api.fastly.com?by=keys",
+        f"fastly://{TOKEN}@api.fastly.com/a/b?by=keys",
     ],
 )
 def test_an_address_of_no_cache_is_refused_without_being_repeated(text: str) -> None:
     with pytest.raises(UnknownCache) as fault:
         purgers(text)
     assert TOKEN not in str(fault.value)
+
+
+def test_nginx_is_not_told_keys_and_says_what_to_do() -> None:
+    with pytest.raises(
+        UnknownCache, match=r"\?by=keys at place 2, but nginx .* by address alone: leave it out"
+    ):
+        purgers("varnish://a,nginx:///var/cache/nginx?by=keys")
+    assert one("nginx:///var/cache/nginx?by=addresses").tells_keys is False
+
+
+def test_a_cache_that_is_told_keys_has_another_name_and_each_service_its_own() -> None:
+    names = [
+        purger.name
+        for purger in purgers(
+            "varnish://a?by=keys,cloudflare://t@a/z?by=keys,cloudfront://E2?by=keys,"
+            "fastly://t@api.fastly.com/One?by=keys,fastly://t@api.fastly.com/Two?by=keys"
+        )
+    ]
+    assert names == [
+        "PURGE a:6081 by keys",
+        "Cloudflare zone z by keys",
+        "CloudFront E2 by keys",
+        "Fastly api.fastly.com:443 service One by keys",
+        "Fastly api.fastly.com:443 service Two by keys",
+    ]
 
 
 def test_nothing_named_is_no_cache() -> None:

@@ -5,28 +5,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from apps.caching.purging.asking import Conversation, Server
-from apps.caching.purging.contract import Address, PurgeFailed
+from apps.caching.purging.contract import BY_KEYS, PurgeFailed, Word, sorted_out
 
 
 @dataclass(frozen=True, slots=True)
 class Cloudflare:
-    """A zone. Every plan takes 30 URLs a request; what is below a folder goes by prefix."""
+    """A zone. Every plan takes 30 URLs or tags a request; what is below a folder goes by prefix.
+
+    Surrogate keys are tags here, which Cloudflare reads in Cache-Tag, in whatever case.
+    """
 
     server: Server
     zone: str
     token: str = field(repr=False)
     scheme: str = "https"
     batch_size: int = 30
+    tells_keys: bool = False
 
     @property
     def name(self) -> str:
-        return f"Cloudflare zone {self.zone}"
+        return f"Cloudflare zone {self.zone}{BY_KEYS if self.tells_keys else ''}"
 
-    def purge(self, addresses: Sequence[Address], *, reference: str) -> None:
+    def purge(self, words: Sequence[Word], *, reference: str) -> None:
+        tags, addresses = sorted_out(words)
         files = [f"{self.scheme}://{one.host}{one.path}" for one in addresses if not one.is_wildcard]
         prefixes = [f"{one.host}{one.path[:-1]}" for one in addresses if one.is_wildcard]
         with Conversation(self.server) as conversation:
-            for kind, listed in (("files", files), ("prefixes", prefixes)):
+            for kind, listed in (("tags", tags), ("files", files), ("prefixes", prefixes)):
                 if listed:
                     self._ask(conversation, {kind: listed})
 

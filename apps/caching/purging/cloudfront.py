@@ -1,4 +1,8 @@
-"""CloudFront: CreateInvalidation by boto3 (docs.aws.amazon.com/cloudfront, API, CreateInvalidation)."""
+"""CloudFront: CreateInvalidation by boto3.
+
+Read: docs.aws.amazon.com, CloudFront, API reference, CreateInvalidation and CacheTagConfig; Developer Guide,
+"Invalidating content by cache tags".
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,7 +12,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from apps.caching.purging.contract import Address, PurgeFailed, TryLater
+from apps.caching.purging.contract import BY_KEYS, PurgeFailed, TryLater, Word, sorted_out
 
 _LATER = frozenset(
     {"TooManyInvalidationsInProgress", "Throttling", "ThrottlingException", "ServiceUnavailable"}
@@ -19,7 +23,8 @@ _LATER = frozenset(
 class CloudFront:
     """A distribution, which knows paths and no hosts. 3000 paths may be in progress at once.
 
-    Without a key of its own it takes the credentials that boto3 finds.
+    Without a key of its own it takes the credentials that boto3 finds. Surrogate keys are tags here, `#key`
+    among the paths, in whatever case; the distribution's CacheTagConfig has to name Cache-Tag.
     """
 
     distribution: str
@@ -27,21 +32,24 @@ class CloudFront:
     key: str | None = field(default=None, repr=False)
     secret: str | None = field(default=None, repr=False)
     batch_size: int = 3_000
+    tells_keys: bool = False
 
     @property
     def name(self) -> str:
-        return f"CloudFront {self.distribution}"
+        return f"CloudFront {self.distribution}{BY_KEYS if self.tells_keys else ''}"
 
-    def purge(self, addresses: Sequence[Address], *, reference: str) -> None:
-        paths = list(dict.fromkeys(address.path for address in addresses))
+    def purge(self, words: Sequence[Word], *, reference: str) -> None:
+        keys, addresses = sorted_out(words)
+        tags = (f"#{key.lower()}" for key in keys)
+        paths = list(dict.fromkeys([*tags, *(address.path for address in addresses)]))
         batch = {"Paths": {"Quantity": len(paths), "Items": paths}, "CallerReference": reference}
         try:
             self._client().create_invalidation(DistributionId=self.distribution, InvalidationBatch=batch)
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-            words = f"{self.name} answered with {status} {code}"
-            raise (TryLater if code in _LATER or status >= 500 else PurgeFailed)(words) from error
+            said = f"{self.name} answered with {status} {code}"
+            raise (TryLater if code in _LATER or status >= 500 else PurgeFailed)(said) from error
         except BotoCoreError as error:
             raise TryLater(f"{self.name} was not reached: {type(error).__name__}") from error
 

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
-from apps.caching.purging.contract import Address, PurgeFailed
+from apps.caching.purging.contract import PurgeFailed, Word, sorted_out
 
 _HEAD_BYTES = 4096  # nginx's own header, then KEY and the key; our keys are shorter than addresses may be
 _MARK = b"\nKEY: "
@@ -22,12 +23,14 @@ class NginxFiles:
 
     folder: Path
     batch_size: int = 1_000_000
+    tells_keys: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
         return f"nginx {self.folder}"
 
-    def purge(self, addresses: Sequence[Address], *, reference: str) -> None:
+    def purge(self, words: Sequence[Word], *, reference: str) -> None:
+        _, addresses = sorted_out(words)
         if not self.folder.is_dir():
             raise PurgeFailed(f"{self.folder} is no folder: name that of proxy_cache_path.")
         keys = {f"{one.host}{one.path}".encode() for one in addresses if not one.is_wildcard}
