@@ -365,6 +365,14 @@ def in_front_on_receipts(database: Migrating, known: Known) -> None:
     refuse("one_receipt_step_a_number|UNIQUE", lambda: steps.create(receipt=receipt, kind="front", **step))
 
 
+def surrogate_keys(database: Migrating, known: Known) -> None:
+    receipts, purges = database.rows("releases.Receipt"), database.rows("releases.Purge")
+    assert set(receipts.values_list("surrogate_keys", "keyed_url_count")) == {(None, None)}
+    assert set(purges.values_list("key_count", flat=True)) == {None}
+    refuse("receipt_closed", lambda: receipts.update(surrogate_keys={"css": 1}, keyed_url_count=1))
+    purges.update(key_count=1)
+
+
 STEPS: dict[str, Callable[[Migrating, Known], None]] = {
     "0003_channel_options": options,
     "0004_redirects": redirects,
@@ -392,6 +400,7 @@ STEPS: dict[str, Callable[[Migrating, Known], None]] = {
     "0026_what_caches_said": what_caches_said,
     "0027_in_front_on_receipts": in_front_on_receipts,
     "0028_tagging": tagging,
+    "0029_surrogate_keys": surrogate_keys,
 }
 
 

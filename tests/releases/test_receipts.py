@@ -359,6 +359,8 @@ def test_the_command_names_a_publication_by_number_or_tag(door: Door, live: Rele
         "count": 4,
         "file": receipt.urls_name,
         "sha256": receipt.urls_sha256,
+        "keyed": 0,
+        "surrogate_keys": {},
     }
     urls = called("receipt", "1", "--urls")
     assert urls == ["/css/site.css", "/index.html", "/", "/js/old.js"]

@@ -8,6 +8,7 @@ from apps.releases.selectors import history_of, publication_undone_by
 from apps.releases.selectors.receipts import listed_urls, receipt_of
 
 _SHOWN_URLS = 20
+_SHOWN_KEYS = 20
 
 
 def receipt_page(request: HttpRequest, channel: Channel, sequence: int) -> HttpResponse:
@@ -26,6 +27,8 @@ def receipt_page(request: HttpRequest, channel: Channel, sequence: int) -> HttpR
         seconds_to_pointer=seconds_after(publication, receipt.pointer_at) if receipt else None,
         first_urls=_first_urls(receipt),
         shown_urls=_SHOWN_URLS,
+        first_keys=_keys(receipt)[:_SHOWN_KEYS],
+        keys_left=max(0, len(_keys(receipt)) - _SHOWN_KEYS),
         undone=publication_undone_by(publication),
         purges=list(Purge.objects.filter(publication=publication)),
     )
@@ -53,6 +56,11 @@ def _publication(channel: Channel, sequence: int) -> Publication:
     if publication is None:
         raise Http404(f"{channel} has no publication {sequence}.")
     return publication
+
+
+def _keys(receipt: Receipt | None) -> list[tuple[str, int]]:
+    """Return the surrogate keys that changed addresses had, each with how many."""
+    return sorted((receipt.surrogate_keys or {}).items()) if receipt else []
 
 
 def _first_urls(receipt: Receipt | None) -> list[str]:

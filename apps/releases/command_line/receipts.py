@@ -8,6 +8,7 @@ from django.utils.timezone import localtime
 from apps.releases.command_line.release_subcommands import ReleaseSubcommands
 from apps.releases.comparing.texts import visible
 from apps.releases.models import Publication, Receipt
+from apps.releases.purging.reports import keys_in_words
 from apps.releases.rolling_back.receipt_reports import (
     InFront,
     ReceiptView,
@@ -88,6 +89,8 @@ class ReceiptSubcommands(ReleaseSubcommands):
         if receipt.url_count is not None:
             addresses = "one address" if receipt.url_count == 1 else f"{receipt.url_count} addresses"
             self.say(f"  {addresses} changed (--urls lists them)")
+            if keys := keys_in_words(receipt):
+                self.say(f"  Caches held {receipt.keyed_url_count} of them under surrogate keys: {keys}")
         for step in view.fetched:
             self.say(f"  {_mark(step.is_good)} {step.subject}: {step.words}")
         for step in view.examples:

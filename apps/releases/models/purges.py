@@ -16,7 +16,10 @@ class Purge(models.Model):
     publication = models.ForeignKey(Publication, on_delete=models.PROTECT, related_name="purges")
     cache = models.CharField(max_length=200, help_text="The name of the cache, without any secret.")
     state = models.CharField(max_length=7, choices=State, default=State.WAITING)
-    total = models.PositiveIntegerField(help_text="How many addresses it has to forget.")
+    total = models.PositiveIntegerField(help_text="How many surrogate keys and addresses it is told.")
+    key_count = models.PositiveIntegerField(
+        null=True, blank=True, help_text="How many of these are surrogate keys, which come first."
+    )
     done = models.PositiveIntegerField(default=0, help_text="How many it has been told, from the first on.")
     tries = models.PositiveSmallIntegerField(default=0, help_text="How often it was begun.")
     failures = models.PositiveSmallIntegerField(default=0, help_text="How often in a row nothing was done.")

@@ -28,6 +28,12 @@ class Receipt(models.Model):
     )
     urls_name = models.CharField(max_length=200, blank=True, help_text="Name in storage of their list.")
     urls_sha256 = models.CharField(max_length=64, blank=True)
+    surrogate_keys = models.JSONField(
+        null=True, blank=True, help_text="How many of the addresses caches held under each surrogate key."
+    )
+    keyed_url_count = models.PositiveIntegerField(
+        null=True, blank=True, help_text="How many of the addresses caches held under any surrogate key."
+    )
     verdict = models.CharField(max_length=8, choices=Verdict, blank=True)
     words = models.TextField(blank=True, help_text="Why it is not verified.")
     finished_at = models.DateTimeField(null=True, blank=True)

@@ -18,7 +18,7 @@ from apps.caching.purging.contract import PurgeFailed, Purger, TryLater
 from apps.jobs.services import enqueue
 from apps.releases.exceptions import CannotPurge, ReceiptIncomplete
 from apps.releases.models import Publication, Purge, Receipt
-from apps.releases.purging.addresses import batches, caches, hosts_of
+from apps.releases.purging.addresses import amount, amount_of, batches, caches
 from apps.releases.selectors.receipts import receipt_of
 
 logger = logging.getLogger(__name__)
@@ -33,11 +33,13 @@ State = Purge.State
 @transaction.atomic
 def begin(receipt: Receipt) -> list[Purge]:
     """Note for each cache in front what it has to forget, once, and hand it over to the worker."""
-    total = (receipt.url_count or 0) * len(hosts_of(receipt.publication.channel))
     begun = []
     for purger in caches():
+        told = amount(receipt, purger)
         purge, is_new = Purge.objects.get_or_create(
-            publication=receipt.publication, cache=purger.name, defaults={"total": total}
+            publication=receipt.publication,
+            cache=purger.name,
+            defaults={"total": told.words, "key_count": told.keys},
         )
         if is_new:
             _hand_over(purge)
@@ -117,7 +119,7 @@ def _tell(purge: Purge, purger: Purger) -> str:
     Purge.objects.filter(pk=purge.pk, state=State.WAITING).update(
         state=State.DONE, done=F("total"), finished_at=timezone.now(), next_at=None, words=""
     )
-    return f"{purge.cache} forgot {purge.done} addresses."
+    return f"{purge.cache} forgot {amount_of(purge)}."
 
 
 def _try_later(purge: Purge, later: TryLater) -> str:

@@ -26,9 +26,16 @@ class StepReport(TypedDict):
 
 
 class UrlsReport(TypedDict):
+    """How many addresses changed. Caches held `keyed` of them under surrogate keys, by each so many.
+
+    Both are None where they were listed before keys were kept.
+    """
+
     count: int
     file: str
     sha256: str
+    keyed: int | None
+    surrogate_keys: dict[str, int] | None
 
 
 class InFrontReport(TypedDict):
@@ -183,7 +190,14 @@ def _in_front_report(seen: InFront) -> InFrontReport:
 def _urls_report(receipt: Receipt) -> UrlsReport | None:
     if receipt.url_count is None:
         return None
-    return {"count": receipt.url_count, "file": receipt.urls_name, "sha256": receipt.urls_sha256}
+    keys = receipt.surrogate_keys
+    return {
+        "count": receipt.url_count,
+        "file": receipt.urls_name,
+        "sha256": receipt.urls_sha256,
+        "keyed": receipt.keyed_url_count,
+        "surrogate_keys": dict(sorted(keys.items())) if keys is not None else None,
+    }
 
 
 def _step_report(step: ReceiptStep) -> StepReport:

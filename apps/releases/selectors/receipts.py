@@ -1,6 +1,6 @@
 import gzip
 from collections.abc import Iterator
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
 
 from django.db.models import QuerySet
 
@@ -50,8 +50,23 @@ def is_pointed_at(publication: Publication) -> bool:
     return Receipt.objects.filter(publication=publication, pointer_at__isnull=False).exists()
 
 
+class ListedUrl(NamedTuple):
+    """An address that answers otherwise, and the surrogate keys under which caches held its answer before."""
+
+    url: str
+    keys: tuple[str, ...]
+
+
 def listed_urls(receipt: Receipt) -> Iterator[str]:
     """Yield the addresses that answer otherwise since a publication. Raises `ReceiptIncomplete`."""
+    return (listed.url for listed in listed_with_keys(receipt))
+
+
+def listed_with_keys(receipt: Receipt) -> Iterator[ListedUrl]:
+    """Yield the addresses that answer otherwise since a publication. Raises `ReceiptIncomplete`.
+
+    A list from before keys were kept has none.
+    """
     if receipt.url_count is None:
         raise ReceiptIncomplete(
             "Which addresses changed is not listed yet.",
@@ -66,7 +81,8 @@ def listed_urls(receipt: Receipt) -> Iterator[str]:
         ) from error
     with stored, gzip.open(cast("BinaryIO", stored), "rt", encoding="ascii") as lines:
         for line in lines:
-            yield line.rstrip("\n")
+            url, _, keys = line.rstrip("\n").partition("\t")
+            yield ListedUrl(url, tuple(keys.split()))
 
 
 def roll_back_ends(

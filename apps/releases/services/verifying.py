@@ -8,7 +8,9 @@ import gzip
 import io
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -21,6 +23,7 @@ from apps.assets import store
 from apps.jobs.services import enqueue
 from apps.releases.channels.changed_urls import changed_urls
 from apps.releases.channels.expected_answers import Addresses, answer_at
+from apps.releases.channels.keys_before import keys_before
 from apps.releases.channels.node_status import Following, NodeFollowing
 from apps.releases.channels.probing import NoAnswer, Probe, host_of, hosts_of, look
 from apps.releases.checks.live_examples import Asking, Standing, counts_in_words, live_results
@@ -30,7 +33,12 @@ from apps.releases.models import Channel, Receipt, ReceiptStep
 from apps.releases.purging.services import begin as begin_purges
 from apps.releases.selectors import live_publication, open_manifest
 from apps.releases.selectors.nodes import nodes_following
-from apps.releases.selectors.receipts import listed_urls, open_receipts, publication_replaced_by
+from apps.releases.selectors.receipts import (
+    ListedUrl,
+    listed_urls,
+    open_receipts,
+    publication_replaced_by,
+)
 from apps.releases.services.pointers import is_current
 from apps.releases.services.receipts import Noted, note_examples, note_pointer
 from apps.releases.tracing.places import place_of
@@ -169,26 +177,46 @@ def _list_urls(receipt: Receipt) -> None:
     before = publication_replaced_by(publication)
     old, new = open_manifest(before.manifest) if before else None, open_manifest(publication.manifest)
     with store.temporary_file() as file:
-        count = _write_list(file, changed_urls(old, new, addresses_of(publication.channel)))
+        addresses = addresses_of(publication.channel)
+        listed = (
+            ListedUrl(url, keys_before(old, url, addresses)) for url in changed_urls(old, new, addresses)
+        )
+        counts = _write_list(file, listed)
         sha256 = file_sha256(file)
         name = f"receipts/{publication.channel.name}/{publication.sequence}.{sha256[:16]}.txt.gz"
         store.put_file(name, file, sha256=sha256)
-    receipt.url_count, receipt.urls_name, receipt.urls_sha256 = count, name, sha256
-    receipt.save(update_fields=("url_count", "urls_name", "urls_sha256"))
+    receipt.url_count, receipt.keyed_url_count = counts.urls, counts.keyed
+    receipt.surrogate_keys = dict(counts.by_key)
+    receipt.urls_name, receipt.urls_sha256 = name, sha256
+    receipt.save(update_fields=("url_count", "keyed_url_count", "surrogate_keys", "urls_name", "urls_sha256"))
 
 
-def _write_list(file: Path, urls: Iterator[str]) -> int:
-    """Write a line for each address, compressed, the same bytes for the same addresses; return how many."""
-    count = 0
+@dataclass(slots=True)
+class _Counts:
+    """How many addresses are listed, how many of them have surrogate keys, and how many each key has."""
+
+    urls: int = 0
+    keyed: int = 0
+    by_key: Counter[str] = field(default_factory=Counter)
+
+
+def _write_list(file: Path, urls: Iterator[ListedUrl]) -> _Counts:
+    """Write a line for each address, with its keys behind a tab, compressed; return how many there are.
+
+    The bytes are the same for the same addresses and keys.
+    """
+    counts = _Counts()
     with (
         file.open("wb") as target,
         gzip.GzipFile("", "wb", fileobj=target, mtime=0) as packed,
         io.TextIOWrapper(packed, encoding="ascii") as text,
     ):
-        for url in urls:
-            text.write(f"{url}\n")
-            count += 1
-    return count
+        for url, keys in urls:
+            text.write(f"{url}\t{' '.join(keys)}\n" if keys else f"{url}\n")
+            counts.urls += 1
+            counts.keyed += bool(keys)
+            counts.by_key.update(keys)
+    return counts
 
 
 def _verify(receipt: Receipt) -> tuple[Verdict, str]:

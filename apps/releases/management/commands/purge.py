@@ -4,9 +4,10 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from apps.accounts.command_line import ServiceCommand
-from apps.releases.models import Publication, Purge
-from apps.releases.purging.addresses import addresses, caches, hosts_of
-from apps.releases.purging.reports import PurgeReport, purge_report
+from apps.caching.purging.contract import Purger
+from apps.releases.models import Publication, Purge, Receipt
+from apps.releases.purging.addresses import addresses, amount, caches, hosts_of
+from apps.releases.purging.reports import PurgeReport, keys_in_words, purge_report
 from apps.releases.purging.services import listed_receipt, purge_again
 from apps.releases.selectors import channel_named
 from apps.releases.selectors.receipts import publication_named
@@ -44,11 +45,9 @@ class Command(ServiceCommand):
         receipt, hosts = listed_receipt(publication), hosts_of(publication.channel)
         total = (receipt.url_count or 0) * len(hosts)
         self.say(f"{publication.tag}: {receipt.url_count} paths on {', '.join(hosts) or 'no named host'}")
-        plans = []
-        for purger in caches():
-            batches = -(-total // purger.batch_size)
-            self.say(f"  {purger.name}: {total} addresses, in batches of {purger.batch_size}: {batches}")
-            plans.append({"cache": purger.name, "addresses": total, "batches": batches})
+        if keys := keys_in_words(receipt):
+            self.say(f"  {receipt.keyed_url_count} of the paths had surrogate keys: {keys}")
+        plans = [self._plan(receipt, purger) for purger in caches()]
         if not plans:
             self.say("  PURGE_URLS names no cache: nobody is told.")
         listed = [f"{one.host}{one.path}" for one in islice(addresses(receipt), _SHOWN)]
@@ -56,4 +55,21 @@ class Command(ServiceCommand):
             self.say(f"  {address}")
         if total > _SHOWN:
             self.say(f"  and {total - _SHOWN} more")
-        return {"publication": publication.tag, "hosts": hosts, "caches": plans, "first": listed}
+        return {
+            "publication": publication.tag,
+            "hosts": hosts,
+            "surrogate_keys": receipt.surrogate_keys,
+            "caches": plans,
+            "first": listed,
+        }
+
+    def _plan(self, receipt: Receipt, purger: Purger) -> dict[str, object]:
+        told = amount(receipt, purger)
+        batches = -(-told.words // purger.batch_size)
+        self.say(f"  {purger.name}: {told}, in batches of {purger.batch_size}: {batches}")
+        return {
+            "cache": purger.name,
+            "keys": told.keys,
+            "addresses": told.addresses,
+            "batches": batches,
+        }
