@@ -36,10 +36,14 @@ def program(name: str) -> str:
     return found or _missing(name)
 
 
+def has_vmod(name: str) -> bool:
+    file = f"varnish/vmods/libvmod_{name}.so"
+    return any(any(Path("/usr").glob(f"{folder}/{file}")) for folder in ("lib/*", "lib", "local/lib"))
+
+
 def require_vmod(name: str) -> None:
     """Skip, or fail in CI, where Varnish lacks a module."""
-    file = f"varnish/vmods/libvmod_{name}.so"
-    if not any(any(Path("/usr").glob(f"{folder}/{file}")) for folder in ("lib/*", "lib", "local/lib")):
+    if not has_vmod(name):
         _missing(f"Varnish's vmod {name}")
 
 
@@ -51,7 +55,10 @@ def _missing(name: str) -> NoReturn:
 
 @dataclass
 class Cache:
-    """A cache in front of `origin_port`, configured by the export; used as a context manager."""
+    """A cache in front of `origin_port`, configured by the export; used as a context manager.
+
+    Varnish does `first`, as if somebody had written it into its configuration.
+    """
 
     kind: str
     site: Site
@@ -59,6 +66,7 @@ class Cache:
     work: Path
     port: int = field(default_factory=free_port)
     exported_with: tuple[str, ...] = ()
+    first: str = ""
 
     @property
     def copies(self) -> Path:
@@ -72,6 +80,8 @@ class Cache:
         wanted = ("--listen", place, "--folder", self.copies) if self.kind == "nginx" else self.exported_with
         origin = f"127.0.0.1:{self.origin_port}"
         self.site.manage("rule", "export", self.kind, "--origin", origin, "--output", exported, *wanted)
+        if self.first:
+            exported.write_text(_doing_first(self.first, exported.read_text()))
         self._log = (self.work / "output").open("wb")
         command = self._nginx(exported) if self.kind == "nginx" else self._varnish(exported, place)
         self._process = subprocess.Popen(command, stdout=self._log, stderr=subprocess.STDOUT)
@@ -111,8 +121,7 @@ class Cache:
     def also(self, words: str) -> Iterator[None]:
         """Let Varnish do this first, as if somebody had written it into its configuration."""
         changed = self.work / "changed.vcl"
-        version, _, rest = (self.work / "exported").read_text().partition("vcl 4.1;\n")
-        changed.write_text(f"{version}vcl 4.1;\n{words}\n{rest}")
+        changed.write_text(_doing_first(words, (self.work / "exported").read_text()))
         self._administer("vcl.load", "changed", str(changed))
         self._administer("vcl.use", "changed")
         try:
@@ -143,6 +152,11 @@ class Cache:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError((self.work / "output").read_text())
             time.sleep(0.02)
+
+
+def _doing_first(words: str, exported: str) -> str:
+    version, _, rest = exported.partition("vcl 4.1;\n")
+    return f"{version}vcl 4.1;\n{words}\n{rest}"
 
 
 def outcome(answer: Answer) -> str:

@@ -5,7 +5,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,10 @@ import brotli  # type: ignore[import-untyped]
 import pytest
 
 from apps.caching.defaults import DEFAULT_RULES
+from apps.caching.purging.by_key import header_values
 from apps.caching.rules import Example
 from apps.releases.channels.targets import OWN_AGENT
-from tests.acceptance.caches import Cache, outcome, require_vmod
+from tests.acceptance.caches import Cache, has_vmod, outcome, require_vmod
 from tests.acceptance.folders import write_folder
 from tests.acceptance.site import PROJECT, Answer, Site, free_port
 from tests.proxy import Proxy, gone
@@ -42,6 +43,8 @@ FILES = {
     "told/b c;d.css": TEXT,
     "told/same.css": TEXT,
     "names/\u00fc.css": TEXT,
+    "keyed/a.css": TEXT,
+    "keyed/same.css": TEXT,
 }
 del FILES["docs/"]
 RULES = {
@@ -76,7 +79,19 @@ RULES = {
         "expected_result": "Nobody waits.",
         "rollback_note": "Go back.",
     },
+    "keyed": {
+        "name": "Keyed",
+        "order": 30,
+        "match": {"folders": ["keyed"]},
+        "policy": {"browser_ttl_seconds": 3600, "surrogate_keys": ["theme", "shop:styles"]},
+        "examples": [{"url": "/keyed/a.css", "rule": "keyed", "is_cached": True}],
+        "expected_result": "One word forgets the theme.",
+        "rollback_note": "Go back.",
+    },
 }
+BY_KEYS = {"ban": (), "xkey": ("--xkey",)}
+# Copies that have one address and that no purge of it finds.
+BY_DEVICE = "sub vcl_hash { hash_data(req.http.X-Device); }"
 ADD_RULES = """
 import json, sys
 from apps.accounts.selectors import acting_user
@@ -93,6 +108,7 @@ class Fronts:
     site: Site
     origin: Proxy
     caches: dict[str, Cache]
+    by_keys: dict[str, Cache]
     folder: Path
 
 
@@ -132,14 +148,16 @@ def fronts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fronts]:
     """One site for all: it takes seconds to start."""
     folder = tmp_path_factory.mktemp("caches")
     site, ports = Site(data=folder / "data"), {"nginx": free_port(), "varnish": free_port()}
+    keyed = {kind: free_port() for kind in BY_KEYS if kind == "ban" or has_vmod(kind)}
     told = f"varnish://127.0.0.1:{ports['varnish']},nginx://{folder}/nginx/copies"
+    told += "".join(f",varnish://127.0.0.1:{port}?by=keys" for port in keyed.values())
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PURGE_URLS", told)
         environment.setenv("PUBLIC_URLS", f"production=http://127.0.0.1:{ports['varnish']}")
-        yield from started(site, folder, ports)
+        yield from started(site, folder, ports, keyed)
 
 
-def started(site: Site, folder: Path, ports: dict[str, int]) -> Iterator[Fronts]:
+def started(site: Site, folder: Path, ports: dict[str, int], keyed: dict[str, int]) -> Iterator[Fronts]:
     with site.running():
         subprocess.run(
             [PROJECT / "scripts/manage", "shell", "-v", "0", "-c", ADD_RULES],
@@ -153,13 +171,20 @@ def started(site: Site, folder: Path, ports: dict[str, int]) -> Iterator[Fronts]
             Proxy(site.public_port, uncounted=OWN_AGENT) as origin,
             Cache("nginx", site, origin.port, folder / "nginx", ports["nginx"]) as nginx,
             Cache("varnish", site, origin.port, folder / "varnish", ports["varnish"]) as varnish,
+            ExitStack() as running,
         ):
+            by_keys = {
+                kind: running.enter_context(
+                    Cache("varnish", site, origin.port, folder / kind, port, BY_KEYS[kind], BY_DEVICE)
+                )
+                for kind, port in keyed.items()
+            }
             with varnish.also('sub vcl_deliver { set resp.http.Cache-Control = "max-age=7"; }'):
                 publish(site, 2, write_folder(folder / "first", FILES))
                 for publication in (1, 2):
                     wait_for_purges(site, publication)
                 wait_for_look(site, 2)
-            yield Fronts(site, origin, {"nginx": nginx, "varnish": varnish}, folder)
+            yield Fronts(site, origin, {"nginx": nginx, "varnish": varnish}, by_keys, folder)
 
 
 @pytest.fixture(
@@ -439,12 +464,19 @@ def test_what_is_too_large_for_one_hop_is_an_answer_for_one_visitor(cache: Cache
 
 DECODERS = {"identity": bytes, "gzip": gzip.decompress, "br": brotli.decompress}
 CODINGS = ["identity", "gzip", "br, gzip", "deflate"]
+DEVICES = ["phone", "desktop"]
+KEPT_BY_DEVICE = ("/keyed/a.css", "/keyed/same.css", "/told/same.css")
 
 
 @pytest.fixture(scope="module")
 def told(fronts: Fronts) -> None:
-    """Publish other content of files of which both caches have every coding, and wait for the purge."""
+    """Publish other content of files of which all caches have every coding, and wait for the purges."""
     site, new = fronts.site, b"/* two */\n" * 200
+    for cache in fronts.by_keys.values():
+        for target in KEPT_BY_DEVICE:
+            for device in DEVICES:
+                cache.ask(target, X_Device=device)
+                assert outcome(cache.ask(target, X_Device=device)) == "hit"
     for cache in fronts.caches.values():
         for target in ("/told/a.css", "/told/b%20c;d.css", "/told/same.css", "/told/c.css"):
             for coding in CODINGS:
@@ -452,11 +484,13 @@ def told(fronts: Fronts) -> None:
                 again = cache.ask(target, Accept_Encoding=coding)
                 assert outcome(again) == "hit" or again.status == 404
     second = {**FILES, "told/a.css": new, "told/b c;d.css": new, "told/c.css": new}
+    second["keyed/a.css"] = new
     publish(site, 3, write_folder(fronts.folder / "second", second))
     purges = wait_for_purges(site, 3)
     wait_for_look(site, 3)
-    assert [purge["state"] for purge in purges] == ["done", "done"]
-    assert [purge["total"] for purge in purges] == [3 * 3, 3 * 3]  # on localhost, 127.0.0.1 and [::1]
+    assert {purge["state"] for purge in purges} == {"done"}
+    amounts = [(purge["keys"], purge["total"]) for purge in purges]  # on localhost, 127.0.0.1 and [::1]
+    assert amounts == [(0, 4 * 3), (0, 4 * 3), *[(2, 2 + 3 * 3)] * len(fronts.by_keys)]
 
 
 @pytest.mark.parametrize("coding", CODINGS)
@@ -468,6 +502,42 @@ def test_a_publication_purges_every_copy_of_what_changed_and_nothing_else(
         decode = DECODERS[answer.headers.get("content-encoding", "identity")]
         assert decode(answer.body) == b"/* two */\n" * 200
     assert outcome(cache.ask("/told/same.css", Accept_Encoding=coding)) == "hit"
+
+
+@pytest.mark.varnish
+@pytest.mark.parametrize("kind", BY_KEYS)
+def test_a_publication_purges_by_keys_every_copy_of_what_changed(
+    fronts: Fronts, told: None, kind: str
+) -> None:
+    if kind != "ban":
+        require_vmod(kind)
+    cache = fronts.by_keys[kind]
+    for device in DEVICES:
+        seen = {target: cache.ask(target, X_Device=device) for target in KEPT_BY_DEVICE}
+        assert {target: outcome(answer) for target, answer in seen.items()} == {
+            "/keyed/a.css": "uri-miss",
+            "/keyed/same.css": "uri-miss",  # which is the price
+            "/told/same.css": "hit",
+        }
+        assert seen["/keyed/a.css"].body == b"/* two */\n" * 200
+    assert cache.ask("/told/a.css").body == b"/* two */\n" * 200
+    changed = fronts.site.manage("release", "receipt", 3)["changed_urls"]
+    assert (changed["keyed"], changed["surrogate_keys"]) == (1, {"shop:styles": 1, "theme": 1})
+
+
+@pytest.mark.varnish
+@pytest.mark.parametrize("kind", BY_KEYS)
+def test_as_many_keys_as_one_request_names_are_all_forgotten(fronts: Fronts, kind: str) -> None:
+    if kind != "ban":
+        require_vmod(kind)
+    cache = fronts.by_keys[kind]
+    for target in ("/keyed/same.css", "/told/same.css"):
+        cache.ask(target)
+    many = [f"{number:05d}" for number in range(1000)]
+    values = list(header_values([*many, "theme"]))
+    assert {cache.ask("/", method="PURGE", Surrogate_Key=value).status for value in values} == {200}
+    assert outcome(cache.ask("/keyed/same.css")) == "uri-miss"
+    assert outcome(cache.ask("/told/same.css")) == "hit"
 
 
 @pytest.mark.varnish
@@ -531,13 +601,12 @@ def test_vmod_xkey_purges_each_copy_with_a_surrogate_key_and_nothing_else(fronts
         assert not any("xkey" in answer.headers for _, answer in answers)
         return [each for each, answer in answers if outcome(answer) == "uri-miss"]
 
-    place = fronts.folder / "xkey"
-    with Cache("varnish", fronts.site, fronts.origin.port, place, exported_with=("--xkey",)) as xkey:
-        assert fetched_anew(xkey, purged="nobody brie") == []
-        assert fetched_anew(xkey, purged="nobody brief") == brief
-        assert fetched_anew(xkey, purged="lasting") == lasting
-        assert fetched_anew(xkey, purged="brief brief-not") == brief + lasting
-        assert xkey.ask("/", method="PURGE", Surrogate_Key='a"').status == 400
+    xkey = fronts.by_keys["xkey"]
+    assert fetched_anew(xkey, purged="nobody brie") == []
+    assert fetched_anew(xkey, purged="nobody brief") == brief
+    assert fetched_anew(xkey, purged="lasting") == lasting
+    assert fetched_anew(xkey, purged="brief brief-not") == brief + lasting
+    assert xkey.ask("/", method="PURGE", Surrogate_Key='a"').status == 400
 
 
 def test_what_the_document_tells_people_to_type_works(fronts: Fronts) -> None:
