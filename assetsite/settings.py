@@ -81,6 +81,7 @@ MIDDLEWARE = [
     "assetsite.doors.DoorMiddleware",
     "apps.delivery.middleware.DeliveryMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "assetsite.storable_text.StorableTextMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
