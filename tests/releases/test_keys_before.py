@@ -14,6 +14,7 @@ from apps.delivery.respond import Request, Response, respond
 from apps.releases.channels.changed_urls import changed_urls
 from apps.releases.channels.expected_answers import Addresses, url_of
 from apps.releases.channels.keys_before import keys_before
+from apps.releases.manifest import ManifestReader, ManifestWriter
 from tests.releases.test_changed_urls import (
     ADDRESSES,
     FORMS,
@@ -25,6 +26,7 @@ from tests.releases.test_changed_urls import (
     answered,
     live,
     named,
+    sha,
     write,
 )
 
@@ -85,3 +87,16 @@ def test_the_keys_are_those_of_every_answer_that_changed_and_reach_every_copy_of
 
 def test_a_first_publication_has_none() -> None:
     assert keys_before(None, "/a.html", Addresses()) == ()
+
+
+def test_a_fingerprinted_name_has_the_keys_of_its_own_headers(tmp_path: Path) -> None:
+    with ManifestWriter(tmp_path / "m") as writer:
+        writer.put(
+            "a.css", blob=sha("x"), size=1, media_type="text/css", header_set=keyed("3", "theme"), release=1,
+            fingerprint="a" * 12, named_header_set=keyed("5", "lasting"),
+        )  # fmt: skip
+        writer.finish(rules_digest="0" * 64)
+    with ManifestReader(tmp_path / "m") as old:
+        assert keys_before(old, "/a.css", Addresses()) == ("theme",)
+        assert keys_before(old, f"/a.{'a' * 12}.css", Addresses()) == ("lasting",)
+        assert keys_before(old, f"/a.{'b' * 12}.css", Addresses()) == ()

@@ -3,7 +3,7 @@
 import gzip
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -180,7 +180,7 @@ def test_a_dry_run_says_who_would_be_told_which_keys(
     dry = said("purge", tag, "--dry-run")
     assert f"PURGE {cache.place} by keys: 3 surrogate keys and 2 addresses, in batches of 500: 1" in dry
     assert "Cloudflare zone zone: 5 addresses, in batches of 30: 1" in dry
-    assert "3 of the paths had surrogate keys: shop (1), styles (3), theme (2)" in dry
+    assert "3 of the paths had surrogate keys: styles (3), theme (2), shop (1)" in dry
     document = json.loads(said("purge", tag, "--dry-run", "--json"))
     assert document["surrogate_keys"] == {"theme": 2, "shop": 1, "styles": 3}
     assert [(plan["keys"], plan["addresses"]) for plan in document["caches"]] == [(3, 2), (0, 5)]
@@ -195,7 +195,7 @@ def test_the_receipt_says_so_in_the_command_and_on_its_page(
     services.begin(told)
     work()
     publication = told.publication
-    assert "Caches held 3 of them under surrogate keys: shop (1), styles (3), theme (2)" in said(
+    assert "Caches held 3 of them under surrogate keys: styles (3), theme (2), shop (1)" in said(
         "release", "receipt", publication.tag
     )
     report = json.loads(said("release", "receipt", publication.tag, "--json"))
@@ -206,7 +206,7 @@ def test_the_receipt_says_so_in_the_command_and_on_its_page(
     url = f"/admin/releases/channel/{publication.channel_id}/receipt/{publication.sequence}/"
     page = " ".join(staff_client(manager).get(url).content.decode().split())
     assert "Caches held 3 of them under surrogate keys" in page
-    assert "<code>styles</code> 3" in page
+    assert "<code>styles</code> (3), <code>theme</code> (2)" in page
     assert "2 of 5, of which 3 surrogate keys" in page
     come_back()
     assert "forgot 3 surrogate keys and 2 addresses" in said("purge", publication.tag)
@@ -223,3 +223,25 @@ def test_many_keys_are_named_in_part(receipt: Receipt, manager: User, said: Call
     assert "key-020" not in page
     assert "and 5 more" in page
     assert "key-019 (1), and 5 more" in said("release", "receipt", publication.tag)
+
+
+def test_a_worker_that_dies_among_the_keys_leaves_one_batch_to_be_told_twice(
+    told: Receipt, cache: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [purge] = services.begin(told)
+    tell = MethodPurger.purge
+
+    def die(self: MethodPurger, words: Sequence[Word], *, reference: str) -> None:
+        tell(self, words, reference=reference)
+        if reference.endswith("-2"):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(MethodPurger, "purge", die)
+        with pytest.raises(KeyboardInterrupt):
+            services.run(purge.pk)
+    purge.refresh_from_db()
+    assert (purge.state, purge.done) == ("waiting", 2)
+    assert come_back().state == "done"
+    twice = [("/", "theme"), ("/plain.txt", None)]
+    assert asked(cache) == [("/", "shop styles"), *twice, *twice, ("/theme/new.css", None)]

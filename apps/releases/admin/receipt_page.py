@@ -3,6 +3,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, Stream
 from apps.accounts.staff_pages import render
 from apps.releases.exceptions import ReceiptIncomplete
 from apps.releases.models import Channel, Publication, Purge, Receipt
+from apps.releases.purging.reports import counted_keys
 from apps.releases.rolling_back.receipt_reports import receipt_view, seconds_after
 from apps.releases.selectors import history_of, publication_undone_by
 from apps.releases.selectors.receipts import listed_urls, receipt_of
@@ -16,6 +17,7 @@ def receipt_page(request: HttpRequest, channel: Channel, sequence: int) -> HttpR
     publication = _publication(channel, sequence)
     view = receipt_view(publication)
     receipt = view.receipt
+    keys = counted_keys(receipt) if receipt else []
     return render(
         request,
         "releases/channel/receipt.html",
@@ -27,8 +29,8 @@ def receipt_page(request: HttpRequest, channel: Channel, sequence: int) -> HttpR
         seconds_to_pointer=seconds_after(publication, receipt.pointer_at) if receipt else None,
         first_urls=_first_urls(receipt),
         shown_urls=_SHOWN_URLS,
-        first_keys=_keys(receipt)[:_SHOWN_KEYS],
-        keys_left=max(0, len(_keys(receipt)) - _SHOWN_KEYS),
+        first_keys=keys[:_SHOWN_KEYS],
+        keys_left=len(keys[_SHOWN_KEYS:]),
         undone=publication_undone_by(publication),
         purges=list(Purge.objects.filter(publication=publication)),
     )
@@ -56,11 +58,6 @@ def _publication(channel: Channel, sequence: int) -> Publication:
     if publication is None:
         raise Http404(f"{channel} has no publication {sequence}.")
     return publication
-
-
-def _keys(receipt: Receipt | None) -> list[tuple[str, int]]:
-    """Return the surrogate keys that changed addresses had, each with how many."""
-    return sorted((receipt.surrogate_keys or {}).items()) if receipt else []
 
 
 def _first_urls(receipt: Receipt | None) -> list[str]:

@@ -27,12 +27,17 @@ def purges_of(publication: Publication) -> list[PurgeReport]:
     return [purge_report(purge) for purge in Purge.objects.filter(publication=publication)]
 
 
+def counted_keys(receipt: Receipt) -> list[tuple[str, int]]:
+    """Return the surrogate keys of what changed, each with its number of addresses, most of them first."""
+    return sorted((receipt.surrogate_keys or {}).items(), key=lambda each: (-each[1], each[0]))
+
+
 def keys_in_words(receipt: Receipt, *, most: int = 20) -> str:
-    """Say under which surrogate keys caches held what changed: `css (3), js (1)`; "" where under none.
+    """Say under which surrogate keys caches held what changed: `js (3), css (1)`; "" where under none.
 
     The first `most` are named, and how many more there are.
     """
-    keys = sorted((receipt.surrogate_keys or {}).items())
+    keys = counted_keys(receipt)
     named = [f"{key} ({count})" for key, count in keys[:most]]
     return ", ".join([*named, f"and {len(keys) - most} more"] if len(keys) > most else named)
 
