@@ -115,7 +115,7 @@ class Proxy:
 
     def _serve(self, client: socket.socket) -> None:
         with suppress(OSError), client, client.makefile("rb") as asking:
-            while request := _head(asking):
+            while (request := _head(asking)).count(b" ") >= 2:  # a client may leave in the middle of one
                 target = request.split(b" ", 2)[1].decode()
                 if not self._uncounted or self._uncounted not in request:
                     self.asked.append(target)
