@@ -257,11 +257,15 @@ def test_nginx_loses_the_files_of_what_changed_and_no_others(tmp_path: Path) -> 
         file = tmp_path / f"{place % 7}" / f"{place:032x}"
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(b"\5\0binary\n\0\nKEY: " + key.encode() + b"\nHTTP/1.1 200 OK\r\n\r\nKEY: x\n")
-    (tmp_path / "1" / "no-copy").write_bytes(b"something else")
+    others = [tmp_path / "1" / name for name in ("site.sqlite3", "f" * 31)]  # named as no copy is
+    for other in others:
+        other.write_bytes(b"\nKEY: www.example.com/css/app.css\n")
+    (tmp_path / "1" / ("e" * 32)).write_bytes(b"something else")
     purger = one(f"nginx://{tmp_path}")
     purger.purge(ADDRESSES, reference="r")
     left = {file.read_bytes().split(b"\nKEY: ")[1].split(b"\n")[0].decode() for file in tmp_path.glob("*/0*")}
     assert left == kept
+    assert all(other.exists() for other in others)
     with pytest.raises(PurgeFailed, match="no folder"):
         one(f"nginx://{tmp_path}/elsewhere").purge(ADDRESSES, reference="r")
 

@@ -5,6 +5,7 @@ visitor, but it begins with a line `KEY: …`. So the folder is gone through onc
 that is gone for a copy that it does not have.
 """
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from apps.caching.purging.contract import PurgeFailed, Word, sorted_out
 
 _HEAD_BYTES = 4096  # nginx's own header, then KEY and the key; our keys are shorter than addresses may be
 _MARK = b"\nKEY: "
+_NAME = re.compile(r"[0-9a-f]{32}")  # no other file is opened: closing it drops a database's locks
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class NginxFiles:
         beginnings = tuple(f"{one.host}{one.path[:-1]}".encode() for one in addresses if one.is_wildcard)
         try:
             for file in self.folder.rglob("*"):
-                key = _key(file)
+                key = _key(file) if _NAME.fullmatch(file.name) else None
                 if key is not None and (key in keys or key.startswith(beginnings)):
                     file.unlink(missing_ok=True)
         except OSError as error:
