@@ -10,6 +10,7 @@ from django.template.response import TemplateResponse
 
 from apps.accounts.exceptions import Forbidden
 from apps.accounts.models import User
+from apps.accounts.permissions import require
 from apps.refusals import Refusal
 
 ROWS_A_PAGE = 25
@@ -47,6 +48,15 @@ def page_of[M: Model, Row](
         pages.count = count
         pages.object_list = rows if count else rows.none()
     return pages.get_page(request.GET.get(name) or (pages.num_pages if is_last else 1))
+
+
+def why_not(request: HttpRequest, permission: str, *, to: str) -> str:
+    """Return why the reader may not do what takes `permission`, and who may; "" where they may."""
+    try:
+        require(actor_of(request), permission, to=to)
+    except Refusal as refusal:
+        return str(refusal)
+    return ""
 
 
 def refused(request: HttpRequest, refusal: Refusal) -> int:

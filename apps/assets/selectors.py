@@ -278,11 +278,11 @@ def tag_differences(
     spans = rows.values_list("name", "asset", "since", "until").iterator(chunk_size=VALUES_AT_ONCE)
     for (name, _), group in groupby(spans, key=itemgetter(0, 1)):
         times = [(since, until) for _, _, since, until in group]
-        is_carried = _is_within(times, after)
+        has = any(is_carried(*span, at=after) for span in times)
         for before, differences in found.items():
-            if _is_within(times, before) != is_carried:
+            if any(is_carried(*span, at=before) for span in times) != has:
                 more, fewer = differences.get(name, TagDifference(0, 0))
-                differences[name] = TagDifference(more + is_carried, fewer + (not is_carried))
+                differences[name] = TagDifference(more + has, fewer + (not has))
     return found
 
 
@@ -305,8 +305,9 @@ def _carried(at: int) -> Q:
     return Q(since__lte=at) & (Q(until__isnull=True) | Q(until__gt=at))
 
 
-def _is_within(spans: Iterable[tuple[int, int | None]], number: int | None) -> bool:
-    return any(since <= (number or 0) and (until is None or until > (number or 0)) for since, until in spans)
+def is_carried(since: int, until: int | None, *, at: int | None) -> bool:
+    """Say whether a tag that was carried `since` one act `until` another was, after the tagging `at`."""
+    return since <= (at or 0) and (until is None or until > (at or 0))
 
 
 def _frozen(found: dict[str, set[str]]) -> Iterator[tuple[str, frozenset[str]]]:

@@ -1,8 +1,10 @@
 """What an act of tagging did, in numbers and in words."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+
+from apps.texts import listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class TagCounts:
     def _words(self, verb: str) -> str:
         done = [*_deeds(self.given, "given to"), *_deeds(self.taken, "taken from")]
         parts = [
-            f"tag{'' if len(names) == 1 else 's'} {names_in_words(names)}"
+            f"tag{'' if len(names) == 1 else 's'} {listed(names)}"
             f" {verb if len(names) == 1 else verb.replace('was', 'were')} {deed} {files_in_words(count)}"
             for names, deed, count in done
         ]
@@ -47,11 +49,6 @@ def _deeds(counts: Mapping[str, int], deed: str) -> Iterator[tuple[list[str], st
     """Yield the tags of as many files together, the most files first."""
     for count in sorted(set(counts.values()), reverse=True):
         yield [name for name, files in counts.items() if files == count], deed, count
-
-
-def names_in_words(names: Sequence[str]) -> str:
-    """Return "a", "a and b", "a, b and c"."""
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def files_in_words(count: int) -> str:

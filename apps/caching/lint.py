@@ -10,6 +10,7 @@ from apps.caching.examples import guess_media_type
 from apps.caching.headers import compile_headers
 from apps.caching.matching import Subject, matches
 from apps.caching.rules import Combination, Example, Policy, Rule
+from apps.texts import listed
 
 _PROBED_TYPES = ("text/css", "text/html")
 
@@ -264,4 +265,4 @@ def _group(remarks: Sequence[Remark]) -> RemarkGroup:
 def _listed(names: Sequence[str]) -> str:
     if len(names) > _NAMED + 1:
         return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} other rules"
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    return listed(names)

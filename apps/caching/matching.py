@@ -9,6 +9,7 @@ from typing import NamedTuple
 import re2
 
 from apps.caching.rules import Match
+from apps.texts import listed
 
 MAX_EXPRESSION_BYTES = 1 << 20  # what an automaton may take; `x{1000}` of `x{1000}` asks for far more
 
@@ -58,7 +59,7 @@ def explain(
     for condition in tests:
         if not condition.holds(subject):
             return False, _sentence(condition.unmet)
-    return True, _sentence(_listed([condition.met for condition in tests]) or "it matches every file")
+    return True, _sentence(listed([condition.met for condition in tests]) or "it matches every file")
 
 
 def near_miss(match: Match, path: str, media_type: str, size_bytes: int, tags: Tags = NO_TAGS) -> str:
@@ -69,13 +70,13 @@ def near_miss(match: Match, path: str, media_type: str, size_bytes: int, tags: T
     if len(unmet) != 1 or len(tests) == 1:
         return ""
     met = [condition.met for condition in tests if condition is not unmet[0]]
-    return _sentence(f"{_listed(met)}; only {unmet[0].unmet}")
+    return _sentence(f"{listed(met)}; only {unmet[0].unmet}")
 
 
 def in_words(match: Match) -> str:
     """Say which files `match` is about: "Files of type text/html"."""
     tests = conditions(match)
-    return f"Files {_listed([test.words for test in tests])}" if tests else "Every file"
+    return f"Files {listed([test.words for test in tests])}" if tests else "Every file"
 
 
 @lru_cache(maxsize=512)
@@ -307,11 +308,7 @@ def _is_hash(part: str) -> bool:
 
 
 def _alternatives(names: tuple[str, ...]) -> str:
-    return _listed(names, last=" or ")
-
-
-def _listed(words: tuple[str, ...] | list[str], *, last: str = " and ") -> str:
-    return last.join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+    return listed(names, last=" or ")
 
 
 def _sentence(words: str) -> str:

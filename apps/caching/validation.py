@@ -10,6 +10,7 @@ from apps.caching.matching import expression_fault
 from apps.caching.rules import Bypass, BypassKind, Example, Match, Policy, RuleContent, Visibility
 from apps.caching.surrogate_keys import SURROGATE_KEY
 from apps.tag_names import MAX_TAGS, tag_fault
+from apps.texts import is_storable
 
 MAX_TTL_SECONDS = 2**31 - 1  # RFC 9111 section 1.2.2: caches take anything above for this
 MAX_GLOBS = 100
@@ -23,7 +24,6 @@ STATED_HEADERS: dict[str, Callable[[Policy], bool]] = {
     "cache-tag": lambda policy: bool(policy.surrogate_keys),
     "access-control-allow-origin": lambda policy: bool(policy.allowed_origin),
 }
-_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/(?:\*|[a-z0-9][a-z0-9!#$&^_.+-]*)")
 _EXTENSION = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
@@ -52,14 +52,9 @@ def content_faults(slug: str, content: RuleContent) -> list[FieldFault]:
     ]
 
 
-def is_text(value: str) -> bool:
-    """Say whether every database can keep it: PostgreSQL takes no NUL, and none takes half of a pair."""
-    return not _NO_TEXT.search(value)
-
-
 def _text_faults(value: object, where: str) -> Iterator[FieldFault]:
     if isinstance(value, str):
-        if not is_text(value):
+        if not is_storable(value):
             yield FieldFault(where, "It has a character that no text has: NUL, or half of a surrogate pair.")
     elif isinstance(value, Mapping):
         for name, found in value.items():

@@ -23,6 +23,7 @@ from apps.releases.selectors import (
 from apps.releases.services.checking import failed_in_words
 from apps.releases.services.overriding import why_no_override
 from apps.releases.transitions import State
+from apps.texts import listed
 
 NUMBERS = ("no", "one", "two", "three")
 
@@ -68,7 +69,7 @@ def _until(kept: KeptNames) -> str:
 def _draft(seen: Seen, actions: dict[str, Action], reader: User) -> Headline:
     if missing := [LABELS[name].lower() for name in missing_brief(seen.release)]:
         verb = "is" if len(missing) == 1 else "are"
-        return Headline(f"Draft: {_listed(missing)} {verb} missing.")
+        return Headline(f"Draft: {listed(missing)} {verb} missing.")
     asked = seen.request_for_changes
     if asked:
         may = _may(actions["submit"], "releases.submit_release", reader, "submit it again")
@@ -90,7 +91,7 @@ def _in_review(seen: Seen, actions: dict[str, Action], reader: User) -> Headline
 
 
 def _approved(seen: Seen, actions: dict[str, Action], reader: User) -> Headline:
-    names = _listed([str(approval.approver) for approval in seen.approvals])
+    names = listed([str(approval.approver) for approval in seen.approvals])
     approved = f"Approved by {names}" if names else "Approved: nobody has to be asked"
     if goes_live := seen.waiting(Schedule.Action.PUBLISH):
         approved += f", scheduled for {when(goes_live)}"
@@ -137,10 +138,6 @@ def _may(action: Action, permission: str, reader: User, do_it: str) -> str:
 
 def _quoted(reason: str) -> str:
     return f"“{reason.rstrip('.')}”"
-
-
-def _listed(words: list[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
 
 
 _HEADLINES: dict[State, Callable[[Seen, dict[str, Action], User], Headline]] = {

@@ -15,7 +15,7 @@ from apps.accounts.exceptions import Forbidden
 from apps.accounts.models import User
 from apps.caching.purging.asking import Server
 from apps.caching.purging.by_method import MethodPurger
-from apps.caching.purging.contract import Address
+from apps.caching.purging.contract import Word
 from apps.jobs.models import Job
 from apps.jobs.running import run as run_job
 from apps.releases.exceptions import CannotPurge
@@ -102,14 +102,12 @@ def test_what_is_refused_for_a_while_goes_on_where_it_was(receipt: Receipt, cach
     assert cache.targets == [*PATHS[:3], *PATHS[2:]]
 
 
-def test_a_worker_that_dies_leaves_one_batch_to_be_told_twice(
-    receipt: Receipt, cache: Vendor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    [purge] = services.begin(receipt)
+def run_and_die(purge: Purge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the worker die when it has told its second batch, and has not written that down yet."""
     tell = MethodPurger.purge
 
-    def die(self: MethodPurger, addresses: Sequence[Address], *, reference: str) -> None:
-        tell(self, addresses, reference=reference)
+    def die(self: MethodPurger, words: Sequence[Word], *, reference: str) -> None:
+        tell(self, words, reference=reference)
         if reference.endswith("-2"):
             raise KeyboardInterrupt
 
@@ -118,6 +116,13 @@ def test_a_worker_that_dies_leaves_one_batch_to_be_told_twice(
         with pytest.raises(KeyboardInterrupt):
             services.run(purge.pk)
     purge.refresh_from_db()
+
+
+def test_a_worker_that_dies_leaves_one_batch_to_be_told_twice(
+    receipt: Receipt, cache: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [purge] = services.begin(receipt)
+    run_and_die(purge, monkeypatch)
     assert (purge.state, purge.done) == ("waiting", 2)
     assert purge.next_at is not None  # somebody comes for it
     assert come_back().state == "done"

@@ -3,7 +3,7 @@
 import gzip
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -25,7 +25,7 @@ from apps.releases.purging.addresses import words
 from apps.releases.selectors.receipts import listed_urls, listed_with_keys
 from apps.releases.services import verifying
 from tests.releases.conftest import Publish, put, remove
-from tests.releases.test_purging import come_back, live, work
+from tests.releases.test_purging import come_back, live, run_and_die, work
 from tests.staff import staff_client
 from tests.vendors import Answer, Vendor
 
@@ -229,18 +229,7 @@ def test_a_worker_that_dies_among_the_keys_leaves_one_batch_to_be_told_twice(
     told: Receipt, cache: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [purge] = services.begin(told)
-    tell = MethodPurger.purge
-
-    def die(self: MethodPurger, words: Sequence[Word], *, reference: str) -> None:
-        tell(self, words, reference=reference)
-        if reference.endswith("-2"):
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as dying:
-        dying.setattr(MethodPurger, "purge", die)
-        with pytest.raises(KeyboardInterrupt):
-            services.run(purge.pk)
-    purge.refresh_from_db()
+    run_and_die(purge, monkeypatch)
     assert (purge.state, purge.done) == ("waiting", 2)
     assert come_back().state == "done"
     twice = [("/", "theme"), ("/plain.txt", None)]

@@ -8,8 +8,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from apps.accounts.permissions import require
-from apps.accounts.staff_pages import actor_of, refused
+from apps.accounts.staff_pages import actor_of, refused, why_not
 from apps.assets.admin.forms import TagForm
 from apps.assets.exceptions import WrongTag
 from apps.assets.models import Tagging
@@ -22,11 +21,7 @@ _SUGGESTED = 200
 
 def why_not_tag(request: HttpRequest) -> str:
     """Return why the reader may not tag files, "" where they may."""
-    try:
-        require(actor_of(request), "assets.change_asset", to="tag files")
-    except Refusal as refusal:
-        return str(refusal)
-    return ""
+    return why_not(request, "assets.change_asset", to="tag files")
 
 
 def suggested_tags() -> list[str]:

@@ -16,6 +16,7 @@ from apps.assets.selectors import VALUES_AT_ONCE, near_path
 from apps.assets.tag_words import TagCounts
 from apps.audit.services import record
 from apps.tag_names import MAX_TAGS, tag_fault, typed_tag
+from apps.texts import is_storable
 
 MAX_REASON_CHARACTERS = 2_000
 _ROWS_AT_ONCE = 5_000
@@ -112,7 +113,7 @@ def _checked_tags(names: Iterable[str]) -> frozenset[str]:
 
 def _checked_reason(text: str) -> str:
     reason = text.strip()
-    if len(reason) > MAX_REASON_CHARACTERS or not _is_storable(reason):
+    if len(reason) > MAX_REASON_CHARACTERS or not is_storable(reason):
         raise WrongReason(
             "The reason cannot be kept: it is too long, or no text.",
             next_step=f"Say it in {MAX_REASON_CHARACTERS:,} characters at most.",
@@ -143,16 +144,11 @@ def _plan(paths: Iterable[str], names: _Names) -> _Plan:
 def _assets_at(paths: Sequence[str]) -> dict[int, str]:
     """Return the paths by the ids of their assets. Raises `UnknownPath` for the first that has none."""
     assets: dict[int, str] = {}
-    for some in batched(filter(_is_storable, paths), VALUES_AT_ONCE):
+    for some in batched(filter(is_storable, paths), VALUES_AT_ONCE):
         assets.update(Asset.objects.filter(path__in=some).order_by("path").values_list("pk", "path"))
     if lacking := set(paths) - set(assets.values()):
         raise UnknownPath.at(min(lacking), near=near_path(min(lacking)), others=len(lacking) - 1)
     return assets
-
-
-def _is_storable(text: str) -> bool:
-    """Say whether a database takes it: PostgreSQL takes no NUL, and none takes what is no UTF-8."""
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _paths_of(assets: Collection[int]) -> dict[int, str]:

@@ -6,8 +6,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
 from django.urls import reverse
 
-from apps.accounts.permissions import require
-from apps.accounts.staff_pages import actor_of, refused, render
+from apps.accounts.staff_pages import actor_of, refused, render, why_not
 from apps.caching.admin.rule_page import saved_words
 from apps.caching.evaluation import path_of
 from apps.caching.examples import guess_media_type
@@ -95,11 +94,7 @@ def state_step(request: HttpRequest, rule: CacheRule) -> HttpResponse:
 
 def why_not_change(request: HttpRequest) -> str:
     """Return why the reader may not change rules, and who may; "" where they may."""
-    try:
-        require(actor_of(request), "caching.change_cacherule", to="change a cache rule")
-    except Refusal as refusal:
-        return str(refusal)
-    return ""
+    return why_not(request, "caching.change_cacherule", to="change a cache rule")
 
 
 def _comparison(old: CacheRuleVersion, new: CacheRuleVersion) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from apps.caching.exceptions import CachingRefusal
 from apps.caching.models import CacheRuleVersion
 from apps.caching.selectors import content_of
 from apps.caching.serialisation import as_json
-from apps.caching.validation import is_text
+from apps.texts import is_storable
 
 _MOST_BYTES = 256 * 1024
 
@@ -62,12 +62,12 @@ def read_document(file: Path) -> Document:
     """Return the rule that a file holds; `-` is what is piped in. Raises `WrongDocument`, `UnknownUser`."""
     said = _object(_text(file), file)
     slug, owner, based_on = said.pop("rule", None), said.pop("owner", None), said.pop("version", None)
-    if not isinstance(slug, str) or not slug or not is_text(slug):
+    if not isinstance(slug, str) or not slug or not is_storable(slug):
         raise WrongDocument(
             f"{_named(file)} does not say which rule it is.",
             next_step='Give it a short name: "rule": "fonts".',
         )
-    if owner is not None and not (isinstance(owner, str) and is_text(owner)):
+    if owner is not None and not (isinstance(owner, str) and is_storable(owner)):
         raise WrongDocument(
             f"The owner of {slug} is no user's name.", next_step='Write it so: "owner": "ann".'
         )

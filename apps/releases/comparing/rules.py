@@ -1,6 +1,6 @@
 """What the cache rules that two releases pin differ in: versions, how they combine, and tags of files."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -90,12 +90,27 @@ class RulesReport(TypedDict):
 NO_DIFFERENCE = RulesDifference((), None, {})
 
 
+def differing_tags(
+    befores: Sequence[tuple[int | None, frozenset[str]]], after: int | None, asked: frozenset[str]
+) -> list[dict[str, TagDifference]]:
+    """Return how otherwise files carry the tags that are `asked` for after the tagging `after`. One query.
+
+    Compared is with each of `befores`, an act and the tags that its rules ask for; a tag that these do not
+    ask for counts as carried by no file before.
+    """
+    acts = {act if tag in known else None for act, known in befores for tag in asked}
+    differences = tag_differences(acts, after, asked)
+    return [
+        {tag: counts for tag in asked if (counts := differences[act if tag in known else None].get(tag))}
+        for act, known in befores
+    ]
+
+
 def rules_between(before: Release, after: Release) -> RulesDifference:
-    """Return what the rules of `after` differ in from those of `before`: two queries, two more for tags."""
+    """Return what the rules of `after` differ in from those of `before`: two queries, one more for tags."""
     prefetch_related_objects([before, after], "rules")
     old, new = tags_asked_for_by(before.rules.all()), tags_asked_for_by(after.rules.all())
-    tags = tag_differences([before.tagging_id], after.tagging_id, new & old)[before.tagging_id]
-    tags |= tag_differences([None], after.tagging_id, new - old)[None]
+    [tags] = differing_tags([(before.tagging_id, old)], after.tagging_id, new)
     return RulesDifference(
         tuple(rule_changes(before.rules.all(), after.rules.all())),
         combination_change(rule_combination_of(before), rule_combination_of(after)),

@@ -1,3 +1,5 @@
+from collections.abc import Iterable
+
 from django.utils import timezone
 
 from apps.accounts.models import User
@@ -9,6 +11,11 @@ def note_involvement(release: Release, actor: User, kind: Involvement.Kind) -> N
 
     Whoever changes what a draft holds calls it, in the same transaction.
     """
-    Involvement.objects.get_or_create(
-        release=release, person=actor, kind=kind, defaults={"at": timezone.now()}
-    )
+    note_involvements(release, [actor.pk], kind)
+
+
+def note_involvements(release: Release, people: Iterable[int], kind: Involvement.Kind) -> None:
+    """Keep that these people, by their ids, had such a part in `release`. One query."""
+    now = timezone.now()
+    rows = [Involvement(release=release, person_id=person, kind=kind, at=now) for person in people]
+    Involvement.objects.bulk_create(rows, ignore_conflicts=True)

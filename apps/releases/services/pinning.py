@@ -7,12 +7,12 @@ from django.db.models import prefetch_related_objects
 
 from apps.accounts.models import User
 from apps.accounts.permissions import require
-from apps.assets.selectors import TagDifference, newest_tagging, tag_differences
+from apps.assets.selectors import TagDifference, newest_tagging
 from apps.audit.services import record
 from apps.caching.models import CacheRuleVersion
 from apps.caching.rules import Combination
 from apps.caching.selectors import current_combination, current_versions, tags_asked_for_by
-from apps.releases.comparing.rules import RulesDifference, combination_change, rule_changes
+from apps.releases.comparing.rules import RulesDifference, combination_change, differing_tags, rule_changes
 from apps.releases.conflicts.standing import rule_combination_of
 from apps.releases.exceptions import NothingChanges
 from apps.releases.models import Channel, Involvement, Release
@@ -33,31 +33,31 @@ def differences_today(releases: Sequence[Release | None]) -> list[RulesDifferenc
 
     Two more say how files are tagged, where rules ask for that.
     """
-    known = [release for release in releases if release]
-    prefetch_related_objects(known, "rules")
+    prefetch_related_objects([release for release in releases if release], "rules")
     versions, combination = current_versions(), current_combination()
     asked = tags_asked_for_by(versions)
     newest = newest_tagging() if asked else None
-    taggings = {None, *(release.tagging_id for release in known)}
-    tags = tag_differences(taggings, newest.pk if newest else None, asked)
-    return [_difference(release, versions, combination, asked, tags) for release in releases]
+    befores = [
+        (release.tagging_id, tags_asked_for_by(release.rules.all())) if release else (None, frozenset[str]())
+        for release in releases
+    ]
+    tags = differing_tags(befores, newest.pk if newest else None, asked)
+    return [
+        _difference(release, versions, combination, differing)
+        for release, differing in zip(releases, tags, strict=True)
+    ]
 
 
 def _difference(
     release: Release | None,
     versions: Sequence[CacheRuleVersion],
     today: Combination,
-    asked: frozenset[str],
-    tags: Mapping[int | None, Mapping[str, TagDifference]],
+    tags: Mapping[str, TagDifference],
 ) -> RulesDifference:
-    pinned = list(release.rules.all()) if release else []
-    known = tags_asked_for_by(pinned)
-    before, never = tags[release.tagging_id if release else None], tags[None]
-    differing = {tag: (before if tag in known else never).get(tag) for tag in asked}
     return RulesDifference(
-        tuple(rule_changes(pinned, versions)),
+        tuple(rule_changes(release.rules.all() if release else (), versions)),
         combination_change(rule_combination_of(release), today),
-        {tag: counts for tag, counts in differing.items() if counts},
+        tags,
     )
 
 

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable
 
-from apps.accounts.models import User
 from apps.assets.selectors import newest_tagging, tag_differences, taggers_between
 from apps.caching.models import CacheRuleVersion
 from apps.caching.rules import Combination
 from apps.caching.selectors import current_combination, current_versions, tags_asked_for_by
 from apps.releases.models import Involvement, Release
-from apps.releases.services.involvements import note_involvement
+from apps.releases.services.involvements import note_involvements
 
 
 def pin(
@@ -25,17 +24,15 @@ def pin(
     release.rule_combination = combination
     release.tagging_id = tagging if asked else None
     release.save(update_fields=["rule_combination", "tagging", "updated_at"])
-    for person in _taggers(release, asked):
-        note_involvement(release, person, Involvement.Kind.TAGGED)
+    note_involvements(release, _taggers(release, asked), Involvement.Kind.TAGGED)
 
 
-def _taggers(release: Release, asked: frozenset[str]) -> Iterable[User]:
-    """Return whose tags a release brings; a tag that its base's rules did not ask for is brought whole."""
+def _taggers(release: Release, asked: frozenset[str]) -> set[int]:
+    """Return the ids of whose tags a release brings; a tag that its base did not ask for is brought whole."""
     base = release.base
     known = tags_asked_for_by(base.rules.all()) if base else frozenset()
-    people = taggers_between(base.tagging_id if base else None, release.tagging_id, asked & known)
-    people |= taggers_between(None, release.tagging_id, asked - known)
-    return User.objects.filter(pk__in=people) if people else ()
+    since_base = taggers_between(base.tagging_id if base else None, release.tagging_id, asked & known)
+    return since_base | taggers_between(None, release.tagging_id, asked - known)
 
 
 def pin_todays(release: Release) -> None:

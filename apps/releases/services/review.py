@@ -28,6 +28,7 @@ from apps.releases.services.previews import open_for_review
 from apps.releases.services.publishing import refuse_if_base_moved
 from apps.releases.services.redirects import refuse_bad_redirects
 from apps.releases.transitions import NEXT_STEPS, State, lock_with_channel, move
+from apps.texts import listed
 
 # What a reviewer may send back to its owner.
 REVIEWED = (State.IN_REVIEW, State.APPROVED)
@@ -204,7 +205,7 @@ def refuse_own_work(release: Release, actor: User) -> None:
     """Raise `SelfApproval` where `actor` owns, made or ever added to `release` (see `parts_in`)."""
     if parts := parts_in(release).get(actor.pk):
         raise SelfApproval(
-            f"{actor} cannot approve release {release.pk}: {actor} {_listed(parts)}.",
+            f"{actor} cannot approve release {release.pk}: {actor} {listed(parts)}.",
             next_step=f"Ask somebody else who may: {who_may('releases.approve_release')}.",
         )
 
@@ -245,10 +246,6 @@ def _waits(release: Release, needed: int) -> str:
     if failed := failed_checks(release):
         return f"{failed_in_words(failed)}; that is mended or overridden first"
     return approvals if needed else "no approval is asked for, so it may go live"
-
-
-def _listed(words: list[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
 
 
 def _step(

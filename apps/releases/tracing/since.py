@@ -10,6 +10,7 @@ from itertools import pairwise
 from django.utils.timezone import localtime
 
 from apps.assets.models import AssetTag, Tagging
+from apps.assets.selectors import is_carried
 from apps.caching.models import CacheRuleVersion
 from apps.caching.rules import HeaderSet
 from apps.releases.channels.expected_answers import MISSING, Answer
@@ -191,7 +192,7 @@ def _tag_words(before: _Seen | None, after: _Seen, tags: Sequence[AssetTag]) -> 
     for tag in tags:
         if tag.asset.path != served.entry.path:
             continue
-        had, has = _is_carried(tag, was), _is_carried(tag, now)
+        had, has = (is_carried(tag.since_id, tag.until_id, at=act) for act in (was, now))
         if had == has:
             continue
         if now < was:
@@ -200,10 +201,6 @@ def _tag_words(before: _Seen | None, after: _Seen, tags: Sequence[AssetTag]) -> 
             yield f"the tag {tag.name} was given to it {_act_words(tag.since)}"
         elif tag.until:
             yield f"the tag {tag.name} was taken from it {_act_words(tag.until)}"
-
-
-def _is_carried(tag: AssetTag, number: int) -> bool:
-    return tag.since_id <= number and (tag.until_id is None or tag.until_id > number)
 
 
 def _act_words(act: Tagging) -> str:
