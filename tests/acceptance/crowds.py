@@ -72,11 +72,10 @@ def _live(people: dict[str, Acts], start: Barrier, said: "SimpleQueue[dict[str, 
 
 
 def _act(name: str, acts: Acts, start: Barrier, said: "SimpleQueue[dict[str, Any]]") -> None:
-    actor = user_named(name)
     start.wait()
     for act, number in acts:
         try:
-            done = _DO[act](number, actor)
+            done = _DO[act](number, user_named(name))
         except Refusal as refusal:
             said.put({"who": name, "act": act, "code": refusal.code, "message": str(refusal)})
         except Exception as error:  # noqa: BLE001 - nobody is to be waited for in vain

@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 import pkgutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -51,9 +52,15 @@ def do(deed: Deed, *arguments: object, environment: dict[str, str], is_kept: boo
     assert process.stdout
     named = f"{deed.__module__}:{deed.__name__}"
     job = {"deed": named, "arguments": arguments, "environment": environment, "is_kept": is_kept}
-    process.stdin.write(json.dumps(job) + "\n")
-    process.stdin.flush()
-    return Done(**json.loads(process.stdout.readline()))
+    try:
+        process.stdin.write(json.dumps(job) + "\n")
+        process.stdin.flush()
+        return Done(**json.loads(process.stdout.readline()))
+    except BaseException:
+        # Whoever stops waiting leaves an answer that the next one who asks would take for their own.
+        _loaded.cache_clear()
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
 
 
 @cache
@@ -67,6 +74,7 @@ def _loaded() -> subprocess.Popen[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        process_group=0,
     )
 
 
@@ -141,6 +149,8 @@ def _live_in(environment: dict[str, str]) -> None:
     connections._settings = None  # type: ignore[attr-defined]
     del connections["default"]
     storages._backends, storages._storages = None, {}  # type: ignore[attr-defined]
+    # Read now: settings are loaded by whoever asks first, and threads that all ask first find them half set.
+    assert settings.DATABASES
 
 
 if __name__ == "__main__":
