@@ -1,6 +1,6 @@
 """What would come of a rule's content if it were saved: faults, examples, and what it breaks elsewhere."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from django.conf import settings
@@ -31,6 +31,7 @@ _EVALUATED = ("match", "policy")
 class BrokenExample:
     """An example of another rule that holds now, and would not any more."""
 
+    rule_id: int
     slug: str
     name: str
     result: ExampleResult
@@ -65,7 +66,7 @@ def check_content(
     if any(fault.field.startswith("examples[") for fault in faults):
         return RuleCheck(tuple(faults), (), broken)
     results = _run(after, content.examples, combination, media_type_of)
-    faults += _example_faults(slug, content, results, {*names, slug}, media_type_of)
+    faults += _example_faults(slug, content, results, {*names, slug}, shipping, media_type_of)
     return RuleCheck(tuple(faults), tuple(results), broken)
 
 
@@ -100,6 +101,21 @@ def broken_by(
     return list(_broken(shipping, before, after, None, current_combination(), guess_media_type))
 
 
+def broken_by_saving(version: CacheRuleVersion) -> list[BrokenExample]:
+    """Return the examples of other rules that held until `version`, the newest of its rule, was saved.
+
+    Of a draft that is none: nothing ships with it. Three queries, however many rules there are.
+    """
+    if version.state == RuleState.DRAFT:
+        return []
+    decided = CacheRuleVersion.objects.exclude(state=RuleState.DRAFT).select_related("rule")
+    earlier = decided.filter(rule=version.rule_id, number__lt=version.number).order_by("-number").first()
+    replaced = [earlier] if earlier and earlier.state == RuleState.ACTIVE else []
+    shipping = current_versions()
+    others = [each for each in shipping if each.rule_id != version.rule_id]
+    return broken_by(as_rules([*others, *replaced]), as_rules(shipping), others)
+
+
 def _with(
     rules: tuple[Rule, ...],
     shipping: Sequence[CacheRuleVersion],
@@ -124,8 +140,10 @@ def _example_faults(
     content: RuleContent,
     results: Sequence[ExampleResult],
     known: set[str],
+    shipping: Iterable[CacheRuleVersion],
     media_type_of: MediaTypeOf,
 ) -> Iterator[FieldFault]:
+    orders = {version.rule.slug: version.order for version in shipping}
     impossible = {
         fault.field: fault
         for fault in impossible_examples(slug, content, media_type_of, settings.PREVIEW_DOMAIN)
@@ -137,7 +155,20 @@ def _example_faults(
         elif example.rule and example.rule not in known:
             yield FieldFault(f"{field}.rule", f"There is no rule {example.rule!r}; choose one of the list.")
         elif not result.is_ok:
-            yield FieldFault(field, f"{example.url} {result.words}.")
+            way_out = _way_out(slug, example, result.outcome.rule, orders)
+            yield FieldFault(field, f"{example.url} {result.words}.{way_out}")
+
+
+def _way_out(slug: str, example: Example, decided_by: str, orders: Mapping[str, int]) -> str:
+    """Say what to do where another rule decides than the example of `slug` expects; "" where none is to."""
+    if example.rule == slug and decided_by in orders and decided_by != slug:
+        return (
+            f" The rule {decided_by} has number {orders[decided_by]} and comes first: give this one a"
+            " smaller number, or change what either matches."
+        )
+    if decided_by == slug and example.rule != slug:
+        return " This rule takes it: narrow what it matches, give it a larger number, or expect this rule."
+    return ""
 
 
 def _broken(
@@ -162,7 +193,7 @@ def _broken(
         were = _run(before, touched, combination, media_type_of)
         for was, result in zip(were, _run(after, touched, combination, media_type_of), strict=True):
             if was.is_ok and not result.is_ok:
-                yield BrokenExample(version.rule.slug, version.name, result)
+                yield BrokenExample(version.rule_id, version.rule.slug, version.name, result)
 
 
 def _unnumbered(rules: Iterable[Rule]) -> list[Rule]:

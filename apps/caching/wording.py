@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from apps.caching.rules import Bypass, BypassKind, Combination, Policy, Visibility
+from apps.caching.rules import Bypass, BypassKind, Combination, Policy, RuleState, Visibility
 
 _UNITS = (
     (31_536_000, "y", "year"),
@@ -45,6 +45,13 @@ def bypass_in_words(bypass: Bypass) -> str:
 def combination_in_words(combination: Combination) -> str:
     """Say what becomes of a file that several rules match: "the first decides"."""
     return {Combination.FIRST: "the first decides", Combination.MERGE: "all are merged"}[combination]
+
+
+def mending_in_words(state: RuleState) -> str:
+    """Say what to do about the examples of other rules that a rule breaks, which is in this state now."""
+    if state is RuleState.DISABLED:
+        return "Change those examples, or let this rule be active."
+    return "Change those examples, narrow what this rule matches, or move it."
 
 
 def _sentences(policy: Policy) -> Iterator[str]:

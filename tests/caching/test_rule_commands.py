@@ -177,7 +177,9 @@ def test_check_executes_examples_and_says_what_is_odd(file: Path) -> None:
     other = {**FONTS, "rule": "webfonts", "name": "Web fonts", "order": 140}
     other["examples"] = [{**FONTS["examples"][0], "rule": "webfonts"}]
     file.write_text(json.dumps(other))
-    assert "! An example of fonts would not hold any more: /fonts/a.woff2" in typed("save", file)
+    printed = typed("save", file)
+    assert "! An example of fonts would not hold any more: /fonts/a.woff2" in printed
+    assert "→ A release with it does not pass its check. Change those examples, narrow" in printed
 
     [fonts] = failed("check", "fonts")["rules"]
     assert [(each["kind"], each["other"]) for each in fonts["remarks"]] == [

@@ -125,6 +125,12 @@ FAULTS: list[tuple[dict[str, str], str, str]] = [
     ({"examples-0-url": "/fonts/a.woff2?nocache=1"}, "id_examples-0-url", "Support asks for it."),
     ({"examples-0-rule": "everything"}, "id_examples-0-url", "At least one"),
     ({"examples-1-url": "/a.css", "examples-1-rule": "pages"}, "id_examples-1-url", "decided by pages"),
+    ({"order": "950"}, "id_examples-0-url", "The rule everything has number 900 and comes first"),
+    (
+        {"examples-1-url": "/fonts/b.woff2", "examples-1-rule": "everything"},
+        "id_examples-1-url",
+        "This rule takes it: narrow what it matches",
+    ),
 ]
 
 
@@ -218,6 +224,30 @@ def test_what_comes_of_it_is_told_beside_the_form_and_kept_nowhere(shipped: Ship
     assert client.post(f"{LIST}outcome/", rule | {"description": "x" * 300_000}).status_code == 413
     assert client.get(f"{LIST}outcome/").status_code == 405
     assert CacheRule.objects.count() == 3
+
+
+def test_saving_says_which_examples_of_other_rules_fail_now_and_what_to_do(
+    shipped: Shipped, manager: User
+) -> None:
+    client = staff_client(manager)
+    rule = new_rule(client) | {"folders": "", "extensions": "css", "examples-0-url": "/x.css", "order": "150"}
+    draft = client.post(f"{LIST}add/", rule | {"step": "draft"}, follow=True).text
+    assert "would not pass its check" not in draft, "nothing ships with a draft"
+    where = address("state/", "fonts")
+    shown = client.post(where, {"state": "active", "reason": "Now."}, follow=True).text
+    assert "A release with it would not pass its check: examples of other rules fail now." in shown
+    assert f'<a href="{address("edit/")}">Everything else</a>: <code>/css/app.css</code> expected' in shown
+    assert "Change those examples, narrow what this rule matches, or move it." in shown
+    where = address("edit/", "fonts")
+    again = client.post(where, typed(client, where), follow=True).text
+    assert "would not pass its check" not in again, "it has broken nothing more"
+    where = address("edit/", "pages")
+    theirs = typed(client, where) | {"examples-3-rule": "fonts"}
+    assert client.post(where, theirs).status_code == 302
+    where = address("state/", "fonts")
+    gone = client.post(where, {"state": "disabled", "reason": "Too long."}, follow=True).text
+    assert f'<a href="{address("edit/", "pages")}">Pages</a>: <code>/css/site.css</code> expected' in gone
+    assert "Change those examples, or let this rule be active." in gone
 
 
 def test_a_rule_goes_back_to_an_earlier_version_as_a_new_one(

@@ -12,7 +12,7 @@ from apps.caching.matching import in_words
 from apps.caching.rules import RuleContent
 from apps.caching.serialisation import ShapeFault, parse_content
 from apps.caching.validation import FieldFault
-from apps.caching.wording import bypass_in_words, policy_in_words
+from apps.caching.wording import bypass_in_words, mending_in_words, policy_in_words
 
 _EVALUATED = ("match", "policy")
 _NOT_OF_THE_RULE = ("content-type", "x-content-type-options")
@@ -28,6 +28,7 @@ class Outcome:
     check: RuleCheck
     matches_in_words: str = ""
     policy_in_words: str = ""
+    mending: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     bypass_conditions: tuple[str, ...] = ()
 
@@ -59,6 +60,7 @@ def outcome_of(slug: str, number: int, content: RuleContent) -> Outcome:
         check,
         in_words(content.match),
         policy_in_words(content.policy),
+        mending_in_words(content.state),
         tuple(_headers(content)),
         tuple(bypass_in_words(bypass) for bypass in content.bypass_conditions),
     )

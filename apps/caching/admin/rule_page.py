@@ -6,12 +6,14 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from apps.accounts.permissions import require
 from apps.accounts.staff_pages import actor_of, refused, render
 from apps.caching.admin.editor import RuleEditor, with_more_rows
 from apps.caching.admin.outcome import Outcome, outcome_of, outcome_of_typed
+from apps.caching.checking import BrokenExample, broken_by_saving
 from apps.caching.exceptions import InvalidRule, VersionMoved
 from apps.caching.models import CacheRule, CacheRuleVersion
 from apps.caching.overview import history
@@ -19,11 +21,13 @@ from apps.caching.rules import Match, Policy, RuleContent, RuleState
 from apps.caching.selectors import content_of, newest_versions
 from apps.caching.services import add_rule, add_version
 from apps.caching.validation import FieldFault
+from apps.caching.wording import mending_in_words
 from apps.refusals import Refusal
 
 MOST_BYTES = 256 * 1024
 _STEP_BETWEEN_RULES = 100
 _MOST_ORDER = 32_767
+_NAMED = 5
 
 
 def add_page(request: HttpRequest) -> HttpResponse:
@@ -134,11 +138,37 @@ def _save(request: HttpRequest, newest: CacheRuleVersion | None, *, state: RuleS
         return _show_refused(request, newest, editor, refusal.faults)
     except VersionMoved as refusal:
         return _show_moved(request, refusal, begun_with)
-    messages.success(request, saved_words(version))
+    say_saved(request, version)
     return HttpResponseRedirect(reverse("admin:caching_cacherule_change", args=[version.rule_id]))
 
 
-def saved_words(version: CacheRuleVersion) -> str:
+def say_saved(request: HttpRequest, version: CacheRuleVersion) -> None:
+    """Say on the next page what was saved, and which examples of other rules do not hold because of it."""
+    messages.success(request, _saved_words(version))
+    if broken := broken_by_saving(version):
+        messages.warning(request, _broken_words(version, broken))
+
+
+def _broken_words(version: CacheRuleVersion, broken: Sequence[BrokenExample]) -> SafeString:
+    named = [
+        (
+            reverse("admin:caching_cacherule_edit", args=[each.rule_id]),
+            each.name,
+            each.result.example.url,
+            each.result.words,
+        )
+        for each in broken[:_NAMED]
+    ]
+    more = len(broken) - len(named)
+    return format_html(
+        "A release with it would not pass its check: examples of other rules fail now. {}{}. {}",
+        format_html_join("; ", '<a href="{}">{}</a>: <code>{}</code> {}', named),
+        f"; and {more} more" if more else "",
+        mending_in_words(RuleState(version.state)),
+    )
+
+
+def _saved_words(version: CacheRuleVersion) -> str:
     """Say what ships with what from now on, and how to undo it."""
     back = format_html(
         '<a href="{}#rule-history">Its history</a> leads back to earlier versions.',

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
 from django.urls import reverse
 
 from apps.accounts.staff_pages import actor_of, refused, render, why_not
-from apps.caching.admin.rule_page import saved_words
+from apps.caching.admin.rule_page import say_saved
 from apps.caching.evaluation import path_of
 from apps.caching.examples import guess_media_type
 from apps.caching.exceptions import UnknownRule
@@ -55,7 +54,7 @@ def restore_page(request: HttpRequest, rule: CacheRule, version: int) -> HttpRes
         except Refusal as refusal:
             status = refused(request, refusal)
         else:
-            messages.success(request, saved_words(made))
+            say_saved(request, made)
             return HttpResponseRedirect(reverse("admin:caching_cacherule_change", args=[rule.pk]))
     return render(
         request,
@@ -88,7 +87,7 @@ def state_step(request: HttpRequest, rule: CacheRule) -> HttpResponse:
     except Refusal as refusal:
         refused(request, refusal)
     else:
-        messages.success(request, saved_words(made))
+        say_saved(request, made)
     return HttpResponseRedirect(reverse("admin:caching_cacherule_change", args=[rule.pk]))
 
 

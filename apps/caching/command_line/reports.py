@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypedDict
 
-from apps.caching.checking import RuleCheck
+from apps.caching.checking import BrokenExample, RuleCheck
 from apps.caching.examples import ExampleResult
 from apps.caching.lint import Remark, grouped
 from apps.caching.overview import RuleOverview
@@ -104,11 +104,14 @@ def content_report(slug: str, number: int, check: RuleCheck) -> ContentReport:
         "ok": not check.faults,
         "faults": [{"field": fault.field, "message": fault.message} for fault in check.faults],
         "examples": example_reports(check.results),
-        "breaks": [
-            {"rule": each.slug, "url": each.result.example.url, "words": each.result.words}
-            for each in check.broken
-        ],
+        "breaks": break_reports(check.broken),
     }
+
+
+def break_reports(broken: Iterable[BrokenExample]) -> list[BreakReport]:
+    return [
+        {"rule": each.slug, "url": each.result.example.url, "words": each.result.words} for each in broken
+    ]
 
 
 def example_reports(results: Iterable[ExampleResult]) -> list[ExampleReport]:

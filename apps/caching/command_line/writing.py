@@ -4,9 +4,9 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from apps.caching.checking import check_given
+from apps.caching.checking import broken_by_saving
 from apps.caching.command_line.documents import document_of, read_document
-from apps.caching.command_line.reports import break_lines, content_report
+from apps.caching.command_line.reports import break_lines, break_reports
 from apps.caching.command_line.rule_subcommands import RuleSubcommands
 from apps.caching.models import CacheRuleVersion
 from apps.caching.rules import Combination, RuleState
@@ -19,7 +19,7 @@ from apps.caching.services import (
     restore_version,
     set_state,
 )
-from apps.caching.wording import combination_in_words
+from apps.caching.wording import combination_in_words, mending_in_words
 
 
 class WritingSubcommands(RuleSubcommands):
@@ -51,14 +51,9 @@ class WritingSubcommands(RuleSubcommands):
 
     def save(self, *, file: Path, reason: str, **options: Any) -> object:
         document, actor = read_document(file), self.actor(options)
-        newest = newest_versions().filter(rule__slug=document.slug).first()
-        number = newest.number + 1 if newest else 1
-        owner = document.owner or (newest.owner if newest else actor)
-        _, check = check_given(document.slug, number, document.content, owner)
-        breaks = content_report(document.slug, number, check)["breaks"]
-        if newest is None:
+        if not newest_versions().filter(rule__slug=document.slug).exists():
             version = add_rule(
-                slug=document.slug, content=document.content, owner=owner, reason=reason, actor=actor
+                slug=document.slug, content=document.content, owner=document.owner, reason=reason, actor=actor
             )
         else:
             version = add_version(
@@ -69,8 +64,6 @@ class WritingSubcommands(RuleSubcommands):
                 reason=reason,
                 actor=actor,
             )
-        for line in break_lines(breaks):
-            self.say(line)
         return self._say_saved(version)
 
     def restore(self, *, slug: str, number: int, reason: str, **options: Any) -> object:
@@ -100,6 +93,10 @@ class WritingSubcommands(RuleSubcommands):
 
     def _say_saved(self, version: CacheRuleVersion) -> object:
         slug, number = version.rule.slug, version.number
+        if breaks := break_reports(broken_by_saving(version)):
+            for line in break_lines(breaks):
+                self.say(line)
+            self.say(f"→ A release with it does not pass its check. {mending_in_words(RuleState(version.state))}")
         words = {
             RuleState.ACTIVE: "ships with releases begun from now on",
             RuleState.DRAFT: "is a draft: no release ships with it",
