@@ -182,18 +182,18 @@ def _broken(
     """Yield what breaks. An example can only change where other rules are chosen for its path than before."""
     is_first_enough = combination is Combination.FIRST
     choosers = [RuleChooser(_unnumbered(rules), is_first_enough=is_first_enough) for rules in (before, after)]
-    for version in shipping:
-        if version.rule.slug == changed:
-            continue
-        touched = [
-            example
-            for example in parse_examples(version.examples)
-            if _is_chosen_otherwise(choosers, example, media_type_of)
-        ]
-        were = _run(before, touched, combination, media_type_of)
-        for was, result in zip(were, _run(after, touched, combination, media_type_of), strict=True):
-            if was.is_ok and not result.is_ok:
-                yield BrokenExample(version.rule_id, version.rule.slug, version.name, result)
+    touched = [
+        (version, example)
+        for version in shipping
+        if version.rule.slug != changed
+        for example in parse_examples(version.examples)
+        if _is_chosen_otherwise(choosers, example, media_type_of)
+    ]
+    examples = [example for _, example in touched]
+    were, are = (_run(rules, examples, combination, media_type_of) for rules in (before, after))
+    for (version, _), was, result in zip(touched, were, are, strict=True):
+        if was.is_ok and not result.is_ok:
+            yield BrokenExample(version.rule_id, version.rule.slug, version.name, result)
 
 
 def _unnumbered(rules: Iterable[Rule]) -> list[Rule]:

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from apps.caching.choosing import RuleChooser
 from apps.caching.evaluation import Outcome, evaluate, path_of
+from apps.caching.matching import Subject
 from apps.caching.rules import Combination, Example, Rule
 from apps.caching.wording import short_duration
 from apps.media_types import UNKNOWN, type_by_name
@@ -36,13 +38,15 @@ def run_examples(
 ) -> list[ExampleResult]:
     """Evaluate each example against all of `rules`, which are in the order in which they are tried.
 
-    `media_type_of` tells the type of a file by its path. Raises `HeaderFault`.
+    `media_type_of` tells the type of a file by its path. What rules that do not match say is left out of the
+    outcomes. Raises `HeaderFault`.
     """
+    chooser = RuleChooser(rules, is_first_enough=combination is Combination.FIRST)
     return [
         judged(
             example,
             evaluate(
-                rules,
+                chooser.chosen(_file_of(example, media_type_of)),
                 example.url,
                 media_type=media_type_of(path_of(example.url)),
                 request_headers=example.request_headers,
@@ -54,6 +58,11 @@ def run_examples(
         )
         for example in examples
     ]
+
+
+def _file_of(example: Example, media_type_of: MediaTypeOf) -> Subject:
+    path = path_of(example.url)
+    return Subject(path, media_type_of(path), example.size_bytes, frozenset(example.tags))
 
 
 def judged(example: Example, outcome: Outcome) -> ExampleResult:

@@ -55,6 +55,9 @@ def can_meet(first: Pattern, second: Pattern) -> bool:
     """Say whether a path can fit both; yes where that is not known."""
     if not _can_ends_meet(first, second):
         return False
+    # What begins as the one does and ends as the other: a folder and an ending need no walk.
+    if (_is_open(first[-1:]) and _is_open(second[:1])) or (_is_open(second[-1:]) and _is_open(first[:1])):
+        return True
     alphabet = _alphabet((first, second))
     start = [(one, two) for one in _closed(first, (0, False)) for two in _closed(second, (0, False))]
     seen, waiting = set(start), start
@@ -104,6 +107,10 @@ def is_within(inner: Pattern, outer: tuple[Pattern, ...]) -> bool:
                     seen.add((new, after))
                     waiting.append((new, after))
     return True
+
+
+def _is_open(end: Pattern) -> bool:
+    return end == (Piece("**"),)
 
 
 def _can_ends_meet(first: Pattern, second: Pattern) -> bool:

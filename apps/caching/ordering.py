@@ -1,5 +1,6 @@
 """Numbers for rules that are tried in another order, with as few of them changed as possible. Pure."""
 
+from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
@@ -30,6 +31,22 @@ def moved(orders: Mapping[str, int], slug: str, before: str) -> dict[str, int]:
         for name, number in _spread(wanted[earlier : later - 1], keys[earlier], keys[later])
     }
     return {**orders, **changed}
+
+
+def neighbours(orders: Mapping[str, int], slug: str, number: int) -> tuple[str, str]:
+    """Return which rules `slug` would be tried right after and right before with this number; "" for none."""
+    others = sorted((order, each) for each, order in orders.items() if each != slug)
+    place = bisect(others, (number, slug))
+    after = others[place - 1][1] if place else ""
+    return after, others[place][1] if place < len(others) else ""
+
+
+def number_before(orders: Mapping[str, int], before: str) -> int:
+    """Return a number for a new rule: one that is tried right before `before`, or last where that is ""."""
+    earlier = [order for slug, order in orders.items() if not before or order < orders[before]]
+    last = max(earlier, default=0)
+    room = (orders[before] if before else MOST + 1) - last
+    return last + min(_STEP, room // 2)
 
 
 def _kept(keys: Sequence[_Key], slug: str) -> list[int]:

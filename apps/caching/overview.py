@@ -1,7 +1,8 @@
 """A rule as its page shows it: what it says in words, and its examples executed. For reading only."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 
 from django.conf import settings
 
@@ -9,7 +10,7 @@ from apps.caching.examples import ExampleResult, run_examples
 from apps.caching.headers import cache_control
 from apps.caching.matching import in_words
 from apps.caching.models import CacheRule, CacheRuleVersion
-from apps.caching.rules import Combination, Rule, RuleContent, RuleState
+from apps.caching.rules import Combination, Example, Rule, RuleContent, RuleState
 from apps.caching.selectors import (
     as_rules,
     content_of,
@@ -70,9 +71,17 @@ def overviews(rule_ids: Iterable[int]) -> dict[int, RuleOverview]:
     places = {version.rule_id: place for place, version in enumerate(shipping, start=1)}
     rules, combination = as_rules(shipping), current_combination()
     orders = {version.rule.slug: version.order for version in shipping}
+    found = [(version, content_of(version)) for version in newest_versions().filter(rule__in=list(rule_ids))]
+    examples = (content.examples for _, content in found if content.state is RuleState.ACTIVE)
+    results = iter(_run(rules, chain.from_iterable(examples), combination))
     return {
-        version.rule_id: _overview(version, places.get(version.rule_id), rules, orders, combination)
-        for version in newest_versions().filter(rule__in=list(rule_ids))
+        version.rule_id: RuleOverview(
+            version,
+            content,
+            places.get(version.rule_id),
+            _results(version, content, results, rules, orders, combination),
+        )
+        for version, content in found
     }
 
 
@@ -86,20 +95,25 @@ def history(rule: CacheRule) -> list[PastVersion]:
     ]
 
 
-def _overview(
+def _results(
     version: CacheRuleVersion,
-    place: int | None,
+    content: RuleContent,
+    results: Iterator[ExampleResult],
     rules: tuple[Rule, ...],
     orders: dict[str, int],
     combination: Combination,
-) -> RuleOverview:
-    """Execute the examples as if a draft shipped already; those of a disabled rule say nothing."""
-    content = content_of(version)
+) -> tuple[ExampleResult, ...]:
+    """Take those of an active rule from `results`, where they come one rule after another.
+
+    Those of a draft are executed as if it shipped already; those of a disabled rule say nothing.
+    """
     if content.state is RuleState.DISABLED:
-        return RuleOverview(version, content, place, ())
-    if content.state is RuleState.DRAFT:
-        rules = with_content(rules, orders, version.rule.slug, version.number, content)
-    results = run_examples(
-        rules, content.examples, preview_domain=settings.PREVIEW_DOMAIN, combination=combination
-    )
-    return RuleOverview(version, content, place, tuple(results))
+        return ()
+    if content.state is RuleState.ACTIVE:
+        return tuple(islice(results, len(content.examples)))
+    after = with_content(rules, orders, version.rule.slug, version.number, content)
+    return tuple(_run(after, content.examples, combination))
+
+
+def _run(rules: Sequence[Rule], examples: Iterable[Example], combination: Combination) -> list[ExampleResult]:
+    return run_examples(rules, examples, preview_domain=settings.PREVIEW_DOMAIN, combination=combination)

@@ -232,7 +232,7 @@ def _bypass_faults(conditions: tuple[Bypass, ...]) -> Iterator[FieldFault]:
 
 def _examples_faults(slug: str, examples: tuple[Example, ...]) -> Iterator[FieldFault]:
     if not any(example.rule == slug for example in examples):
-        yield FieldFault("examples", f"At least one has to show a request that {slug!r} decides about.")
+        yield FieldFault("examples", "At least one has to show a request that this rule decides about.")
     for place, example in enumerate(examples):
         if not _is_url(example.url):
             yield FieldFault(f"examples[{place}].url", "A path such as /css/app.css, or a whole http URL.")

@@ -64,6 +64,27 @@ def test_the_list_takes_the_same_number_of_queries_for_any_number_of_rules(
     assert query_count() == few
 
 
+def test_what_fails_is_told_on_every_page_of_the_list(
+    shipped: Shipped, viewer: User, manager: User, content: dict[str, Any], staff_page: StaffPage
+) -> None:
+    content |= {"name": "Greedy", "order": 1, "match": {"extensions": ["css"]}}
+    content["examples"] = [{"url": "/x.css", "is_cached": True, "rule": "greedy"}]
+    add_rule(slug="greedy", actor=manager, content=content)
+    found = staff_page(viewer, LIST, q="content hash").text
+    rows = found[found.index("result_list") :]
+    assert "Examples of 3 rules fail." in found, "of three rules an example asks for a style sheet"
+    assert "Everything else" not in rows
+
+
+def test_the_list_tells_numbers_and_short_names(
+    shipped: Shipped, viewer: User, manager: User, staff_page: StaffPage
+) -> None:
+    for user in (viewer, manager):
+        text = staff_page(user, LIST).text
+        for words in ('<span class="rule-number">200</span>', "<code>fingerprinted</code>"):
+            assert words in text
+
+
 def test_the_list_can_be_searched(shipped: Shipped, viewer: User, staff_page: StaffPage) -> None:
     text = staff_page(viewer, LIST, q="content hash").text
     assert "Files with a content hash" in text
@@ -77,11 +98,11 @@ def test_the_list_tells_which_examples_fail(
     content: dict[str, Any],
     staff_page: StaffPage,
 ) -> None:
-    assert "Every example of these rules holds." in staff_page(viewer, LIST).text
+    assert "Every example of every rule holds." in staff_page(viewer, LIST).text
     break_an_example(manager, content)
     set_state(rule_slug="fingerprinted", state=RuleState.DISABLED, reason="Not now.", actor=manager)
     text = staff_page(viewer, LIST).text
-    for words in ("Examples of 2 of these rules fail.", "✗ 5 of 5 fail", "Not executed"):
+    for words in ("Examples of 2 rules fail.", "✗ 5 of 5 fail", "Not executed"):
         assert words in text
     assert "Not executed: the rule decides about nothing" in page_of(staff_page, viewer, "fingerprinted")
 

@@ -48,6 +48,7 @@ def test_folders_and_endings_are_patterns_too() -> None:
     svg = extension_pattern("SVG")
     assert is_within(glob_pattern("**/*.sVg"), (svg,)), "an ending counts in any case"
     assert can_meet(svg, icons)
+    assert can_meet(icons, svg)
     assert not can_meet(svg, extension_pattern("png"))
 
 

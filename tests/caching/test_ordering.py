@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.caching.ordering import MOST, moved
+from apps.caching.ordering import MOST, moved, neighbours, number_before
 
 SHIPPED = {"pages": 100, "fingerprinted": 200, "everything": 900}
 
@@ -73,3 +73,28 @@ def fewest(orders: Mapping[str, int], wanted: list[str]) -> int:
                 if all((tried[a], a) < (tried[b], b) for a, b in pairwise(wanted)):
                     return count
     raise AssertionError("numbers suffice for every order")
+
+
+@pytest.mark.parametrize(
+    ("orders", "before", "number"),
+    [
+        (SHIPPED, "everything", 300),
+        (SHIPPED, "", 1000),
+        ({"a": 100, "b": 110}, "b", 105),
+        ({"a": 100, "b": 101}, "b", 100),
+        ({"a": 0}, "a", 0),
+        ({"a": MOST}, "", MOST),
+        ({}, "", 100),
+    ],
+)
+def test_a_new_rule_gets_a_number_right_before_another_or_the_last(
+    orders: dict[str, int], before: str, number: int
+) -> None:
+    assert number_before(orders, before) == number
+
+
+def test_equal_numbers_are_tried_by_name() -> None:
+    orders = {"a": 1, "c": 1, "d": 2}
+    assert neighbours(orders, "b", 1) == ("a", "c")
+    assert neighbours(orders, "c", 3) == ("d", "")
+    assert neighbours({}, "b", 1) == ("", "")

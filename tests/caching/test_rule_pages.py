@@ -179,6 +179,25 @@ def test_of_two_who_write_at_once_the_second_sees_what_the_first_has_saved(
     assert (newest().number, newest().description) == (3, "Theirs.")
 
 
+def test_a_new_rule_is_tried_before_what_takes_every_file_and_the_form_says_between_which(
+    shipped: Shipped, manager: User
+) -> None:
+    client = staff_client(manager)
+    assert typed(client, f"{LIST}add/")["order"] == "300"
+    between = (
+        "Tried after “Files with a content hash in their name” (200) and before “Everything else” (900)."
+    )
+    assert between in client.get(f"{LIST}add/").text
+    rule = new_rule(client)
+    assert "Tried before “Pages” (100)." in client.post(f"{LIST}outcome/", rule).text
+    assert (
+        "Tried after “Everything else” (900)." in client.post(f"{LIST}outcome/", rule | {"order": "901"}).text
+    )
+    assert "(900)" not in client.post(f"{LIST}outcome/", rule | {"order": "x"}).text
+    client.post(address("state/"), {"state": "disabled", "reason": "Each says it itself."})
+    assert typed(client, f"{LIST}add/")["order"] == "1000"
+
+
 def test_checking_and_asking_for_rows_save_nothing(shipped: Shipped, manager: User) -> None:
     client = staff_client(manager)
     rule = new_rule(client)

@@ -1,7 +1,7 @@
 """A rule between its content and the forms that it is typed into, and faults at their fields."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -9,6 +9,8 @@ from django.http import QueryDict
 
 from apps.accounts.models import User
 from apps.caching.admin.forms import NO_RULE, BypassFormSet, ExampleFormSet, RuleForm
+from apps.caching.models import CacheRuleVersion
+from apps.caching.ordering import neighbours
 from apps.caching.rules import RuleContent
 from apps.caching.serialisation import as_json
 from apps.caching.validation import FieldFault
@@ -65,14 +67,14 @@ class RuleEditor:
         self,
         *,
         slug: str,
-        others: Iterable[tuple[str, str]],
+        others: Sequence[CacheRuleVersion],
         content: RuleContent,
         owner: User | None = None,
         based_on: int | None = None,
         typed: QueryDict | None = None,
     ) -> None:
-        self.slug, self.given = slug, content
-        rules = [(each, f"{name} ({each})") for each, name in others if each != slug]
+        self.slug, self.given, self._others = slug, content, {each.rule.slug: each for each in others}
+        rules = [(each, f"{one.name} ({each})") for each, one in self._others.items() if each != slug]
         self._typed: dict[str, Any] = {}
         self._rows: dict[str, list[forms.Form]] = {}
         initial, rows = _initial(content, owner, based_on), as_json(content)
@@ -95,6 +97,20 @@ class RuleEditor:
     @property
     def typed_slug(self) -> str:
         return self.slug or self.form.cleaned_data.get("slug", "")
+
+    @property
+    def place_in_words(self) -> str:
+        """Say between which rules the typed number puts this one; "" where there is none, or no number."""
+        number = self.form.cleaned_data.get("order") if self.form.is_bound else self.given.order
+        orders = {slug: each.order for slug, each in self._others.items()}
+        slug = self.typed_slug if self.form.is_bound else self.slug
+        after, before = neighbours(orders, slug, number) if number is not None else ("", "")
+        words = [
+            f"{where} “{self._others[each].name}” ({orders[each]})"
+            for where, each in (("after", after), ("before", before))
+            if each
+        ]
+        return f"Tried {' and '.join(words)}." if words else ""
 
     def content(self) -> dict[str, Any]:
         """Return what was typed in the shape of `RuleContent`; what was typed wrongly is left out."""

@@ -16,17 +16,17 @@ from apps.caching.admin.outcome import Outcome, outcome_of, outcome_of_typed
 from apps.caching.checking import BrokenExample, broken_by_saving
 from apps.caching.exceptions import InvalidRule, VersionMoved
 from apps.caching.models import CacheRule, CacheRuleVersion
+from apps.caching.ordering import number_before
 from apps.caching.overview import history
 from apps.caching.rules import Match, Policy, RuleContent, RuleState
 from apps.caching.selectors import content_of, newest_versions
+from apps.caching.serialisation import parse_match
 from apps.caching.services import add_rule, add_version
 from apps.caching.validation import FieldFault
 from apps.caching.wording import mending_in_words
 from apps.refusals import Refusal
 
 MOST_BYTES = 256 * 1024
-_STEP_BETWEEN_RULES = 100
-_MOST_ORDER = 32_767
 _NAMED = 5
 
 
@@ -61,6 +61,7 @@ def outcome_page(request: HttpRequest) -> HttpResponse:
         "caching/cacherule/outcome.html",
         title="",
         outcome=outcome,
+        editor=editor,
         faults=list(editor.fault_words()),
         is_typed=True,
     )
@@ -91,29 +92,33 @@ def _number(newest: CacheRuleVersion | None) -> int:
     return newest.number + 1 if newest else 1
 
 
-def _names() -> list[tuple[str, str, int]]:
-    return list(newest_versions().values_list("rule__slug", "name", "order"))
-
-
 def _editor(
     request: HttpRequest, newest: CacheRuleVersion | None, *, typed: QueryDict | None = None
 ) -> RuleEditor:
-    others = _names()
+    others = list(newest_versions())
     owner = newest.owner if newest else actor_of(request)
     return RuleEditor(
         slug=newest.rule.slug if newest else "",
-        others=[(slug, name) for slug, name, _ in others],
-        content=content_of(newest) if newest else _blank(max((order for _, _, order in others), default=0)),
+        others=others,
+        content=content_of(newest) if newest else _blank(others),
         owner=owner if owner.is_active else None,
         based_on=newest.number if newest else None,
         typed=typed,
     )
 
 
-def _blank(highest_order: int) -> RuleContent:
-    """Return what a new rule begins with: after all others, and caches may keep nothing unasked."""
-    order = min(highest_order + _STEP_BETWEEN_RULES, _MOST_ORDER)
-    return RuleContent("", order, Match(), Policy(), "", "")
+def _blank(others: Sequence[CacheRuleVersion]) -> RuleContent:
+    """Return what a new rule begins with: caches may keep nothing unasked, and it is tried last.
+
+    That is before the first rule that takes every file: behind that one it would never decide.
+    """
+    orders = {version.rule.slug: version.order for version in others}
+    takes_all = (each.rule.slug for each in others if each.state != RuleState.DISABLED and _takes_all(each))
+    return RuleContent("", number_before(orders, next(takes_all, "")), Match(), Policy(), "", "")
+
+
+def _takes_all(version: CacheRuleVersion) -> bool:
+    return parse_match(version.match) == Match()
 
 
 def _save(request: HttpRequest, newest: CacheRuleVersion | None, *, state: RuleState | None) -> HttpResponse:
@@ -227,6 +232,7 @@ def _show_typed(
         status=status,
         faults=list(editor.fault_words()),
         is_typed=True,
+        is_refused=status == 400,
         begun_with=begun_with,
     )
 

@@ -28,18 +28,18 @@ from apps.caching.selectors import chosen_combination, newest_versions
 
 
 class RuleChangeList(ChangeList):
-    """Gives each row its overview: a few queries and one evaluation for the page, not some a row."""
+    """Gives each row its overview, with a few queries. `failing` are rules that fail, on any page."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         rows: list[CacheRule] = list(self.result_list)
-        found, odd = overviews(row.pk for row in rows), remarks()
-        in_order = list(newest_versions().values_list("rule__slug", flat=True))
+        every = dict(newest_versions().values_list("rule", "rule__slug"))
+        found, odd, in_order = overviews(every), remarks(), list(every.values())
         for row in rows:
             vars(row)["overview"] = found[row.pk]
             vars(row)["remarks"] = grouped(odd.get(row.slug, ()))
             vars(row)["moves"] = moves_of(row.slug, in_order)
-        self.failing = [row for row in rows if found[row.pk].failing_count]
+        self.failing = [each.version.rule for each in found.values() if each.failing_count]
         self.result_list = rows
 
 
@@ -55,7 +55,7 @@ def moves_of(slug: str, in_order: list[str]) -> tuple[str | None, str | None]:
 class CacheRuleAdmin(ReadByPages, admin.ModelAdmin[CacheRule]):
     """The list is the admin's own; every other page is ours and calls the services."""
 
-    list_display = ("place", "name", "owner", "matches", "cache_control", "examples")
+    list_display = ("place", "name", "short_name", "owner", "matches", "cache_control", "examples")
     list_display_links = ("name",)
     search_fields = ("slug", "versions__name")
     list_per_page = 50
@@ -141,13 +141,18 @@ class CacheRuleAdmin(ReadByPages, admin.ModelAdmin[CacheRule]):
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
         may_change = request.user.has_perm("caching.change_cacherule")
-        return self.list_display if may_change else self.list_display[1:]
+        return self.list_display if may_change else ("number", *self.list_display[1:])
+
+    @admin.display(description="Order")
+    def number(self, rule: CacheRule) -> SafeString:
+        return format_html('<span class="rule-number">{}</span>', _overview(rule).version.order)
 
     @admin.display(description="Order")
     def place(self, rule: CacheRule) -> SafeString:
         up, down = vars(rule)["moves"]
         return format_html(
-            '<span class="rule-moves" id="rule-{}" data-rule="{}">{}{}</span>',
+            '{}<span class="rule-moves" id="rule-{}" data-rule="{}">{}{}</span>',
+            self.number(rule),
             rule.slug,
             rule.slug,
             _move_button(rule.slug, up, "\N{UPWARDS ARROW}", "up"),
@@ -159,6 +164,10 @@ class CacheRuleAdmin(ReadByPages, admin.ModelAdmin[CacheRule]):
         version = _overview(rule).version
         state = "" if version.state == RuleState.ACTIVE else f" ({version.state})"
         return format_html("{}{}", version.name, state)
+
+    @admin.display(description="Short name")
+    def short_name(self, rule: CacheRule) -> SafeString:
+        return format_html("<code>{}</code>", rule.slug)
 
     @admin.display(description="Owner")
     def owner(self, rule: CacheRule) -> SafeString:

@@ -96,7 +96,9 @@ class WritingSubcommands(RuleSubcommands):
         if breaks := break_reports(broken_by_saving(version)):
             for line in break_lines(breaks):
                 self.say(line)
-            self.say(f"→ A release with it does not pass its check. {mending_in_words(RuleState(version.state))}")
+            self.say(
+                f"→ A release with it does not pass its check. {mending_in_words(RuleState(version.state))}"
+            )
         words = {
             RuleState.ACTIVE: "ships with releases begun from now on",
             RuleState.DRAFT: "is a draft: no release ships with it",
