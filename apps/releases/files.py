@@ -60,9 +60,23 @@ def manifest_file(manifest: ManifestFile) -> Path:
     return file
 
 
+def manifest_file_here(manifest: ManifestFile) -> Path | None:
+    """Return the local file that holds `manifest`; None where it is not here whole. Nothing is fetched."""
+    file = store.local_path(manifest.file_name) or _place_of(manifest)
+    try:
+        return file if file.stat().st_size == manifest.file_size_bytes else None
+    except FileNotFoundError:
+        return None
+
+
+def _place_of(manifest: ManifestFile) -> Path:
+    """Return where a manifest is kept once it was fetched."""
+    return Path(settings.DATA_DIR) / "fetched" / Path(manifest.file_name).name
+
+
 def _fetched(manifest: ManifestFile) -> Path:
     """Return where a manifest is kept that was fetched, now or earlier; there may be no such file."""
-    file = Path(settings.DATA_DIR) / "fetched" / Path(manifest.file_name).name
+    file = _place_of(manifest)
     if file.is_file() and file.stat().st_size == manifest.file_size_bytes:
         os.utime(file)
         return file

@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.http import QueryDict
 
 from apps.accounts.models import User
 from apps.caching.admin.forms import NO_RULE, BypassFormSet, ExampleFormSet, RuleForm
+from apps.caching.admin.known_values import KnownValues
+from apps.caching.admin.quantities import LinesField
 from apps.caching.models import CacheRuleVersion
 from apps.caching.ordering import neighbours
 from apps.caching.rules import RuleContent
@@ -86,6 +88,11 @@ class RuleEditor:
         self.examples = ExampleFormSet(
             typed, prefix="examples", initial=examples, form_kwargs={"rules": rules}
         )
+
+    def suggest(self, known: KnownValues) -> None:
+        """Let fields say which values there are."""
+        for name in ("folders", "tags", "extensions", "media_types"):
+            cast("LinesField", self.form.fields[name]).known = getattr(known, name)
 
     def is_valid(self) -> bool:
         return all([self.form.is_valid(), self.bypass.is_valid(), self.examples.is_valid()])

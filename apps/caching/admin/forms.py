@@ -214,7 +214,12 @@ class BypassForm(forms.Form):
 class ExampleForm(forms.Form):
     """One request, and what has to become of it."""
 
-    url = forms.CharField(required=False, max_length=2_000, label="Address")
+    url = forms.CharField(
+        required=False,
+        max_length=2_000,
+        label="Address",
+        widget=forms.TextInput(attrs={"list": "known-addresses", "autocomplete": "off"}),
+    )
     is_cached = forms.TypedChoiceField(
         label="Outcome", choices=_IS_CACHED, coerce=lambda value: value == "true", initial="true"
     )

@@ -58,7 +58,9 @@ class QuantityField(forms.MultiValueField):
 
 
 class LinesField(forms.CharField):
-    """One entry a line; empty lines are none."""
+    """One entry a line; empty lines are none. `known` are some that are suggested."""
+
+    known: Sequence[str] = ()
 
     def __init__(self, *, rows: int = 2, **kwargs: Any) -> None:
         area = forms.Textarea(attrs={"rows": rows, "spellcheck": "false", "class": "code-lines"})

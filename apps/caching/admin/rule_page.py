@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from apps.accounts.permissions import require
 from apps.accounts.staff_pages import actor_of, refused, render
 from apps.caching.admin.editor import RuleEditor, with_more_rows
+from apps.caching.admin.known_values import known_values
 from apps.caching.admin.outcome import Outcome, outcome_of, outcome_of_typed
 from apps.caching.checking import BrokenExample, broken_by_saving
 from apps.caching.exceptions import InvalidRule, VersionMoved
@@ -252,7 +253,8 @@ def _render(
     status: int = 200,
     **context: Any,
 ) -> HttpResponse:
-    number = _number(newest)
+    number, known = _number(newest), known_values()
+    editor.suggest(known)
     return render(
         request,
         "caching/cacherule/edit.html",
@@ -263,5 +265,6 @@ def _render(
         editor=editor,
         outcome=outcome,
         history=history(newest.rule) if newest else [],
+        addresses=known.addresses,
         **context,
     )

@@ -58,6 +58,8 @@ _SERVED_SQL = "SELECT blob, header_set, release FROM entry WHERE path = ?"
 _NAMED_SQL = "SELECT blob, named_header_set, release FROM entry WHERE path = ? AND fingerprint = ?"
 _MAPPED_BYTES = 1 << 30
 _PATHS_AT_ONCE = 500
+_PLACES = 250
+_BUCKETS_CHOSEN_AMONG = 10_000
 
 
 class ManifestReader:
@@ -172,6 +174,21 @@ class ManifestReader:
     def entries(self, *, prefix: str = "") -> Iterator[Entry]:
         """Yield the entries below `prefix` in the order of their paths."""
         return self.range(prefix, prefix + LAST)
+
+    def spread(self, most: int) -> list[tuple[str, str]]:
+        """Return (path, media type) of at most `most` files: of all, or of some here and there.
+
+        However many there are, a bounded number of rows is read.
+        """
+        if self.path_count <= most:
+            return self._paths_from("", most)
+        rows = self._db.execute(
+            "SELECT first_path FROM bucket ORDER BY first_path LIMIT ?", (_BUCKETS_CHOSEN_AMONG,)
+        ).fetchall()
+        places = rows[:: max(len(rows) // _PLACES, 1)]
+        each = max(most // len(places), 1)
+        found = (row for (first,) in places for row in self._paths_from(first, each))
+        return list(dict.fromkeys(found))[:most]
 
     def buckets(self) -> list[tuple[str, bytes]]:
         """Return (first path, digest) of every bucket in order: about one for 256 paths."""
@@ -311,6 +328,12 @@ class ManifestReader:
     def close(self) -> None:
         """Close every thread's connection. A lookup afterwards fails."""
         _close_all(self._connections)
+
+    def _paths_from(self, first: str, most: int) -> list[tuple[str, str]]:
+        rows = self._db.execute(
+            "SELECT path, media_type FROM entry WHERE path >= ? ORDER BY path LIMIT ?", (first, most)
+        )
+        return [(path, self.media_types[number]) for path, number in rows]
 
     def _first(self, sql: str, values: tuple[str, ...]) -> ServedRow | None:
         """Ask by the thread's own cursor: to make one for each question takes a quarter of the time."""

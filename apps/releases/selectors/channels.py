@@ -36,7 +36,7 @@ def live_publications() -> list[Publication]:
     """Return what each channel that serves something serves now, in the order of the channels."""
     newest = Publication.objects.filter(channel=OuterRef("pk")).order_by("-sequence")
     live = Channel.objects.order_by().annotate(live=Subquery(newest.values("pk")[:1])).values("live")
-    publications = Publication.objects.select_related("channel", "release", "actor")
+    publications = Publication.objects.select_related("channel", "release", "actor", "manifest")
     return list(publications.filter(pk__in=live).order_by("channel"))
 
 

@@ -39,6 +39,23 @@ for (const button of form.querySelectorAll("[data-add]")) {
   });
 }
 
+// What there is becomes a line of its field by a click.
+for (const word of form.querySelectorAll(".known-values code")) {
+  const field = document.getElementById(word.parentElement.dataset.for);
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = word.textContent;
+  button.setAttribute("aria-label", `Add ${word.textContent} to ${field.labels[0].textContent}`);
+  button.addEventListener("click", () => {
+    const lines = field.value.split("\n").filter((line) => line.trim());
+    if (!lines.includes(button.textContent)) lines.push(button.textContent);
+    field.value = lines.join("\n");
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+  if (word.nextSibling) word.nextSibling.textContent = " ";
+  word.replaceWith(button);
+}
+
 // A fault's link leads to its field, also in a folded part.
 outcome.addEventListener("click", (event) => {
   const link = event.target.closest('a[href^="#"]');
