@@ -16,6 +16,7 @@ MAX_TTL_SECONDS = 2**31 - 1  # RFC 9111 section 1.2.2: caches take anything abov
 MAX_GLOBS = 100
 MAX_GLOB_LENGTH = 200
 MAX_EXPRESSIONS = 20
+MAX_BYPASS_NAME = 100  # caches are configured with it: Varnish takes no header's name above 126
 # Request headers that tell one visitor from another, or that nobody can count.
 UNBOUNDED_HEADERS = frozenset({"cookie", "user-agent", "referer", "date", "x-forwarded-for"})
 STATED_HEADERS: dict[str, Callable[[Policy], bool]] = {
@@ -226,6 +227,8 @@ def _bypass_faults(conditions: tuple[Bypass, ...]) -> Iterator[FieldFault]:
         field = f"bypass_conditions[{place}]"
         if bypass.kind is not BypassKind.PREVIEW and not _TOKEN.fullmatch(bypass.name):
             yield FieldFault(f"{field}.name", f"Name the {bypass.kind} that makes caches step aside.")
+        if len(bypass.name) > MAX_BYPASS_NAME:
+            yield FieldFault(f"{field}.name", f"At most {MAX_BYPASS_NAME} characters.")
         if not bypass.reason.strip():
             yield FieldFault(f"{field}.reason", "Say why a cache must not answer these requests.")
 

@@ -7,7 +7,7 @@ is missing serves what nobody was to keep (docs/adr/0131).
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from apps.caching.addresses import escaped
 from apps.caching.matching import glob_pieces
@@ -26,6 +26,7 @@ PREFIX_OF_DJANGO = "/-/"
 _PLAIN = re.compile(r"[A-Za-z0-9/_-]")
 _AS_EXPRESSION = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]+"}
 MAX_WILDCARDS = 3  # engines that backtrack take time to the power of that
+MAX_EXPRESSION = 4_000  # nginx reads no word of more than 4096 bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,21 @@ def scope_of(match: Match) -> Scope:
         left_out.append("the tags of a file only the origin knows")
     if match.is_fingerprinted is not None:
         left_out.append("what counts as a content hash only the origin says")
-    return Scope(globs, match.folders, match.extensions, tuple(left_out))
+    return _short_enough(Scope(globs, match.folders, match.extensions, tuple(left_out)))
+
+
+def _short_enough(scope: Scope) -> Scope:
+    """Return `scope` without the conditions that make its expression longer than a configuration may have."""
+    if len(scope.expression) <= MAX_EXPRESSION:
+        return scope
+    without = {
+        "patterns": replace(scope, globs=()),
+        "folders": replace(scope, folders=()),
+        "extensions": replace(scope, extensions=()),
+    }
+    words, shortest = min(without.items(), key=lambda each: len(each[1].expression))
+    left_out = (*scope.left_out, f"its {words} are too long for one expression")
+    return _short_enough(replace(shortest, left_out=left_out))
 
 
 def literal(text: str) -> str:

@@ -6,7 +6,7 @@ that addresses are told by functions and wildcards, which every plan has.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from apps.caching.addresses import escaped
 from apps.caching.exports.addresses import PREFIX_OF_DJANGO, Scope
@@ -14,6 +14,8 @@ from apps.caching.exports.placement import Placement
 from apps.caching.exports.source import Condition, RuleSet, conditions, description, harmless, words_of
 from apps.caching.matching import glob_pieces
 from apps.caching.rules import BypassKind
+
+MAX_EXPRESSION = 4_096  # characters
 
 _PATH, _QUERY = "http.request.uri.path", "http.request.uri.query"
 _NAMES = (_PATH, f'concat({_PATH}, "index.html")', f'concat({_PATH}, ".html")')
@@ -70,7 +72,11 @@ def _always(rules: RuleSet) -> Iterator[dict[str, object]]:
 
 def _steps_aside(condition: Condition) -> dict[str, object]:
     asked, within = _asked(condition), _within(condition.scope)
-    return _bypass(_words(words_of(condition)), f"{asked} and ({within})" if within else asked)
+    expression = f"{asked} and ({within})" if within else asked
+    if len(expression) <= MAX_EXPRESSION:
+        return _bypass(_words(words_of(condition)), expression)
+    words = [*words_of(condition), "(For all addresses: those of the rule take too long an expression.)"]
+    return _bypass(_words(words), asked)
 
 
 def _asked(condition: Condition) -> str:
@@ -122,5 +128,5 @@ def _text(value: str) -> str:
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _words(lines: Iterator[str]) -> str:
+def _words(lines: Iterable[str]) -> str:
     return " ".join(harmless(line).strip() for line in lines)

@@ -6,7 +6,7 @@ own. CloudFront honours `stale-while-revalidate` and `stale-if-error` by itself.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from apps.caching.exports.addresses import CANONICAL, FILE, PREFIX_OF_DJANGO, host_below, parameter
@@ -27,13 +27,28 @@ _FUNCTION = Path(__file__).with_name("cloudfront.js")
 
 
 def cloudfront(rules: RuleSet, _placement: Placement) -> str:
-    """Return the function. The same rules give the same bytes. Raises `Unsayable` if it is too long."""
+    """Return the function. The same rules give the same bytes. Raises `Unsayable` if it is too long.
+
+    Where there is no room for what each rule says, its comments go without.
+    """
+    text = _function(rules, description(rules))
+    if len(text.encode()) > MOST_BYTES:
+        text = _function(rules, [f"Cache rules of {rules.origin}, which there is no room to describe."])
+    if len(text.encode()) > MOST_BYTES:
+        raise Unsayable(
+            f"The function would have {len(text.encode())} bytes, and CloudFront takes {MOST_BYTES}:"
+            " shorten the reasons of bypass conditions, or how many there are."
+        )
+    return text
+
+
+def _function(rules: RuleSet, about: Iterable[str]) -> str:
     patterns = {
         "CANONICAL": f"^{CANONICAL}$",
         "FILE": FILE,
         "PREVIEW": host_below(rules.preview_domain) if rules.preview_domain else "(?!)",
     }
-    text = "\n".join(
+    return "\n".join(
         [
             *commented(
                 [
@@ -41,7 +56,7 @@ def cloudfront(rules: RuleSet, _placement: Placement) -> str:
                     "The cache policy that goes with it: minimum TTL 0, default TTL 0, maximum TTL 31536000,",
                     "gzip and Brotli, no query strings, no cookies, and of the headers x-assetsite-alone.",
                     "The origin request policy: all of the viewer's headers, cookies and query strings.",
-                    *description(rules),
+                    *about,
                 ],
                 mark="//",
             ),
@@ -54,12 +69,6 @@ def cloudfront(rules: RuleSet, _placement: Placement) -> str:
             _FUNCTION.read_text(),
         ]
     )
-    if len(text.encode()) > MOST_BYTES:
-        raise Unsayable(
-            f"The function would have {len(text.encode())} bytes, and CloudFront takes {MOST_BYTES}:"
-            " shorten the reasons of bypass conditions, or how many there are."
-        )
-    return text
 
 
 def _condition(condition: Condition) -> Iterator[str]:

@@ -6,6 +6,7 @@ itself, `stale-while-revalidate` and `stale-if-error` included (since 1.11.10), 
 """
 
 from collections.abc import Iterator
+from itertools import batched
 
 from apps.caching.exports.addresses import (
     CANONICAL,
@@ -19,6 +20,7 @@ from apps.caching.exports.placement import Placement
 from apps.caching.exports.source import Condition, RuleSet, commented, conditions, description, words_of
 from apps.caching.rules import BypassKind
 
+_MOST_NAMES = 100  # variables in one word, which may have 4096 bytes
 _STATUS = (
     ("HIT", "hit"),
     ("STALE", "hit; detail=stale"),
@@ -100,7 +102,12 @@ def _asked(condition: Condition) -> tuple[str, str]:
 
 def _decision(count: int) -> Iterator[str]:
     yield "# Whether to step aside, and what the origin is asked then."
-    flags = "".join(f"$assetsite_bypass_{number}" for number in range(1, count + 1))
+    bypasses = (f"$assetsite_bypass_{number}" for number in range(1, count + 1))
+    flags = ""
+    for place, names in enumerate(batched(bypasses, _MOST_NAMES, strict=False), start=1):
+        flag = f"$assetsite_bypass_of_{place}"
+        yield from _map(f'"{"".join(names)}"', flag, {"~1": "1"})
+        flags += flag
     every = f'"$assetsite_is_preview$assetsite_is_django$assetsite_has_query{flags}:$assetsite_path"'
     yield from _map(every, "$assetsite_bypass", {"~^[01]*1": "1", "~:$": "1"})
     yield "# Nothing goes to the origin that is not part of the key: no query, no cookie, one form of host."

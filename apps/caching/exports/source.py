@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 
 from apps.caching.evaluation import PREVIEW
 from apps.caching.exports.addresses import Scope, scope_of
 from apps.caching.headers import cache_control, cdn_cache_control
 from apps.caching.matching import in_words
 from apps.caching.rules import BypassKind, Combination, Rule
+
+
+_LONGEST_LINE = 1_000  # nginx reads no comment of more than 4096 bytes, and a character has four at most
 
 
 class Unsayable(ValueError):
@@ -92,7 +96,8 @@ def words_of(condition: Condition) -> Iterator[str]:
 
 def commented(lines: Iterator[str] | Sequence[str], *, mark: str = "#", indent: str = "") -> list[str]:
     """Return `lines` as comments that end where they end, whatever people wrote into their words."""
-    return [f"{indent}{mark} {harmless(line)}".rstrip() for line in lines]
+    short = (part for line in lines for part in (wrap(harmless(line), _LONGEST_LINE) or [""]))
+    return [f"{indent}{mark} {line}".rstrip() for line in short]
 
 
 def harmless(text: str) -> str:
