@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from apps.accounts.models import User
+from apps.accounts.permissions import require
 from apps.audit.services import record
 
 
@@ -57,11 +59,14 @@ def cleaner(what: str) -> Callable[[Cleaner], Cleaner]:
     return register
 
 
-def clean(*, is_dry_run: bool = False) -> Iterator[tuple[str, Cleaned]]:
+def clean(*, actor: User | None = None, is_dry_run: bool = False) -> Iterator[tuple[str, Cleaned]]:
     """Run every cleaner, in the order in which they were registered; yield what each did.
 
-    What was removed is in the audit log. Raises what a cleaner raises, once the others have run.
+    What was removed is in the audit log; `actor` is None where the site does it by itself. Raises
+    `Forbidden`, and what a cleaner raises, once the others have run.
     """
+    if actor and not is_dry_run:
+        require(actor, "jobs.retry_job", to="remove what nobody needs")
     faults: list[Exception] = []
     for what, run in _cleaners.items():
         try:
@@ -70,15 +75,15 @@ def clean(*, is_dry_run: bool = False) -> Iterator[tuple[str, Cleaned]]:
             faults.append(fault)
             continue
         if cleaned.removed and not is_dry_run:
-            _record(what, cleaned)
+            _record(what, cleaned, actor)
         yield what, cleaned
     if faults:
         raise faults[0]
 
 
-def _record(what: str, cleaned: Cleaned) -> None:
+def _record(what: str, cleaned: Cleaned, actor: User | None) -> None:
     record(
-        actor=None,
+        actor=actor,
         action="site.clean",
         target="site",
         summary=f"Removed what nobody needs of {what}: {cleaned.words}.",

@@ -152,7 +152,6 @@ def test_every_command_that_can_be_asked_as_somebody_says_what_it_takes_to_see_w
     commands = {name: load_command_class(app, name) for name, app in get_commands().items() if "apps." in app}
     silent = {name for name, each in commands.items() if isinstance(each, ServiceCommand) and not each.reads}
     assert silent == {
-        "gc",  # does what the background worker does, and shows no more than names in storage
         "import",  # needs the permission to add a release, also to try it
         "user",  # everybody sets their own time zone; `list` asks by itself
     }

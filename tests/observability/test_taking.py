@@ -9,6 +9,7 @@ from django.core.management import call_command
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from apps.accounts.models import User
 from apps.assets import store
 from apps.delivery.counts import Counted, dump
 from apps.jobs.schedule import scheduled
@@ -160,7 +161,7 @@ def test_the_background_worker_takes_them_in(storage_folder: Path) -> None:
     assert [row[4] for row in rows()] == [4]
 
 
-def test_old_hours_become_days_and_old_days_go(storage_folder: Path) -> None:
+def test_old_hours_become_days_and_old_days_go(storage_folder: Path, administrator: User) -> None:
     old = (timezone.now() - HOURS_KEPT - timedelta(days=2)).replace(hour=1, minute=0, second=0, microsecond=0)
     recent = (timezone.now() - HOURS_KEPT + timedelta(days=1)).replace(minute=0, second=0, microsecond=0)
     say("a", line(4, hour=old), line(5, hour=old.replace(hour=23)), line(6, hour=recent))

@@ -204,9 +204,16 @@ def test_it_says_what_it_would_remove_and_does_not(
     assert (said["blobs"]["removed"], said["blobs"]["bytes"]) == (1, 4)
     assert said["blobs"]["names"] == [store.blob_name(blob.digest)]
     assert stored(storage_folder) == before
-    call_command("gc")
+    for who in ("eva", "ben"):
+        with pytest.raises(SystemExit):
+            call_command("gc", "--as", who)
+        assert f"{who} may not remove what nobody needs.\n→ Ask an administrator." in capsys.readouterr().err
+    assert stored(storage_folder) == before
+    call_command("gc", "--as", "ann")
     assert "blobs: 1 removed (4 bytes)\n" in capsys.readouterr().out
     assert before - stored(storage_folder) == {store.blob_name(blob.digest)}
+    entry = AuditEntry.objects.filter(action="site.clean", summary__contains="blobs").get()
+    assert entry.actor_name == "ann"
 
 
 def test_it_is_a_job_of_each_day(live: Release) -> None:

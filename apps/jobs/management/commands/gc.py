@@ -8,6 +8,7 @@ from apps.jobs.cleaning import clean
 
 class Command(ServiceCommand):
     help = "Remove what nobody needs any more: what the background worker does once a day."
+    reads = "jobs.view_job"
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
@@ -16,7 +17,8 @@ class Command(ServiceCommand):
     def run(self, **options: Any) -> object:
         dry_run: bool = options["dry_run"]
         cleaned = []
-        for what, found in clean(is_dry_run=dry_run):
+        actor = None if dry_run else self.actor(options)
+        for what, found in clean(actor=actor, is_dry_run=dry_run):
             self.say(f"{what}: {found.words or 'nothing'}{' (only tried)' if dry_run else ''}")
             for name in found.names:
                 self.say(f"  {name}")
