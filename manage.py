@@ -3,6 +3,7 @@
 
 import os
 import sys
+from io import StringIO, TextIOWrapper
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
@@ -10,6 +11,7 @@ from django.core.management import execute_from_command_line
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "assetsite.settings")
+    _take_any_bytes()
     try:
         execute_from_command_line(sys.argv)
         sys.stdout.flush()
@@ -19,6 +21,15 @@ def main() -> None:
         # Whoever reads has seen enough (`| head`). What is still to be written has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+def _take_any_bytes() -> None:
+    """Let standard input and output not fail by what is no text: a service says so, of what it is told."""
+    sys.stdin = sys.stdin or StringIO()  # None where whoever started this has closed it
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error does
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from apps.accounts.models import User
 from apps.accounts.permissions import require
 from apps.accounts.selectors import acting_user
 from apps.refusals import Refusal
+from apps.typed_arguments import expect
 
 
 class ServiceCommand(BaseCommand):
@@ -102,6 +103,7 @@ class SubcommandsCommand(ServiceCommand):
 
 
 def add_common_arguments(parser: CommandParser) -> None:
+    expect(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document on standard output")
     parser.add_argument(
         "--as", dest="as_user", metavar="USER", help="act as this user (default: the first administrator)"

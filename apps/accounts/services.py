@@ -5,7 +5,6 @@ from typing import Any
 from django.apps import apps
 from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Group
-from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
@@ -15,11 +14,11 @@ from apps.accounts.exceptions import (
     LastAdministrator,
     OwnAccount,
     UserExists,
-    WeakPassword,
     WrongName,
 )
 from apps.accounts.local_times import zone_named
 from apps.accounts.models import User
+from apps.accounts.passwords import refuse_weak
 from apps.accounts.roles import PERMISSIONS, Role
 from apps.accounts.selectors import (
     administrators,
@@ -245,12 +244,7 @@ def _require_name(user: User) -> None:
 
 
 def _set_password(user: User, password: str) -> None:
-    try:
-        validate_password(password, user)
-    except ValidationError as error:
-        raise WeakPassword(
-            f"This password will not do: {' '.join(error.messages)}", next_step="Choose another one."
-        ) from error
+    refuse_weak(password, user=user)
     user.set_password(password)
 
 

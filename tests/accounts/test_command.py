@@ -1,8 +1,11 @@
 import json
+from argparse import ArgumentError, ArgumentParser, _SubParsersAction
+from collections.abc import Iterator
 from io import StringIO
 
 import pytest
 from django.core.management import call_command, execute_from_command_line, get_commands, load_command_class
+from django.core.management.base import BaseCommand, CommandError
 
 from apps.accounts.command_line import ServiceCommand
 from apps.accounts.models import User
@@ -161,3 +164,38 @@ def test_an_empty_name_acts_as_nobody_rather_than_as_the_first_administrator(adm
     said = refused("deactivate", "ann", "--as", "")
     assert "There is no user ''." in said
     assert administrator.is_active
+
+
+def leaves(parser: ArgumentParser) -> Iterator[ArgumentParser]:
+    """Yield the parser of each command under `parser` that has none under itself."""
+    below = [each for each in parser._actions if isinstance(each, _SubParsersAction)]
+    yield from (leaf for each in below for one in each.choices.values() for leaf in leaves(one))
+    if not below:
+        yield parser
+
+
+@pytest.mark.parametrize("name", [name for name, app in get_commands().items() if "apps." in app])
+def test_no_command_takes_what_no_database_does(name: str) -> None:
+    """Files may have such names: they are of type Path."""
+    command = load_command_class(get_commands()[name], name)
+    wrong = ["\udcff", "\0", str(10**30), f"-{10**30}"]
+    for parser in leaves(command.create_parser("manage.py", name)):
+        usual = {"help", *(action.dest for action in BaseCommand().create_parser("", "")._actions)}
+        for action in parser._actions:
+            if action.dest in usual or action.nargs == 0:
+                continue
+            for typed in wrong[:2] if action.type is None else wrong[2:] if action.type is int else ():
+                with pytest.raises(ArgumentError, match=r"is no text|more than anything"):
+                    parser._get_value(action, typed)
+
+
+def test_an_argument_that_is_no_text_is_named() -> None:
+    with pytest.raises(CommandError, match=r"argument name: 'x\\udcffy' is no text"):
+        call_command("user", "deactivate", "x\udcffy")
+    with pytest.raises(CommandError, match=r"argument TAG\.\.TAG: 'x\\udcff\.\.' is no text"):
+        call_command("changelog", "x\udcff..")
+
+
+def test_a_password_that_is_no_text_is_refused(administrator: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", StringIO("\udcffzxcvbn83kdkdk\n"))
+    assert "This password will not do: It is no text" in refused("password", "ann", "--password-stdin")

@@ -104,7 +104,7 @@ def _decision(count: int) -> Iterator[str]:
     yield "# Whether to step aside, and what the origin is asked then."
     bypasses = (f"$assetsite_bypass_{number}" for number in range(1, count + 1))
     flags = ""
-    for place, names in enumerate(batched(bypasses, _MOST_NAMES, strict=False), start=1):
+    for place, names in enumerate(batched(bypasses, _MOST_NAMES), start=1):
         flag = f"$assetsite_bypass_of_{place}"
         yield from _map(f'"{"".join(names)}"', flag, {"~1": "1"})
         flags += flag

@@ -10,7 +10,6 @@ from apps.caching.headers import cache_control, cdn_cache_control
 from apps.caching.matching import in_words
 from apps.caching.rules import BypassKind, Combination, Rule
 
-
 _LONGEST_LINE = 1_000  # nginx reads no comment of more than 4096 bytes, and a character has four at most
 
 

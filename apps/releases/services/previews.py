@@ -4,13 +4,11 @@ import secrets
 from datetime import timedelta
 
 from django.contrib.auth.hashers import make_password
-from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from apps.accounts.exceptions import WeakPassword
 from apps.accounts.models import User
+from apps.accounts.passwords import refuse_weak
 from apps.accounts.permissions import require
 from apps.audit.services import record
 from apps.jobs.services import enqueue
@@ -203,12 +201,7 @@ def _hashed(password: str) -> str:
     """Return what is kept of a password, "" of none. Raises `WeakPassword`."""
     if not password:
         return ""
-    try:
-        validate_password(password)
-    except ValidationError as error:
-        raise WeakPassword(
-            f"This password will not do: {' '.join(error.messages)}", next_step="Choose another one."
-        ) from error
+    refuse_weak(password)
     return make_password(password, hasher="scrypt")
 
 

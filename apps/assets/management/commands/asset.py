@@ -1,5 +1,4 @@
 import sys
-from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
@@ -22,6 +21,7 @@ from apps.assets.selectors import (
 )
 from apps.assets.services import planned_tagging, tag_assets, undo_tagging
 from apps.assets.tag_words import files_in_words
+from apps.typed_arguments import text
 
 _SHIPS = "Nothing has changed for visitors yet: a release ships it with its cache rules."
 _STANDARD_INPUT = "-"
@@ -138,13 +138,9 @@ def _add_search(parser: CommandParser, name: str) -> None:
     parser.add_argument("--below", metavar="FOLDER", help="files in this folder, however deep; / is all")
 
 
-def _path(text: str) -> str:
-    """Return a path as assets have it, however it is typed. It has to be one that a database can hold."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ArgumentTypeError(f"{text!r} is no UTF-8") from None
-    return text.removeprefix("/")
+def _path(typed: str) -> str:
+    """Return a path as assets have it, however it is typed."""
+    return text(typed).removeprefix("/")
 
 
 def _prefix(below: str | None) -> str:

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.audit.models import AuditEntry
 from apps.audit.selectors import chain_faults, entries, head
+from apps.typed_arguments import expect
 
 
 class Command(BaseCommand):
@@ -23,6 +24,7 @@ class Command(BaseCommand):
         listing.add_argument("--limit", type=int, default=50, help="how many at most (default 50)")
         listing.set_defaults(run=self.list)
         for action in (verifying, listing):
+            expect(action)
             action.add_argument("--json", action="store_true", help="print one JSON document")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -9,6 +9,7 @@ from apps.releases.history.changelog import LogEntry, as_markdown, changelog, co
 from apps.releases.history.reports import log_entry_report
 from apps.releases.models import Channel
 from apps.releases.selectors import channel_named, publication_tagged
+from apps.typed_arguments import text
 
 
 class Command(ServiceCommand):
@@ -55,7 +56,7 @@ class Command(ServiceCommand):
 
 
 def _ends(typed: str) -> tuple[str, str]:
-    since, dots, until = typed.partition("..")
+    since, dots, until = text(typed).partition("..")
     if not dots:
         raise argparse.ArgumentTypeError(f"{typed!r} names no two tags: write FIRST..LAST")
     return since, until
