@@ -411,5 +411,11 @@ class WrongQuestion(ReleaseRefusal):
     code = "wrong_question"
 
 
+class CannotLookAgain(ReleaseRefusal):
+    """There is nothing to see through the caches in front that a receipt could tell."""
+
+    code = "cannot_look_again"
+
+
 class CannotPurge(ReleaseRefusal):
     code = "cannot_purge"

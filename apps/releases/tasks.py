@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from apps.accounts.models import User
 from apps.jobs.log import JobLog
 from apps.jobs.registry import handler
 from apps.jobs.schedule import every
@@ -57,7 +58,8 @@ def queue_looks() -> list[str]:
 @handler(drift.KIND, priority=-10)
 def look_for_drift(payload: dict[str, Any], log: JobLog) -> None:
     """See what visitors of a channel get, and note it; run again, it looks again."""
-    found = drift.look_for_drift(Channel.objects.get(pk=payload["channel"]))
+    asked_by = User.objects.get(pk=payload["asked_by"]) if "asked_by" in payload else None
+    found = drift.look_for_drift(Channel.objects.get(pk=payload["channel"]), asked_by=asked_by)
     log.write(f"{found.channel} at {found.url}: {found.words}")
 
 

@@ -373,6 +373,15 @@ def surrogate_keys(database: Migrating, known: Known) -> None:
     purges.update(key_count=1)
 
 
+def looked_again(database: Migrating, known: Known) -> None:
+    steps = database.rows("releases.ReceiptStep")
+    receipt = database.rows("releases.Receipt").get(publication=known.rollback)
+    assert set(steps.values_list("asked_by", flat=True)) == {None}
+    step = {"kind": "front", "subject": "https://a", "at": AT, "is_good": True, "words": "1 holds"}
+    steps.create(receipt=receipt, number=1000, asked_by=known.ben, **step)
+    refuse("append_only", lambda: steps.update(asked_by=None))
+
+
 STEPS: dict[str, Callable[[Migrating, Known], None]] = {
     "0003_channel_options": options,
     "0004_redirects": redirects,
@@ -401,6 +410,7 @@ STEPS: dict[str, Callable[[Migrating, Known], None]] = {
     "0027_in_front_on_receipts": in_front_on_receipts,
     "0028_tagging": tagging,
     "0029_surrogate_keys": surrogate_keys,
+    "0030_looked_again": looked_again,
 }
 
 

@@ -1,12 +1,23 @@
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.contrib import messages
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseRedirect,
+    JsonResponse,
+    StreamingHttpResponse,
+)
+from django.urls import reverse
 
-from apps.accounts.staff_pages import render
+from apps.accounts.staff_pages import actor_of, refused, render
+from apps.refusals import Refusal
 from apps.releases.exceptions import ReceiptIncomplete
 from apps.releases.models import Channel, Publication, Purge, Receipt
 from apps.releases.purging.reports import counted_keys
 from apps.releases.rolling_back.receipt_reports import receipt_view, seconds_after
 from apps.releases.selectors import history_of, publication_undone_by
 from apps.releases.selectors.receipts import listed_urls, receipt_of
+from apps.releases.services.looking_again import ask_to_look_again, is_asked_for, refuse_unless_possible
 
 _SHOWN_URLS = 20
 _SHOWN_KEYS = 20
@@ -15,6 +26,8 @@ _SHOWN_KEYS = 20
 def receipt_page(request: HttpRequest, channel: Channel, sequence: int) -> HttpResponse:
     """Show what became of a publication or a roll back, as far as it is seen."""
     publication = _publication(channel, sequence)
+    if request.method == "POST":
+        return _look_again(request, publication)
     view = receipt_view(publication)
     receipt = view.receipt
     keys = counted_keys(receipt) if receipt else []
@@ -32,8 +45,30 @@ def receipt_page(request: HttpRequest, channel: Channel, sequence: int) -> HttpR
         first_keys=keys[:_SHOWN_KEYS],
         keys_left=len(keys[_SHOWN_KEYS:]),
         undone=publication_undone_by(publication),
+        can_be_looked_at_again=bool(view.in_front and view.in_front.at),
+        is_asked_for=bool(view.in_front and view.in_front.at) and is_asked_for(publication),
+        why_not=_why_not(request, publication) if view.in_front and view.in_front.at else "",
         purges=list(Purge.objects.filter(publication=publication)),
     )
+
+
+def _look_again(request: HttpRequest, publication: Publication) -> HttpResponse:
+    try:
+        ask_to_look_again(publication=publication, actor=actor_of(request))
+    except Refusal as refusal:
+        refused(request, refusal)
+    else:
+        messages.success(request, "The background worker looks again in a moment. Both looks are kept.")
+    page = reverse("admin:releases_channel_receipt", args=[publication.channel_id, publication.sequence])
+    return HttpResponseRedirect(f"{page}#in-front")
+
+
+def _why_not(request: HttpRequest, publication: Publication) -> str:
+    try:
+        refuse_unless_possible(publication, actor_of(request))
+    except Refusal as refusal:
+        return str(refusal)
+    return ""
 
 
 def changed_urls_file(request: HttpRequest, channel: Channel, sequence: int, ending: str) -> HttpResponse:

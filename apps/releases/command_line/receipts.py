@@ -18,6 +18,7 @@ from apps.releases.rolling_back.receipt_reports import (
 )
 from apps.releases.selectors import channel_named
 from apps.releases.selectors.receipts import listed_urls, publication_named
+from apps.releases.services import looking_again
 
 _LOOK_AGAIN_SECONDS = 0.2
 _STATES = {
@@ -40,6 +41,9 @@ class ReceiptSubcommands(ReleaseSubcommands):
         receipt.add_argument(
             "--wait-seconds", type=float, default=120, help="for at most so long (default: %(default)s)"
         )
+        receipt.add_argument(
+            "--look-again", action="store_true", help="look again what caches in front show, and keep both"
+        )
         receipt.add_argument("--urls", action="store_true", help="print the addresses that changed instead")
         super().add_subcommands(add)
 
@@ -51,6 +55,7 @@ class ReceiptSubcommands(ReleaseSubcommands):
         wait: bool,
         wait_seconds: float,
         urls: bool,
+        look_again: bool,
         **options: Any,
     ) -> object:
         is_number = publication.isdecimal()
@@ -58,6 +63,8 @@ class ReceiptSubcommands(ReleaseSubcommands):
         found = publication_named(place, publication)
         if wait:
             _wait_for(found, wait_seconds)
+        if look_again:
+            looking_again.look_again(publication=found, actor=self.actor(options))
         view = receipt_view(found)
         if urls and view.receipt:
             return self._say_urls(view.receipt)
@@ -102,9 +109,13 @@ class ReceiptSubcommands(ReleaseSubcommands):
             self._say_in_front(view.in_front)
 
     def _say_in_front(self, seen: InFront) -> None:
-        self.say(f"  {_IN_FRONT[seen.state]} Examples at {visible(seen.url)}: {visible(seen.words)}")
+        who = f"; {seen.asked_by} had it looked again" if seen.asked_by else ""
+        self.say(f"  {_IN_FRONT[seen.state]} Examples at {visible(seen.url)}: {visible(seen.words)}{who}")
         for step in seen.steps:
             self.say(f"    {_mark(step.is_good)} {visible(step.subject)}: {visible(step.words)}")
+        for look in reversed(seen.earlier):
+            at = f"{localtime(look.at):%Y-%m-%d %H:%M:%S %Z}" if look.at else ""
+            self.say(f"    {_IN_FRONT[look.state]} before that, at {at}: {visible(look.words)}")
 
 
 def _wait_for(publication: Publication, seconds: float) -> None:

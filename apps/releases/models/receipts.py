@@ -1,3 +1,4 @@
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
@@ -63,7 +64,8 @@ class ReceiptStep(models.Model):
     """One thing seen after a publication: a node that followed or did not, an answer. Append-only.
 
     Of the examples of its rules those are noted that do not hold and, as number 0, what all come to: by what
-    this site answers, and by what the caches in front of it do.
+    this site answers, and by what the caches in front of it do. What these show when somebody has it looked
+    again begins with number 1000, 2000, …
     """
 
     class Kind(models.TextChoices):
@@ -72,13 +74,26 @@ class ReceiptStep(models.Model):
         EXAMPLE = "rule", "example"
         IN_FRONT = "front", "through the caches in front"
 
+    NUMBERS_OF_A_LOOK = 1_000
+
     receipt = models.ForeignKey(Receipt, on_delete=models.PROTECT, related_name="steps")
     kind = models.CharField(max_length=5, choices=Kind)
-    number = models.PositiveIntegerField(help_text="From 0 for each kind, so that none is noted twice.")
+    number = models.PositiveIntegerField(
+        help_text="From 0 for each kind, so that none is noted twice; of a second look from 1000."
+    )
     subject = models.TextField(help_text="The node's name, or the address.")
     at = models.DateTimeField()
     is_good = models.BooleanField()
     words = models.TextField(help_text="What was seen, and what was expected where that differs.")
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        help_text="Who had it looked again; nobody for what the site sees by itself.",
+    )
 
     class Meta:
         ordering = ("id",)

@@ -171,7 +171,9 @@ def _views(publications: list[Publication]) -> list[ReceiptView]:
     """Return the receipts of publications, in their order: two queries however many they are."""
     receipts = {each.pk: each for each in Receipt.objects.filter(publication__in=publications)}
     steps: dict[int, list[ReceiptStep]] = {}
-    for step in ReceiptStep.objects.filter(receipt__in=receipts).order_by("kind", "number"):
+    for step in (
+        ReceiptStep.objects.filter(receipt__in=receipts).select_related("asked_by").order_by("kind", "number")
+    ):
         steps.setdefault(step.receipt_id, []).append(step)
     return [view_of(each, receipts.get(each.pk), steps.get(each.pk, [])) for each in publications]
 

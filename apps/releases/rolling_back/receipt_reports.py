@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import groupby
 from typing import TypedDict
 
 from django.conf import settings
 
+from apps.accounts.models import User
 from apps.releases.models import Publication, Receipt, ReceiptStep
 from apps.releases.purging.reports import PurgeReport, purges_of
 from apps.releases.reports import HistoryReport, history_report
@@ -38,13 +40,24 @@ class UrlsReport(TypedDict):
     surrogate_keys: dict[str, int] | None
 
 
-class InFrontReport(TypedDict):
-    """What the caches in front show at `url`: `state` is `holds`, `fails`, `waits`, or `missed` for good."""
+class LookReport(TypedDict):
+    """What the caches in front showed at `url`: `state` is `holds`, `fails`, `waits`, or `missed` for good.
+
+    `asked_by` is who had it looked again, None where the site did by itself.
+    """
 
     url: str
     state: str
     words: str
+    at: str | None
+    asked_by: str | None
     steps: list[StepReport]
+
+
+class InFrontReport(LookReport):
+    """What they showed last, and what they showed before, the first look first."""
+
+    earlier: list[LookReport]
 
 
 class ReceiptReport(HistoryReport):
@@ -64,13 +77,18 @@ class ReceiptReport(HistoryReport):
 
 @dataclass(frozen=True, slots=True)
 class InFront:
-    """What a receipt says of the caches in front of a public address; `state` is as in `InFrontReport`."""
+    """What a receipt says of the caches in front of a public address; `state` is as in `LookReport`.
+
+    `earlier` are the looks before this one, the first one first.
+    """
 
     url: str
     state: str
     words: str
     at: datetime | None = None
     steps: tuple[ReceiptStep, ...] = ()
+    asked_by: User | None = None
+    earlier: tuple["InFront", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +136,8 @@ class ReceiptView:
 def receipt_view(publication: Publication) -> ReceiptView:
     """Return a publication's receipt with its steps, and what that of the caches in front waits for."""
     receipt = receipt_of(publication)
-    view = view_of(publication, receipt, list(receipt.steps.order_by("kind", "number")) if receipt else [])
+    steps = receipt.steps.select_related("asked_by").order_by("kind", "number") if receipt else ()
+    view = view_of(publication, receipt, list(steps))
     return view if view.in_front or receipt is None else replace(view, in_front=_waits(publication))
 
 
@@ -132,11 +151,16 @@ def view_of(publication: Publication, receipt: Receipt | None, steps: Sequence[R
 
 
 def _in_front(steps: tuple[ReceiptStep, ...]) -> InFront | None:
-    if not steps:
-        return None
-    total, *others = steps
+    """Return the last look, with those before it."""
+    looks = [
+        _look(*of_look) for _, of_look in groupby(steps, lambda step: step.number // step.NUMBERS_OF_A_LOOK)
+    ]
+    return replace(looks[-1], earlier=tuple(looks[:-1])) if looks else None
+
+
+def _look(total: ReceiptStep, *others: ReceiptStep) -> InFront:
     state = "holds" if total.is_good else "fails"
-    return InFront(total.subject, state, total.words, total.at, tuple(others))
+    return InFront(total.subject, state, total.words, total.at, others, total.asked_by)
 
 
 def _waits(publication: Publication) -> InFront | None:
@@ -179,10 +203,16 @@ def receipt_report(view: ReceiptView) -> ReceiptReport:
 
 
 def _in_front_report(seen: InFront) -> InFrontReport:
+    return {**_look_report(seen), "earlier": [_look_report(each) for each in seen.earlier]}
+
+
+def _look_report(seen: InFront) -> LookReport:
     return {
         "url": seen.url,
         "state": seen.state,
         "words": seen.words,
+        "at": _iso(seen.at),
+        "asked_by": seen.asked_by.username if seen.asked_by else None,
         "steps": [_step_report(step) for step in seen.steps],
     }
 

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
+from apps.accounts.models import User
 from apps.audit.services import record
 from apps.jobs.models import Job
 from apps.jobs.services import enqueue
@@ -26,7 +27,7 @@ from apps.releases.models import Channel, Drift, Publication, ReceiptStep
 from apps.releases.selectors import live_publication
 from apps.releases.selectors.in_front import SETTLES_WITHIN, in_front_waits_for
 from apps.releases.selectors.receipts import receipt_of
-from apps.releases.services.receipts import Noted, note_examples
+from apps.releases.services.receipts import Noted, looks_taken, note_examples
 from apps.releases.tracing.places import place_of
 
 KIND = "releases.look_for_drift"
@@ -55,25 +56,26 @@ def public_url(channel: Channel) -> str:
     return url
 
 
-def look_for_drift(channel: Channel) -> Drift:
+def look_for_drift(channel: Channel, *, asked_by: User | None = None) -> Drift:
     """Ask for the examples of what is live as a visitor does, and note what came of it.
 
     The first time that this is done after the caches in front were told of a publication, it is noted on its
-    receipt, too. Raises `NoPublicUrl`, and what `place_of` raises where nothing is live.
+    receipt, too; and again where somebody has asked for it. Raises `NoPublicUrl`, and what `place_of` raises
+    where nothing is live.
     """
     url = public_url(channel)
     place = place_of("", {}, channel=channel.name)
-    due = place.publication if place.publication and _is_due(place.publication) else None
+    due = place.publication if place.publication and _is_due(place.publication, asked_by) else None
     try:
         look = look_at(place, url, is_judged=due is not None)
     except NoAnswer as fault:
         drift = _note(channel, url, Outcome.NO_ANSWER, 0, f"{fault}.", [], None)
-        if due and drift.looked_at - drift.began_at >= GIVES_UP_AFTER:
-            _note_on_receipt(due, url, str(fault))
+        if due and (asked_by or drift.looked_at - drift.began_at >= GIVES_UP_AFTER):
+            _note_on_receipt(due, url, str(fault), asked_by=asked_by)
         return drift
     words = _in_words(look.asked, len({finding.address for finding in look.findings}))
     if due:
-        _note_on_receipt(due, url, words, look)
+        _note_on_receipt(due, url, words, look, asked_by=asked_by)
     outcome = Outcome.DRIFTED if look.findings else Outcome.RIGHT
     return _note(channel, url, outcome, look.asked, words, look.findings[:MOST_FINDINGS], look.caches)
 
@@ -102,26 +104,42 @@ def _is_settled(live: Publication) -> bool:
     return timezone.now() - live.published_at >= SETTLES_WITHIN or not in_front_waits_for(live)
 
 
-def _is_due(live: Publication) -> bool:
+def _is_due(live: Publication, asked_by: User | None) -> bool:
     """Say whether a receipt waits for what is seen through the caches in front, and need not any longer."""
     receipt = receipt_of(live)
-    if receipt is None or receipt.steps.filter(kind=ReceiptStep.Kind.IN_FRONT).exists():
+    if receipt is None or (asked_by is None and looks_taken(receipt)):
         return False
     return not in_front_waits_for(live)
 
 
 @transaction.atomic
-def _note_on_receipt(publication: Publication, url: str, words: str, look: PublicLook | None = None) -> None:
-    """Note on the receipt of what is still live what came of a look at it, once; None: nobody answered."""
+def _note_on_receipt(
+    publication: Publication,
+    url: str,
+    words: str,
+    look: PublicLook | None = None,
+    *,
+    asked_by: User | None,
+) -> None:
+    """Note on the receipt of what is still live what came of a look at it; None: nobody answered."""
     Channel.objects.select_for_update(no_key=True).get(pk=publication.channel_id)
-    if live_publication(publication.channel) != publication or not _is_due(publication):
+    if live_publication(publication.channel) != publication or not _is_due(publication, asked_by):
         return
     noted = list(_noted(look)) if look else []
     if look:
         others = "" if look.is_whole else "; there was no time for the others"
         words = f"{counts_in_words(look.results)}{others}. {words}".removesuffix(".")
     total = Noted(url, is_good=look is not None and not noted, words=words)
-    note_examples(publication.receipt, ReceiptStep.Kind.IN_FRONT, noted, total)
+    looks = looks_taken(publication.receipt)
+    note_examples(publication.receipt, ReceiptStep.Kind.IN_FRONT, noted, total, look=looks, asked_by=asked_by)
+    if asked_by:
+        record(
+            actor=asked_by,
+            action="publication.look_again",
+            target=f"channel {publication.channel}",
+            summary=f"Looked again what visitors get of {publication} at {url}: {words}.",
+            details={"publication": publication.tag, "good": total.is_good},
+        )
 
 
 def _noted(look: PublicLook) -> Iterator[Noted]:

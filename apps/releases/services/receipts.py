@@ -6,8 +6,10 @@ What is seen afterwards is written into it by `services.verifying`, and through 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.db.models import Max
 from django.utils import timezone
 
+from apps.accounts.models import User
 from apps.releases.models import Publication, Receipt, ReceiptStep
 
 _MOST_NOTED = 50
@@ -32,14 +34,33 @@ def note_pointer(publication: Publication) -> None:
     Receipt.objects.filter(publication=publication, pointer_at=None).update(pointer_at=timezone.now())
 
 
-def note_examples(receipt: Receipt, kind: ReceiptStep.Kind, failed: Sequence[Noted], total: Noted) -> None:
-    """Note which examples do not hold, the first of them, and as number 0 what all come to; all or none."""
-    now = timezone.now()
+def looks_taken(receipt: Receipt) -> int:
+    """Return how often it was noted what the caches in front show."""
+    steps = receipt.steps.filter(kind=ReceiptStep.Kind.IN_FRONT)
+    last: int | None = steps.aggregate(last=Max("number"))["last"]
+    return 0 if last is None else last // ReceiptStep.NUMBERS_OF_A_LOOK + 1
+
+
+def note_examples(
+    receipt: Receipt,
+    kind: ReceiptStep.Kind,
+    failed: Sequence[Noted],
+    total: Noted,
+    *,
+    look: int = 0,
+    asked_by: User | None = None,
+) -> None:
+    """Note which examples do not hold, the first of them, and before them what all come to; all or none.
+
+    `look` counts how often it was looked before, and `asked_by` is who had it looked again.
+    """
+    now, first = timezone.now(), look * ReceiptStep.NUMBERS_OF_A_LOOK
     ReceiptStep.objects.bulk_create(
         ReceiptStep(
             receipt=receipt,
             kind=kind,
-            number=number,
+            number=first + number,
+            asked_by=asked_by,
             subject=noted.subject,
             at=now,
             is_good=noted.is_good,
