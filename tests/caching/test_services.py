@@ -7,13 +7,21 @@ from django.test.utils import CaptureQueriesContext
 from apps.accounts.exceptions import Forbidden
 from apps.accounts.models import User
 from apps.audit.models import AuditEntry
+from apps.caching.checking import check_content
 from apps.caching.defaults import DEFAULT_RULES
 from apps.caching.exceptions import InvalidRule, UnknownRule
 from apps.caching.headers import HeaderCompiler
 from apps.caching.models import CacheRule, CacheRuleVersion
-from apps.caching.selectors import as_rules, content_of, current_versions
-from apps.caching.serialisation import ShapeFault, as_json
-from apps.caching.services import add_rule, add_version, ensure_default_rules
+from apps.caching.rules import Combination
+from apps.caching.selectors import as_rules, content_of, current_combination, current_versions
+from apps.caching.serialisation import ShapeFault, as_json, parse_content
+from apps.caching.services import (
+    add_rule,
+    add_version,
+    choose_combination,
+    ensure_default_rules,
+    move_rule,
+)
 from tests.caching.conftest import Shipped
 
 Content = dict[str, Any]
@@ -42,8 +50,7 @@ def test_a_shipped_rule_that_the_site_has_changed_stays_changed(
 
 
 def test_a_rule_comes_back_from_the_database_as_it_was_written(shipped: Shipped) -> None:
-    for version in current_versions():
-        assert content_of(version) == DEFAULT_RULES[version.rule.slug]
+    assert {version.rule.slug: content_of(version) for version in current_versions()} == DEFAULT_RULES
 
 
 def test_the_rules_come_in_the_order_in_which_they_are_tried_with_one_query(shipped: Shipped) -> None:
@@ -186,6 +193,79 @@ def test_a_new_rule_begins_with_version_1(shipped: Shipped, manager: User, conte
     made = add_rule(slug="downloads", actor=manager, content=content)
     assert (made.number, made.owner) == (1, manager)
     assert as_rules(current_versions())[0].slug == "downloads"
+
+
+def with_rules(actor: User, **orders: int) -> None:
+    """Add a rule for a folder of its own under each name."""
+    for slug, order in orders.items():
+        content = as_json(DEFAULT_RULES["everything"]) | {
+            "name": slug,
+            "order": order,
+            "match": {"folders": [slug]},
+            "examples": [{"url": f"/{slug}/a.css", "rule": slug, "is_cached": True}],
+        }
+        add_rule(slug=slug, content=content, actor=actor)
+
+
+def moves() -> list[AuditEntry]:
+    return list(AuditEntry.objects.filter(action="cacherule.move"))
+
+
+def test_a_rule_that_is_moved_says_so_once_in_its_history_and_in_the_log(
+    shipped: Shipped, manager: User
+) -> None:
+    with_rules(manager, fonts=50)
+    [made] = move_rule(rule_slug="fonts", before="everything", actor=manager)
+    assert (made.number, made.owner, made.reason) == (2, manager, "moved before everything")
+    assert [rule.slug for rule in as_rules(current_versions())][-2:] == ["fonts", "everything"]
+    [entry] = moves()
+    assert (entry.actor, entry.target) == (manager, "cache rule fonts")
+    assert entry.details == {"orders": {"fonts": made.order}}
+
+
+def test_a_rule_without_room_before_it_makes_some(shipped: Shipped, manager: User) -> None:
+    with_rules(manager, b=0, c=1)
+    [made] = move_rule(rule_slug="c", before="b", actor=manager)
+    assert (made.rule.slug, made.reason) == ("b", "made room for c")
+    assert [rule.slug for rule in as_rules(current_versions())][:2] == ["c", "b"]
+
+
+def test_a_rule_that_stays_where_it_is_or_would_hide_another_is_not_moved(
+    shipped: Shipped, manager: User
+) -> None:
+    with_rules(manager, fonts=50)
+    assert move_rule(rule_slug="everything", before="", actor=manager) == []
+    with pytest.raises(InvalidRule, match=r"/fonts/a\.css expected to be decided by fonts") as refusal:
+        move_rule(rule_slug="fonts", before="", actor=manager)
+    assert faulty_fields(refusal.value) == ["order"]
+    for rule_slug, before in (("fonts", "nothing"), ("nothing", "fonts"), ("nothing", "")):
+        with pytest.raises(UnknownRule, match="no cache rule 'nothing'"):
+            move_rule(rule_slug=rule_slug, before=before, actor=manager)
+    assert moves() == []
+
+
+def test_how_rules_combine_is_chosen_with_a_reason_and_logged(shipped: Shipped, manager: User) -> None:
+    with pytest.raises(InvalidRule) as refusal:
+        choose_combination(combination=Combination.MERGE, reason=" ", actor=manager)
+    assert faulty_fields(refusal.value) == ["reason"]
+    assert current_combination() is Combination.FIRST
+    choose_combination(combination=Combination.MERGE, reason=" Two teams. ", actor=manager)
+    assert current_combination() is Combination.MERGE
+    [entry] = AuditEntry.objects.filter(action="cacherule.choose_combination")
+    assert (entry.actor, entry.details) == (manager, {"combination": "merge", "reason": "Two teams."})
+
+
+def test_a_later_rule_breaks_an_example_of_an_earlier_one_where_rules_are_merged(
+    shipped: Shipped, manager: User, content: Content
+) -> None:
+    content |= {"name": "Late", "order": 950, "policy": {"visibility": "no-store"}}
+
+    def broken() -> set[str]:
+        return {each.slug for each in check_content("late", 1, parse_content(content)).broken}
+
+    assert broken() == set()
+    choose_combination(combination=Combination.MERGE, reason="Two teams.", actor=manager)
+    assert broken() == set(DEFAULT_RULES)
 
 
 @pytest.mark.parametrize("slug", ["", "two words", "x" * 61, "everything", "ö"])

@@ -40,7 +40,7 @@ def test_14_1_2_what_is_sent_is_what_each_range_means(asked: list[str], size: in
         assert [range(span.start, span.end) for span in spans] == wanted
 
 
-@given(st.text(max_size=30), sizes)
+@given(st.text(max_size=30) | st.text("01234-, \t", max_size=12), sizes)
 def test_any_words_are_decided_about(value: str, size: int) -> None:
     for header in (value, f"bytes={value}"):
         try:
