@@ -114,7 +114,7 @@ def longest_literal(glob: str) -> str:
     """Return text that is part of every path that fits `glob`: the longest that is known, or ""."""
     # What follows `**/` may begin the path, so that its slash need not be there.
     pieces = (piece for piece in _WILDCARD.split(glob) if piece not in _AS_EXPRESSION)
-    return max(pieces, key=len, default="")
+    return max(pieces, key=len)
 
 
 def literal_ending(glob: str) -> str | None:

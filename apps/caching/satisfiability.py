@@ -8,12 +8,6 @@ from apps.caching.matching import explain
 from apps.caching.rules import Example, Policy, Rule, RuleContent, Visibility
 from apps.caching.validation import FieldFault
 
-_FIELD_WORDS = {
-    "visibility": "who may keep a copy",
-    "browser_ttl_seconds": "how long browsers keep it",
-    "shared_ttl_seconds": "how long shared caches keep it",
-}
-
 
 def impossible_examples(
     slug: str, content: RuleContent, media_type_of: MediaTypeOf, preview_domain: str = ""
@@ -61,18 +55,19 @@ def _against_policy(rule: Rule, example: Example, media_type: str, preview_domai
     )
     if outcome.bypass:
         return f"“When not” says that nobody may keep it. {outcome.bypass.reason}"
-    if fields := _fields_against_keeping(rule.policy):
-        words = " and ".join(f"“{_FIELD_WORDS[field]}”" for field in fields)
-        return f"it is to be cached, but {words} leaves no time. Change that, or the example."
+    if field := _field_against_keeping(rule.policy):
+        return f"it is to be cached, but “{field}” leaves no time. Change that, or the example."
     return None
 
 
-def _fields_against_keeping(policy: Policy) -> tuple[str, ...]:
-    """Return the fields because of which nobody can ever keep a copy, unless another rule may set them."""
+def _field_against_keeping(policy: Policy) -> str:
+    """Return the field, in words, because of which nobody can ever keep a copy; "" where none forbids it.
+
+    What the rule leaves open, another one may set that is merged with it.
+    """
     if policy.visibility is Visibility.NO_STORE:
-        return ("visibility",)
+        return "who may keep a copy"
     if policy.browser_ttl_seconds != 0 or policy.shared_ttl_seconds:
-        return ()
-    if policy.visibility is Visibility.PRIVATE or policy.shared_ttl_seconds == 0:
-        return ("browser_ttl_seconds",)
-    return ()
+        return ""
+    is_shared_forbidden = policy.visibility is Visibility.PRIVATE or policy.shared_ttl_seconds == 0
+    return "how long browsers keep it" if is_shared_forbidden else ""

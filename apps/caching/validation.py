@@ -190,7 +190,9 @@ def name_faults(policy: Policy) -> Iterator[FieldFault]:
                 f"policy.surrogate_keys[{place}]", "Letters, digits and . _ : / - only, 128 at most."
             )
     if policy.allowed_origin and not _is_origin(policy.allowed_origin):
-        yield FieldFault("policy.allowed_origin", "Write * for everybody, or one origin: https://example.com")
+        yield FieldFault(
+            "policy.allowed_origin", "Write one origin, such as https://example.com, or * for everybody."
+        )
 
 
 def _is_origin(origin: str) -> bool:

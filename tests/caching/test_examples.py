@@ -3,8 +3,18 @@ import pytest
 from apps.assets.media_types import media_type_of
 from apps.caching.defaults import DEFAULT_RULES
 from apps.caching.evaluation import PREVIEW, evaluate, path_of
-from apps.caching.examples import run_examples
-from apps.caching.rules import Bypass, BypassKind, Example, Match, Policy, Rule, RuleContent, Visibility
+from apps.caching.examples import expected_in_words, guess_media_type, run_examples, seen_in_words
+from apps.caching.rules import (
+    Bypass,
+    BypassKind,
+    Combination,
+    Example,
+    Match,
+    Policy,
+    Rule,
+    RuleContent,
+    Visibility,
+)
 
 RULES = tuple(
     Rule(slug, 1, content.match, content.policy, content.bypass_conditions)
@@ -96,6 +106,47 @@ def test_a_size_can_be_given() -> None:
     assert words_of(Example("/a", rule="", is_cached=False, size_bytes=999), rules)[0]
 
 
+def test_tags_can_be_given() -> None:
+    rules = (Rule("sale", 1, Match(tags=("sale",)), Policy(browser_ttl_seconds=60)),)
+    assert words_of(Example("/a", rule="sale", is_cached=True, tags=("old", "sale")), rules)[0]
+    assert words_of(Example("/a", rule="", is_cached=False, tags=("old",)), rules)[0]
+
+
+def test_rules_are_merged_where_they_are_to_be() -> None:
+    rules = (Rule("a", 1, Match(), Policy()), Rule("b", 1, Match(), Policy(browser_ttl_seconds=60)))
+    example = Example("/a", rule="a", is_cached=True, browser_ttl_seconds=60)
+    found = {how: run_examples(rules, [example], combination=how)[0].is_ok for how in Combination}
+    assert found == {Combination.FIRST: False, Combination.MERGE: True}
+
+
+@pytest.mark.parametrize(
+    ("example", "words"),
+    [
+        (Example("/", is_cached=False, rule=""), "not cached, by no rule"),
+        (Example("/", is_cached=False, rule="a", browser_ttl_seconds=0), "not cached, by a"),
+        (Example("/", is_cached=True, rule="a"), "cached, by a"),
+        (Example("/", True, "a", browser_ttl_seconds=60), "cached 1 min in browsers, by a"),
+        (Example("/", True, "a", shared_ttl_seconds=60), "cached 1 min in shared caches, by a"),
+        (Example("/", True, "a", 60, 60), "cached 1 min, by a"),
+        (Example("/", True, "a", 60, 3600), "cached 1 min in browsers, 1 h in shared caches, by a"),
+    ],
+)
+def test_what_an_example_expects_in_words(example: Example, words: str) -> None:
+    assert expected_in_words(example) == words
+
+
+@pytest.mark.parametrize(
+    ("rules", "url", "words"),
+    [
+        ((), "/a", "checked with the origin each time, by no rule"),
+        (RULES, "/a.css", "cached 5 min, by everything"),
+        (RULES, "http://preview/a.css", f"not cached, by everything: {PREVIEW.reason}"),
+    ],
+)
+def test_what_became_of_a_request_in_words(rules: tuple[Rule, ...], url: str, words: str) -> None:
+    assert seen_in_words(evaluate(rules, url, media_type=guess_media_type(path_of(url)))) == words
+
+
 def test_different_ttls_are_both_told() -> None:
     policy = Policy(browser_ttl_seconds=60, shared_ttl_seconds=3600)
     rules = (Rule("all", 1, Match(), policy),)
@@ -163,6 +214,14 @@ def test_a_preview_is_never_kept_even_where_the_rule_forgets_to_say_so() -> None
     assert dict(outcome.headers)["cache-control"] == "private, no-store"
     assert dict(outcome.headers)["x-robots-tag"] == "noindex"
     assert (outcome.browser_ttl_seconds, outcome.shared_ttl_seconds) == (0, 0)
+    at_a_host_with_a_dot = evaluate(rules, "http://example.com./a.css", media_type="text/css")
+    assert at_a_host_with_a_dot.bypass is None
+
+
+def test_the_origin_answers_what_caches_step_aside_for_as_anything_else() -> None:
+    plain, aside = (evaluate((BYPASSED,), url, media_type="text/css") for url in ("/a", "/a?nocache"))
+    assert (plain.is_cached, aside.is_cached) == (True, False)
+    assert aside.headers == plain.headers
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The rules as configuration: never less than a rule says, and nothing but what it says."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import quote
 
@@ -34,9 +35,7 @@ segments = st.text(st.sampled_from("ab.%-é *?#"), min_size=1, max_size=4).filte
     lambda one: one not in (".", "..")
 )
 paths = st.lists(segments, min_size=1, max_size=3).map("/".join)
-globs = st.lists(st.sampled_from(["a", "b", ".", "/", "*", "**", "**/", "?", "é", "%"]), max_size=7).map(
-    "".join
-)
+pieces = st.lists(st.sampled_from(["**", "*", "?", "as it is"]), min_size=3, max_size=3)
 
 
 def with_rule(match: Match, *bypass: Bypass, name: str = "Name", owner: str = "ann") -> RuleSet:
@@ -49,16 +48,31 @@ def sent(path: str) -> str:
     return "/" + quote(path, safe="/:@!$&'()*+,;=~")
 
 
-@given(glob=globs, folder=segments, path=paths)
-def test_no_address_that_a_rule_matches_is_outside_its_scope(glob: str, folder: str, path: str) -> None:
-    for match in (
-        Match(paths=(glob, f"{folder}/*")),
-        Match(folders=(folder,)),
-        Match(extensions=("a", "B-.a")),
-        Match(paths=("**/*",), folders=(folder,), extensions=("b",), media_types=("text/css",)),
+def glob_of(path: str, pieces: Sequence[str]) -> str:
+    """Return a glob that fits `path`, with what `pieces` say in place of each of its segments."""
+    return "/".join(
+        {"?": "?" * len(segment), "as it is": segment}.get(piece, piece)
+        for segment, piece in zip(path.split("/"), pieces, strict=False)
+    )
+
+
+@given(path=paths, pieces=pieces)
+def test_no_address_that_a_rule_matches_is_outside_its_scope(path: str, pieces: list[str]) -> None:
+    glob, folder = glob_of(path, pieces), path.partition("/")[0]
+    for match, file in (
+        (Match(paths=(glob,)), path),
+        (Match(paths=(f"{glob}*", "x")), path),
+        (Match(paths=(f"**/{glob}",)), path),
+        (Match(paths=(f"{folder}?{glob}",)), f"{folder}.{path}"),
+        (Match(folders=(folder,)), f"{folder}/{path}"),
+        (Match(extensions=("x", "B-.a")), f"{path}.b-.A"),
+        (
+            Match(paths=("**/*",), folders=(folder,), extensions=("b",), media_types=("text/css",)),
+            f"{folder}/{path}.b",
+        ),
     ):
-        if matches(match, path, "text/css", 1):
-            assert re.search(scope_of(match).expression, sent(path)), (match, path)
+        assert matches(match, file, "text/css", 1), (match, file)
+        assert re.search(scope_of(match).expression, sent(file)), (match, file)
 
 
 @given(path=paths)

@@ -82,7 +82,7 @@ def test_cache_control_is_read(value: str, policy: Policy) -> None:
          "Surrogate-Key: a{1} is left out. Letters, digits and . _ : / - only, 128 at most."),
         ([("Access-Control-Allow-Origin", "null")],
          "Access-Control-Allow-Origin: null is left out."
-         " Write * for everybody, or one origin: https://example.com"),
+         " Write one origin, such as https://example.com, or * for everybody."),
     ],
 )  # fmt: skip
 def test_what_a_policy_has_no_word_for_is_told(headers: list[tuple[str, str]], words: str) -> None:

@@ -108,6 +108,9 @@ def test_a_glob_made_to_backtrack_is_answered_all_the_same() -> None:
         "logo.d41d8cd98f00b204e9800998ecf8427e.svg",
         "a.9F86D081884C7D65.woff2",
         "page.3f2a9c41.html",
+        "app.ab12cd.css",
+        "chunk-ABC23DEF.js",
+        "index-abc3Cd56.js",
     ],
 )
 def test_a_content_hash_is_found(path: str) -> None:
@@ -174,7 +177,7 @@ def test_a_media_type_or_a_whole_family_matches() -> None:
 
 
 def test_an_extension_matches_whatever_its_case_and_only_after_a_dot() -> None:
-    match = Match(extensions=("css", "tar.gz"))
+    match = Match(extensions=("Css", "tar.gz"))
     assert matches(match, "a/SITE.CSS", "text/css", 1)
     assert matches(match, "a.tar.gz", "application/gzip", 1)
     assert not matches(match, "css", "text/css", 1)
@@ -202,6 +205,9 @@ def test_one_of_several_tags_is_enough() -> None:
     assert explain(match, "a.png", "image/png", 1) == (False, "It does not carry the tag sale or hero.")
     missed = near_miss(match, "a.png", "image/png", 1)
     assert missed == "Its name ends in .png; only it does not carry the tag sale or hero."
+    assert near_miss(match, "a.css", "text/css", 1) == "", "it misses both"
+    assert near_miss(match, "a.png", "image/png", 1, frozenset({"sale"})) == "", "it meets both"
+    assert near_miss(Match(extensions=("png",)), "a.css", "text/css", 1) == "", "it asks for nothing else"
 
 
 def test_every_condition_has_to_hold() -> None:
@@ -258,6 +264,9 @@ def test_the_explanation_of_a_match_names_all_conditions() -> None:
     )
     assert matched
     assert because == "Its name ends in .css and its name carries a content hash."
+    plain = Match(is_fingerprinted=False)
+    assert explain(plain, "a.css", "text/css", 1) == (True, "Its name carries no content hash.")
+    assert explain(plain, "a.3f2a9c.css", "text/css", 1) == (False, "Its name carries a content hash.")
 
 
 @given(PATHS, st.sampled_from(["text/css", "font/woff2"]), st.integers(0, 3000))

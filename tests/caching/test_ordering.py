@@ -25,6 +25,7 @@ SHIPPED = {"pages": 100, "fingerprinted": 200, "everything": 900}
         ({"a": 7, "b": 7, "c": 9, "d": 9}, "d", "b", {"d": 7, "b": 8}),
         ({"a": 0, "b": 500}, "b", "a", {"a": 600}),
         ({"a": 1, "b": MOST}, "a", "", {"b": 0}),
+        ({"a": 1, "b": MOST - 1}, "a", "", {"a": MOST}),
     ],
 )
 def test_only_what_has_to_make_room_gets_another_number(
