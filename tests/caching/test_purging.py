@@ -202,6 +202,7 @@ def test_cloudfront_gets_keys_as_tags_each_once_in_whatever_case(vendor: Vendor)
 MAKERS = [varnish, cloudflare, fastly, cloudfront]
 BY_KEYS = [varnish_by_keys, cloudflare_by_keys, fastly_by_keys, cloudfront_by_keys]
 THROTTLED = b"<ErrorResponse><Error><Code>Throttling</Code><Message>m</Message></Error></ErrorResponse>"
+FAILED = b"<ErrorResponse><Error><Code>InternalFailure</Code><Message>m</Message></Error></ErrorResponse>"
 DENIED = b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>m</Message></Error></ErrorResponse>"
 
 
@@ -210,10 +211,10 @@ DENIED = b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>m</Message></
     ("answer", "kind"),
     [
         (Answer(429, THROTTLED, {"Retry-After": "7"}), TryLater),
-        (Answer(503, THROTTLED), TryLater),
+        (Answer(500, FAILED), TryLater),
         (Answer(403, DENIED), PurgeFailed),
     ],
-    ids=["429", "503", "403"],
+    ids=["429", "500", "403"],
 )
 def test_a_refusal_says_whether_to_try_again_and_tells_no_secret(
     vendor: Vendor, make: Callable[[Vendor], Purger], answer: Answer, kind: type[PurgeFailed]
@@ -260,6 +261,8 @@ def test_nginx_loses_the_files_of_what_changed_and_no_others(tmp_path: Path) -> 
     others = [tmp_path / "1" / name for name in ("site.sqlite3", "f" * 31)]  # named as no copy is
     for other in others:
         other.write_bytes(b"\nKEY: www.example.com/css/app.css\n")
+    others.append(tmp_path / "1" / ("d" * 32))
+    others[-1].write_bytes(b"\nKEY: www.example.com/css/app.css")  # nobody knows how the key goes on
     (tmp_path / "1" / ("e" * 32)).write_bytes(b"something else")
     purger = one(f"nginx://{tmp_path}")
     purger.purge(ADDRESSES, reference="r")
@@ -279,6 +282,9 @@ def test_nginx_loses_the_files_of_what_changed_and_no_others(tmp_path: Path) -> 
         "cloudflare://api.cloudflare.com/zone",
         "fastly://api.fastly.com",
         "nginx://",
+        "nginx://a/var/cache",
+        "file:///var/cache",
+        "cloudfront://",
         f"https://{TOKEN}@a:port",
         "varnish://a,varnish://a:6081",
         "varnish://a,varnish://a?by=keys",
@@ -318,6 +324,17 @@ def test_a_cache_that_is_told_keys_has_another_name_and_each_service_its_own() -
         "Fastly api.fastly.com:443 service One by keys",
         "Fastly api.fastly.com:443 service Two by keys",
     ]
+
+
+def test_a_port_that_is_not_named_is_the_usual_one() -> None:
+    names = [purger.name for purger in purgers("varnish://a,http://a,https://a,http://a:8080")]
+    assert names == ["PURGE a:6081", "PURGE a:80", "PURGE a:443", "PURGE a:8080"]
+
+
+def test_an_answer_that_is_too_long_to_be_read_does_not_spoil_the_next_request(vendor: Vendor) -> None:
+    vendor.usual = Answer(200, b"x" * 100_000)
+    varnish(vendor).purge(ADDRESSES, reference="r")
+    assert vendor.targets == [address.path for address in ADDRESSES]
 
 
 def test_nothing_named_is_no_cache() -> None:

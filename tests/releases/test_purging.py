@@ -13,6 +13,7 @@ from pytest_django.fixtures import Settings
 
 from apps.accounts.exceptions import Forbidden
 from apps.accounts.models import User
+from apps.assets import store
 from apps.caching.purging.asking import Server
 from apps.caching.purging.by_method import MethodPurger
 from apps.caching.purging.contract import Word
@@ -23,6 +24,7 @@ from apps.releases.models import Channel, Publication, Purge, Receipt
 from apps.releases.purging import services
 from apps.releases.selectors import live_publication
 from apps.releases.services import verifying
+from tests.releases.clock import stopped_clock
 from tests.releases.conftest import Publish, put
 from tests.staff import staff_client
 from tests.vendors import Answer, Vendor
@@ -74,6 +76,8 @@ def come_back() -> Purge:
 
 def test_each_changed_address_is_purged_once(receipt: Receipt, cache: Vendor) -> None:
     [purge] = services.begin(receipt)
+    services.hand_over_due()  # it has been handed over already
+    assert Job.objects.filter(kind=services.KIND).count() == 1
     work()
     services.begin(receipt)
     assert services.run(purge.pk).endswith("done.")
@@ -100,6 +104,64 @@ def test_what_is_refused_for_a_while_goes_on_where_it_was(receipt: Receipt, cach
     assert len(cache.asked) == 3  # it is not its time yet
     assert come_back().state == "done"
     assert cache.targets == [*PATHS[:3], *PATHS[2:]]
+
+
+def test_each_failure_doubles_the_pause_up_to_half_an_hour(receipt: Receipt, cache: Vendor) -> None:
+    cache.usual, pauses = Answer(500), []
+    with stopped_clock() as clock:
+        [purge] = services.begin(receipt)
+        for _ in range(4):
+            services.run(purge.pk)
+            purge.refresh_from_db()
+            assert purge.next_at
+            pauses.append((purge.next_at - clock.now).total_seconds())
+        cache.usual = Answer(503, headers={"Retry-After": "86400"})
+        services.run(purge.pk)
+        purge.refresh_from_db()
+        assert purge.next_at == clock.now + timedelta(minutes=30)
+    assert pauses == [5, 10, 20, 40]
+
+
+def test_what_becomes_of_one_cache_is_nothing_to_another(
+    receipt: Receipt, cache: Vendor, manager: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Vendor(usual=Answer(405)) as refusing, Vendor(usual=Answer(429)) as busy:
+        servers = [
+            Server("127.0.0.1", int(vendor.place.rpartition(":")[2]), is_tls=False)
+            for vendor in (busy, cache, refusing)
+        ]
+        monkeypatch.setattr(services, "caches", lambda: [MethodPurger(server) for server in servers])
+        purges = services.begin(receipt)
+        work()
+        states = [Purge.objects.get(pk=purge.pk).state for purge in purges]
+        assert states == ["waiting", "done", "failed"]
+        assert [Purge.objects.get(pk=purge.pk).failures for purge in purges] == [1, 0, 0]
+        refusing.usual = Answer(200)
+        services.purge_again(publication=receipt.publication, actor=manager)
+        work()
+    states = [Purge.objects.get(pk=purge.pk).state for purge in purges]
+    assert states == ["waiting", "done", "done"]
+    assert [len(vendor.asked) for vendor in (busy, cache, refusing)] == [1, 5, 6]
+
+
+def test_a_list_that_is_missing_from_storage_is_said_and_can_be_told_again(
+    receipt: Receipt, cache: Vendor, manager: User
+) -> None:
+    receipt.refresh_from_db()
+    file = store.local_path(receipt.urls_name)
+    assert file
+    kept = file.read_bytes()
+    file.unlink()
+    services.begin(receipt)
+    work()
+    purge = Purge.objects.get()
+    assert (purge.state, cache.asked) == ("failed", [])
+    assert "is missing from storage" in purge.words
+    file.write_bytes(kept)
+    services.purge_again(publication=receipt.publication, actor=manager)
+    work()
+    purge.refresh_from_db()
+    assert (purge.state, purge.failures) == ("done", 0)
 
 
 def run_and_die(purge: Purge, monkeypatch: pytest.MonkeyPatch) -> None:

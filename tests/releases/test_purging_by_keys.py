@@ -21,7 +21,8 @@ from apps.caching.serialisation import as_json
 from apps.caching.services import add_rule
 from apps.releases.models import Channel, Purge, Receipt
 from apps.releases.purging import services
-from apps.releases.purging.addresses import words
+from apps.releases.purging.addresses import Amount, amount, hosts_of, words
+from apps.releases.purging.reports import keys_in_words
 from apps.releases.selectors.receipts import listed_urls, listed_with_keys
 from apps.releases.services import verifying
 from tests.releases.conftest import Publish, put, remove
@@ -159,6 +160,32 @@ def test_a_list_from_before_keys_were_kept_is_told_by_address(told: Receipt, pur
     [purge] = services.begin(told)
     assert (purge.total, purge.key_count) == (5, 0)
     assert len(list(words(told, purger))) == 5
+
+
+def test_each_host_of_the_channel_is_told_and_no_other(
+    receipt: Receipt, purger: MethodPurger, settings: Settings
+) -> None:
+    settings.PINNED_HOSTS |= {"example.com": "production", "*": "production", "s.example.com": "staging"}
+    hosts, plain = ["example.com", HOST], replace(purger, tells_keys=False)
+    assert hosts_of(receipt.publication.channel) == hosts
+    assert list(words(receipt, purger))[3:] == [
+        Address(host, path) for path in ("/plain.txt", "/theme/new.css") for host in hosts
+    ]
+    assert [amount(receipt, one) for one in (purger, plain)] == [Amount(3, 4), Amount(0, 10)]
+    assert len(list(words(receipt, plain))) == 10
+
+
+def test_an_amount_is_said_in_words() -> None:
+    assert [str(Amount(*counts)) for counts in ((0, 0), (0, 1), (1, 2), (2, 1))] == [
+        "0 addresses",
+        "1 address",
+        "1 surrogate key and 2 addresses",
+        "2 surrogate keys and 1 address",
+    ]
+    receipt = Receipt(surrogate_keys={"css": 1, "js": 3})
+    assert keys_in_words(receipt, most=2) == "js (3), css (1)"
+    assert keys_in_words(receipt, most=1) == "js (3), and 1 more"
+    assert keys_in_words(Receipt(surrogate_keys=None)) == ""
 
 
 @pytest.fixture
