@@ -64,14 +64,14 @@ def standings(found: list[Any]) -> list[str]:
     return [standing for _, standing, _ in found]
 
 
-def without_promises(door: Door) -> None:
+def let_answers_say(door: Door, name: str, value: str) -> None:
     """Let something between visitors and the site say what it likes."""
     as_it_is = door.answer
 
     def answer(method: str, url: str, host: str) -> tuple[int, list[tuple[str, str]], bytes]:
         status, headers, body = as_it_is(method, url, host)
-        others = [each for each in headers if each[0].lower() != "cache-control"]
-        return status, [*others, ("Cache-Control", "max-age=7")], body
+        others = [each for each in headers if each[0].lower() != name.lower()]
+        return status, [*others, (name, value)], body
 
     door.answer = answer  # type: ignore[method-assign]
 
@@ -121,15 +121,22 @@ def test_what_somebody_changes_on_the_way_is_found(door: Door, live: Release, ca
     let_rule_have(example(SITE, browser_ttl_seconds=300))
     switched(live.channel)
     door.follow()
-    without_promises(door)
+    let_answers_say(door, "Cache-Control", "max-age=7")
     [(_, standing, words)] = asked(capsys, fails=True)
     assert standing == "fails"
     assert words == "expected cached 5 min in browsers, by everything, seen cached 7 s, by everything"
+    let_answers_say(door, "Cache-Control", "max-age=0, s-maxage=60")
+    [(_, _, words)] = asked(capsys, fails=True)
+    assert words.endswith("seen cached 0 s in browsers, 1 min in shared caches, by everything")
+    let_answers_say(door, "Cache-Control", "max-age=300")
+    let_answers_say(door, "Assetsite-Rule", "another")
+    [(_, _, words)] = asked(capsys, fails=True)
+    assert words.endswith("seen cached 5 min, by another")
+    Channel.objects.filter(pk=live.channel_id).update(names_release=False)
+    assert standings(asked(capsys)) == ["holds"], "no answer of that channel names its rule"
     door.change = lambda url, status, body: (503, b"")
     [(_, _, words)] = asked(capsys, fails=True)
     assert words == "answered 503, expected cached 5 min in browsers, by everything"
-    Channel.objects.filter(pk=live.channel_id).update(names_release=False)
-    assert standings(asked(capsys, fails=True)) == ["fails"]
 
 
 @pytest.fixture
@@ -221,7 +228,7 @@ def test_a_publication_whose_examples_do_not_hold_outside_is_not_verified(
     publish(put("a.txt", "a"))
     done = switched(live.channel)
     door.follow()
-    without_promises(door)
+    let_answers_say(door, "Cache-Control", "max-age=7")
     receipt = seen(done)
     assert receipt.verdict == Receipt.Verdict.FAILED
     assert receipt.words.startswith(f"{RULE}, example 2: {SITE}?a expected cached 5 min")
