@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from apps.caching.choosing import RuleChooser
 from apps.caching.covering import covers, may_meet
 from apps.caching.evaluation import path_of
 from apps.caching.examples import guess_media_type
@@ -56,6 +57,11 @@ _OF_SEVERAL = {
         "Its examples and those of {others} expect different outcomes of the same requests.",
         "One of each two can never hold: change it.",
     ),
+    "takes_example": (
+        "It decides about paths of examples of {others}, which expect another rule there.",
+        "A release does not pass its check so: change those examples, narrow what this rule matches, or"
+        " move it.",
+    ),
     "circular": (
         "Its examples and those of {others} each expect that the other rule decides.",
         "Only one can: agree on which, and change the other examples.",
@@ -79,8 +85,8 @@ def lint(rules: tuple[LintedRule, ...], combination: Combination) -> tuple[Remar
         found += _without_effect(rules, hidden)
     else:
         found += _duplicates(rules)
-    found += _contradictions(rules)
-    return tuple(found)
+    contradictions = [*_contradictions(rules)]
+    return (*found, *contradictions, *_takes_examples(rules, contradictions))
 
 
 def _hidden(rules: Sequence[LintedRule]) -> Iterator[tuple[int, int]]:
@@ -151,8 +157,7 @@ def _is_singled_out(earlier: LintedRule, later: LintedRule) -> bool:
 def _is_meant(earlier: LintedRule, later: LintedRule) -> bool:
     """Say whether an example of either shows a file that both match: somebody has thought of it."""
     for example in (*earlier.examples, *later.examples):
-        path = path_of(example.url)
-        file = Subject(path, guess_media_type(path), example.size_bytes, frozenset(example.tags))
+        file = _file_of(example)
         if matches(earlier.rule.match, *file) and matches(later.rule.match, *file):
             return True
     return False
@@ -214,6 +219,40 @@ def _contradiction(
     words = f"Its example {example.url} and one of “{names[other]}” expect different outcomes of one request."
     next_step = "One of the two can never hold: change it."
     return Remark("contradiction", slug, words, next_step, other, names[other])
+
+
+def _takes_examples(rules: Sequence[LintedRule], contradictions: Iterable[Remark]) -> Iterator[Remark]:
+    """Yield rules that decide where an example of another one expects that one, or a third.
+
+    Of two whose examples contradict each other that is said already.
+    """
+    told = {frozenset((remark.slug, remark.other)) for remark in contradictions}
+    chooser = RuleChooser([each.rule for each in rules], is_first_enough=True)
+    for each in rules:
+        for example in each.examples:
+            for deciding in chooser.chosen(_file_of(example)):
+                if deciding.slug in {example.rule, each.rule.slug}:
+                    continue
+                if frozenset((deciding.slug, each.rule.slug)) not in told:
+                    yield _taken(deciding.slug, example, each)
+
+
+def _taken(slug: str, example: Example, by: LintedRule) -> Remark:
+    expected = f"that {example.rule} does" if example.rule else "that no rule does"
+    return Remark(
+        "takes_example",
+        slug,
+        f"It decides about {example.url}, where an example of “{by.name}” expects {expected}.",
+        "A release does not pass its check so: change that example, narrow what this rule matches, or"
+        " move it.",
+        by.rule.slug,
+        by.name,
+    )
+
+
+def _file_of(example: Example) -> Subject:
+    path = path_of(example.url)
+    return Subject(path, guess_media_type(path), example.size_bytes, frozenset(example.tags))
 
 
 def _agree(one: Example, other: Example) -> bool:

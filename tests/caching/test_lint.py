@@ -135,6 +135,18 @@ def test_examples_that_cannot_both_hold_are_shown() -> None:
     assert said(expecting("css", "css", 60), expecting("sheets", "css")) == []
 
 
+def test_a_rule_that_decides_about_an_example_of_another_one_is_told_so() -> None:
+    css = rule("css", CSS)
+    for expected in ("all", ""):
+        everything = rule("all", ALL, DAY, examples=(Example("/css/a.css", is_cached=True, rule=expected),))
+        [remark] = lint((css, everything), Combination.FIRST)
+        assert (remark.kind, remark.slug, remark.other) == ("takes_example", "css", "all")
+        assert remark.words.startswith("It decides about /css/a.css, where an example of “All” expects that ")
+        assert "change that example, narrow what this rule matches, or move it" in remark.next_step
+    meant = rule("all", ALL, DAY, examples=(Example("/css/a.css", is_cached=True, rule="css"),))
+    assert said(css, meant) == []
+
+
 def test_a_remark_names_the_other_rule_and_what_to_do() -> None:
     [remark] = lint((rule("all", ALL), rule("css", CSS, DAY)), Combination.FIRST)
     assert remark == Remark(

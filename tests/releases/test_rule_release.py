@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.template.loader import render_to_string
+from pytest_django.fixtures import Settings
 
 from apps.accounts.models import User
 from apps.caching.rules import Combination
 from apps.caching.services import choose_combination
+from apps.releases.comparing.rules import RuleChange, RulesDifference
 from apps.releases.models import Release
 
 
@@ -32,6 +35,20 @@ def test_without_other_rules_there_is_nothing_to_release(live: Release) -> None:
         call_command("rule", "release", stderr=output)
     assert "serves with the cache rules of today already" in output.getvalue()
     assert Release.objects.count() == 1
+
+
+def test_a_page_folds_what_many_rules_bring(settings: Settings) -> None:
+    settings.ROOT_URLCONF = settings.STAFF_URLCONF
+    changes = tuple(RuleChange(number, f"Rule {number}", None, 1) for number in range(1, 14))
+    brought = RulesDifference(changes, None, {})
+    for template, context in (
+        ("release/rules.html", {"rules_brought": brought}),
+        ("parts/folded.html", {"lines": brought.words}),
+    ):
+        page = render_to_string(f"admin/releases/{template}", context)
+        shown, folded = page.split("And 3 more…")
+        assert [f"Rule {number}" in shown for number in (1, 10, 11)] == [True, True, False]
+        assert "Rule 13" in folded
 
 
 def test_a_site_without_rules_says_how_the_first_one_is_made(administrator: User) -> None:

@@ -24,6 +24,7 @@ from apps.releases.tracing.keeping import Keeping, keepings
 from apps.releases.tracing.places import Place, place_of
 
 MAX_REQUEST_HEADERS = 100
+FEW_RULES = 20
 _PREVIEWS_HOST = "preview"  # stands for any preview where rules are evaluated
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e\t\x80-\U0010ffff]*)")
 
@@ -85,6 +86,13 @@ class Trace:
     def deciding(self) -> Tried | None:
         """The rule that decides, where the release still has it."""
         return next((one for one in self.tried if one.takes_part and one.considered.rule == self.rule), None)
+
+    @property
+    def telling(self) -> tuple[Tried, ...]:
+        """The rules that match, or all but do, where there are many; all of them where they are few."""
+        if len(self.tried) <= FEW_RULES:
+            return self.tried
+        return tuple(one for one in self.tried if one.considered.matched or one.considered.near_miss)
 
     @property
     def tags(self) -> list[str]:

@@ -16,7 +16,7 @@ from apps.assets.models import Representation
 from apps.caching.services import add_rule, add_version
 from apps.releases.models import Publication, Release
 from apps.releases.services import publishing
-from apps.releases.tracing import since
+from apps.releases.tracing import since, traces
 from apps.releases.tracing.explaining import Explanation, Verdict, explained
 from apps.releases.tracing.traces import Question, trace
 from tests.conftest import MakeUser
@@ -103,6 +103,19 @@ def test_since_when_names_rule_release_people_and_reason(styles: Release, viewer
     assert "cache-control: max-age 3600 → 7200" in text
     assert "styles</a> version 2, saved by mona" in text
     assert "approved by ben; published by ben" in text
+
+
+def test_of_many_rules_those_that_match_come_first_and_all_are_there(
+    live: Release, viewer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = page(viewer, url="/css/site.css")
+    assert "rules, also those that do not match" not in few
+    monkeypatch.setattr(traces, "FEW_RULES", 2)
+    many = page(viewer, url="/css/site.css")
+    first, folded = many[many.index('id="rules"') :].split("All 3 rules, also those that do not match", 1)
+    assert "✓ decides" in first
+    assert "Its name carries no content hash." not in first
+    assert "Its name carries no content hash." in folded
 
 
 def test_a_roll_back_is_a_turn_with_its_reason(styles: Release, manager: User, viewer: User) -> None:
