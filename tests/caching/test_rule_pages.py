@@ -330,10 +330,29 @@ def test_how_rules_combine_is_told_on_top_and_chosen_with_a_reason(shipped: Ship
     assert "Fonts need CORS." in shown
 
 
+def test_a_pasted_headers_file_shows_its_drafts_and_saves_all_or_none(
+    shipped: Shipped, manager: User
+) -> None:
+    client, where = staff_client(manager), f"{LIST}import/"
+    assert f'href="{where}"' in client.get(LIST).text
+    text = "/fonts/*\r\n  Cache-Control: public, max-age=60\r\n/*.js\r\n  Cache-Control: no-store\r\n"
+    shown = client.post(where, {"text": text, "step": "look"}).text
+    for words in ("It makes 2 drafts.", "public, max-age=60", "no-store", "Save 2 drafts", "/fonts/*"):
+        assert words in shown
+    for wrong, words in (("Cache-Control: x", "line 1"), ("", "nothing that a rule could")):
+        answer = client.post(where, {"text": wrong, "step": "save"})
+        assert (answer.status_code, words.lower() in answer.text.lower()) == (400, True)
+    assert CacheRule.objects.count() == 3
+    saved = client.post(where, {"text": text, "step": "save"}, follow=True)
+    assert "2 saved as drafts: they ship with nothing" in saved.text
+    assert CacheRuleVersion.objects.filter(state="draft", created_by=manager).count() == 2
+
+
 STEPS = [
     ("add/", {}),
     ("{pk}/edit/", {}),
     ("outcome/", {"rule": "everything"}),
+    ("import/", {"text": "/*\n  Cache-Control: no-store", "step": "look"}),
     ("{pk}/state/", {"state": "disabled", "reason": "x"}),
     ("{pk}/restore/1/", {"reason": "x"}),
     ("move/", {"move": "everything:pages"}),

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 
 from apps.accounts.staff_pages import ReadByPages, render
 from apps.caching.admin.exports import export_file
+from apps.caching.admin.import_page import import_page
 from apps.caching.admin.list_steps import combine_step, move_step
 from apps.caching.admin.rule_page import add_page, edit_page, outcome_page
 from apps.caching.admin.sections import sections_of
@@ -65,6 +66,7 @@ class CacheRuleAdmin(ReadByPages, admin.ModelAdmin[CacheRule]):
         view = self.admin_site.admin_view
         ours = [
             path("add/", view(add_page), name="caching_cacherule_add"),
+            path("import/", view(import_page), name="caching_cacherule_import"),
             path("move/", view(require_POST(move_step)), name="caching_cacherule_move"),
             path("combine/", view(require_POST(combine_step)), name="caching_cacherule_combine"),
             path("export/<str:target>/", view(export_file), name="caching_cacherule_export"),
