@@ -2,13 +2,17 @@
 
 import json
 import re
+import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+from apps.caching.purging import asking
 from apps.caching.purging.configured import UnknownCache, purgers
 from apps.caching.purging.contract import Address, Key, PurgeFailed, Purger, TryLater, Word
 from tests.vendors import Answer, Vendor
@@ -251,6 +255,43 @@ def test_a_cache_that_is_not_there_is_tried_later(make: Callable[[Vendor], Purge
         purger.purge(ADDRESSES, reference="r")
 
 
+@contextmanager
+def saying(words: bytes, *, again: bytes = b"") -> Iterator[str]:
+    """Listen, and say this to whoever comes first, then `again` until they leave; yield where."""
+
+    def serve() -> None:
+        client, _ = listener.accept()
+        with suppress(OSError), client:
+            client.settimeout(0.02 if again else 5)
+            client.sendall(words)
+            while again:
+                with suppress(TimeoutError):
+                    if not client.recv(1000):
+                        return
+                client.sendall(again)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = Thread(target=serve, daemon=True)
+        serving.start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        serving.join()
+
+
+def test_an_answer_that_is_none_is_tried_later_and_told_as_words_that_can_be_kept() -> None:
+    garbage = b"HTTP/9 \0\r\x1b" + b"x" * 1000 + b"\r\n\r\n"
+    with saying(garbage) as place, pytest.raises(TryLater, match=r"BadStatusLine: HTTP/9 +x+…$") as later:
+        one(f"varnish://{place}").purge(ADDRESSES, reference="r")
+    assert str(later.value).isprintable()
+    with pytest.raises(TryLater, match="not reached: Unicode"):
+        one("varnish://a..b").purge(ADDRESSES, reference="r")
+
+
+def test_a_cache_that_never_ends_its_answer_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "MOST_SECONDS", 0.1)
+    with saying(b"HTTP/1.1 200 OK\r\nX: ", again=b"x") as place, pytest.raises(TryLater, match="not whole"):
+        one(f"varnish://{place}").purge(ADDRESSES, reference="r")
+
+
 def test_nginx_loses_the_files_of_what_changed_and_no_others(tmp_path: Path) -> None:
     kept = {"www.example.com/css/app.css2", "www.example.com/old", "other.example.com/css/app.css"}
     lost = {"www.example.com/css/app.css", "www.example.com/old/a/b", "www.example.com/a%20b/"}
@@ -293,6 +334,9 @@ def test_nginx_loses_the_files_of_what_changed_and_no_others(tmp_path: Path) -> 
         "varnish://a?by=keys&by=keys",
         f"fastly://{TOKEN}@api.fastly.com?by=keys",
         f"fastly://{TOKEN}@api.fastly.com/a/b?by=keys",
+        f"fastly://{TOKEN}%0A@api.fastly.com",
+        f"cloudflare://{TOKEN}%E2%80%A6@api.cloudflare.com/zone",
+        "https://a?method=PURGE%20/",
     ],
 )
 def test_an_address_of_no_cache_is_refused_without_being_repeated(text: str) -> None:

@@ -191,6 +191,40 @@ def test_a_worker_that_dies_leaves_one_batch_to_be_told_twice(
     assert cache.targets == [*PATHS[:4], *PATHS[2:]]
 
 
+@pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2)])
+def test_a_host_that_comes_or_goes_meanwhile_leaves_no_address_out(
+    receipt: Receipt,
+    cache: Vendor,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    before: int,
+    after: int,
+) -> None:
+    hosts = {f"{letter}.example.com": "production" for letter in "ab"}
+    settings.PINNED_HOSTS = dict(list(hosts.items())[:before])
+    [purge] = services.begin(receipt)
+    run_and_die(purge, monkeypatch)
+    settings.PINNED_HOSTS = dict(list(hosts.items())[:after])
+    cache.asked.clear()
+    purge = come_back()
+    assert (purge.state, purge.done, purge.total) == ("done", 5 * after, 5 * after)
+    told = {(asked.headers["host"], asked.target) for asked in cache.asked}
+    assert told == {(host, path) for host in settings.PINNED_HOSTS for path in PATHS}
+
+
+@pytest.mark.parametrize("wish", ["9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_a_wish_for_the_far_future_is_heard_for_half_an_hour(
+    receipt: Receipt, cache: Vendor, wish: str
+) -> None:
+    cache.answers = [Answer(429, headers={"Retry-After": wish})]
+    [purge] = services.begin(receipt)
+    work()
+    purge.refresh_from_db()
+    assert purge.next_at
+    assert purge.next_at <= timezone.now() + timedelta(minutes=30)
+    assert come_back().state == "done"
+
+
 def test_it_is_given_up_and_can_be_begun_again_by_who_may(
     receipt: Receipt, cache: Vendor, manager: User, editor: User, caplog: pytest.LogCaptureFixture
 ) -> None:

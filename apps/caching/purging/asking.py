@@ -9,9 +9,10 @@ from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Self
 
+from apps.caching.patience import fault_in_words, hung_up_after
 from apps.caching.purging.contract import PurgeFailed, TryLater
 
-SECONDS = 15.0
+SECONDS, MOST_SECONDS = 15.0, 60.0  # for each read, and for an answer
 _READ_BYTES = 64 << 10
 
 
@@ -65,14 +66,16 @@ class Conversation:
         """
         place = self._server.place
         try:
-            self._connection.request(method, target, body or None, dict(headers))
-            answer = self._connection.getresponse()
-            read = answer.read(_READ_BYTES)
+            with hung_up_after(MOST_SECONDS, self._connection):
+                self._connection.request(method, target, body or None, dict(headers))
+                answer = self._connection.getresponse()
+                read = answer.read(_READ_BYTES)
             if not answer.isclosed():
                 self._connection.close()
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, UnicodeError) as error:  # that is of a host's name
             self._connection.close()
-            raise TryLater(f"{place} was not reached: {type(error).__name__}: {error}") from error
+            said = f"{type(error).__name__}: {fault_in_words(error)}"
+            raise TryLater(f"{place} was not reached: {said}") from error
         if answer.status in fine:
             return read
         words = f"{place} answered {method} {target} with {answer.status}"

@@ -1,5 +1,6 @@
 """The caches that `PURGE_URLS` names, each by an address."""
 
+import re
 from importlib import import_module
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
@@ -11,6 +12,8 @@ from apps.caching.purging.contract import BY_KEYS, Purger
 from apps.caching.purging.fastly import Fastly
 from apps.caching.purging.nginx_files import NginxFiles
 
+_METHOD = re.compile(r"[A-Z]+")
+_TOKEN = re.compile(r"[\x21-\x7e]+")  # what would be refused as a header's value would be told with its words
 KINDS = ("varnish", "http", "https", "nginx", "cloudflare", "fastly", "cloudfront")
 
 
@@ -38,7 +41,9 @@ def _purger(text: str, place: int) -> Purger:
     if kind == "cloudfront" and parts.hostname:
         return _cloudfront(parts, tells_keys=tells_keys)
     if kind in ("varnish", "http", "https") and parts.hostname:
-        [method] = parse_qs(parts.query).get("method", ["PURGE"])
+        method = parse_qs(parts.query).get("method", ["PURGE"])[0]
+        if not _METHOD.fullmatch(method):
+            raise UnknownCache(f"has ?method= at place {place} with something that is no method")
         port = 6081 if kind == "varnish" else None
         server = _server(parts, is_tls=kind == "https", port=port)
         return MethodPurger(server, method, tells_keys=tells_keys)
@@ -64,6 +69,8 @@ def _nginx(parts: SplitResult, place: int, *, tells_keys: bool) -> Purger:
 
 def _vendor(parts: SplitResult, *, tells_keys: bool) -> Purger:
     token, is_plain = unquote(parts.username or ""), parse_qs(parts.query).get("tls") == ["0"]
+    if not _TOKEN.fullmatch(token):
+        raise UnknownCache(f"has a token for {parts.scheme} with characters that no token has")
     server = _server(parts, is_tls=not is_plain)
     if parts.scheme == "fastly":
         return _fastly(parts, server, token, tells_keys=tells_keys)

@@ -6,15 +6,15 @@ Bounded in time, in how much is read, and in how often: it is done for every pub
 import hashlib
 import http.client
 import socket
-import threading
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from apps.caching.patience import fault_in_words, hung_up_after
 from apps.releases.channels.expected_answers import Answer
 from apps.releases.channels.hosts import ANY_HOST
 from apps.releases.channels.targets import OWN_AGENT
@@ -30,6 +30,10 @@ _ANYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 class NoAnswer(Exception):
     """The public door was not to be reached, in words."""
+
+
+class UnaskableRequest(Exception):
+    """No request can be made of what it would have in it, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +76,7 @@ def look(probe: Probe, *, host: str) -> Seen:
         response = connection.getresponse()
         body = response.read(MAX_BODY_BYTES + 1)
     except (OSError, http.client.HTTPException) as error:
-        raise NoAnswer(
-            f"{settings.PUBLIC_BIND} does not answer: {str(error) or type(error).__name__}"
-        ) from error
+        raise NoAnswer(f"{settings.PUBLIC_BIND} does not answer: {fault_in_words(error)}") from error
     finally:
         connection.close()
     faults = list(_faults(probe, response, body if method == "GET" else None))
@@ -85,7 +87,7 @@ def ask(target: str, *, host: str, headers: Mapping[str, str], where: str = "") 
     """Return status and headers of an answer to a HEAD of `target`, as a visitor of `host` asks for it.
 
     `where` is asked, an address as PUBLIC_BIND or a URL has it, "" for the public door. Raises `NoAnswer`,
-    and `ValueError` for what no request can have in it.
+    and `UnaskableRequest`.
     """
     where = where or settings.PUBLIC_BIND
     named = {name.lower() for name in headers}
@@ -93,18 +95,28 @@ def ask(target: str, *, host: str, headers: Mapping[str, str], where: str = "") 
     sent = {name: value for name, value in usual.items() if name.lower() not in named}
     sent |= {**headers, "Host": host}
     try:
-        with _ending_soon(_connect(where)) as connection:
-            connection.request("HEAD", target, headers=sent)
-            response = connection.getresponse()
-    except http.client.InvalidURL as fault:
-        raise ValueError(str(fault)) from fault
-    except (OSError, http.client.HTTPException) as error:
-        raise NoAnswer(f"{where} does not answer: {str(error) or type(error).__name__}") from error
+        connection = _connect(where)
+        with closing(connection), hung_up_after(MOST_SECONDS, connection):
+            connection.connect()
+            response = _answered(connection, target, sent)
+    except (OSError, http.client.HTTPException, UnicodeError) as error:  # that is of a host's name
+        raise NoAnswer(f"{where} does not answer: {fault_in_words(error)}") from error
     received: dict[str, str] = {}
-    for name, value in response.getheaders():
-        key = name.lower()
+    for name, sent_value in response.getheaders():
+        key, value = name.lower(), sent_value.replace("\0", "\N{REPLACEMENT CHARACTER}")
         received[key] = f"{received[key]}, {value}" if key in received else value
     return SeenAnswer(response.status, received)
+
+
+def _answered(
+    connection: http.client.HTTPConnection, target: str, headers: Mapping[str, str]
+) -> http.client.HTTPResponse:
+    """Return the answer to a HEAD. Raises `UnaskableRequest` for what no request can have in it."""
+    try:
+        connection.request("HEAD", target, headers=headers)
+    except (http.client.InvalidURL, ValueError) as fault:
+        raise UnaskableRequest(str(fault)) from fault
+    return connection.getresponse()
 
 
 def _faults(probe: Probe, response: http.client.HTTPResponse, body: bytes | None) -> list[str]:
@@ -148,28 +160,6 @@ def _connect(bind: str) -> http.client.HTTPConnection:
     host, _, port = bind.rpartition(":")
     host = host.strip("[]")
     return http.client.HTTPConnection(_ANYWHERE.get(host, host), int(port), timeout=PATIENCE_SECONDS)
-
-
-@contextmanager
-def _ending_soon(connection: http.client.HTTPConnection) -> Iterator[http.client.HTTPConnection]:
-    """Hang up, and raise `TimeoutError`, on who sends a little again and again: patience is for each read."""
-    is_over = threading.Event()
-    alarm = threading.Timer(MOST_SECONDS, _hang_up, (connection, is_over))
-    alarm.daemon = True
-    alarm.start()
-    try:
-        yield connection
-    finally:
-        alarm.cancel()
-        connection.close()
-        if is_over.is_set():  # what http.client makes of half a head looks like an answer
-            raise TimeoutError(f"not whole after {MOST_SECONDS:.0f} s")
-
-
-def _hang_up(connection: http.client.HTTPConnection, is_over: threading.Event) -> None:
-    is_over.set()
-    with suppress(OSError, TypeError):  # there is no socket yet, or not any longer
-        socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
 
 
 class _UnixConnection(http.client.HTTPConnection):

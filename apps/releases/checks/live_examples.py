@@ -15,7 +15,7 @@ from apps.caching.evaluation import Outcome
 from apps.caching.examples import expected_in_words, judged, seen_in_words
 from apps.caching.headers import HeaderFault
 from apps.caching.rules import Example
-from apps.releases.channels.probing import ask
+from apps.releases.channels.probing import UnaskableRequest, ask
 from apps.releases.checks.examples import ExamplesOf, Located, OwnedExample
 from apps.releases.tracing.asked import AddressFault
 from apps.releases.tracing.keeping import keepings
@@ -130,7 +130,7 @@ def _became(question: Question, asking: Asking, place: Place) -> tuple[Standing,
             ask(target, host=question.host, headers=headers, where=asking.where)
             for _ in range(2 if asking.is_cache else 1)
         ]
-    except ValueError as fault:
+    except UnaskableRequest as fault:
         return Standing.NOT_ASKED, f"no request can be made of it: {fault}"
     return judge_answer(question, answers[-1], asking, place)
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from django.utils import timezone
 
-from apps.releases.channels.probing import ask, hosts_of
+from apps.releases.channels.probing import UnaskableRequest, ask, hosts_of
 from apps.releases.checks.live_examples import (
     OF_THE_FILE,
     Asking,
@@ -121,7 +121,7 @@ def _ask(request: _Request, asking: Asking, *, times: int) -> _Heard:
         answers = tuple(
             ask(target, host=asking.host, headers=dict(headers), where=asking.where) for _ in range(times)
         )
-    except ValueError as fault:
+    except UnaskableRequest as fault:
         return _Heard(why_not=f"no request can be made of it: {fault}")
     return _Heard(answers)
 

@@ -18,7 +18,7 @@ from apps.caching.purging.contract import PurgeFailed, Purger, TryLater
 from apps.jobs.services import enqueue
 from apps.releases.exceptions import CannotPurge, ReceiptIncomplete
 from apps.releases.models import Publication, Purge, Receipt
-from apps.releases.purging.addresses import amount, amount_of, batches, caches
+from apps.releases.purging.addresses import Amount, amount, amount_of, batches, caches
 from apps.releases.selectors.receipts import receipt_of
 
 logger = logging.getLogger(__name__)
@@ -110,6 +110,7 @@ def run(purge_id: int) -> str:
 
 def _tell(purge: Purge, purger: Purger) -> str:
     receipt = Receipt.objects.select_related("publication__channel").get(publication=purge.publication_id)
+    _begin_anew_if_other(purge, amount(receipt, purger))
     for batch in batches(receipt, purger, done=purge.done):
         reference = f"assetsite-{purge.publication.tag}-{purge.done}"
         purger.purge(batch, reference=reference)
@@ -122,13 +123,23 @@ def _tell(purge: Purge, purger: Purger) -> str:
     return f"{purge.cache} forgot {amount_of(purge)}."
 
 
+def _begin_anew_if_other(purge: Purge, told: Amount) -> None:
+    """Begin with the first word again where hosts came or went meanwhile: the list is another one."""
+    if (purge.total, purge.key_count or 0) == (told.words, told.keys):
+        return
+    purge.total, purge.key_count, purge.done = told.words, told.keys, 0
+    Purge.objects.filter(pk=purge.pk, state=State.WAITING).update(
+        total=told.words, key_count=told.keys, done=0
+    )
+
+
 def _try_later(purge: Purge, later: TryLater) -> str:
     failures = Purge.objects.values_list("failures", flat=True).get(pk=purge.pk) + 1
     if failures >= MAX_FAILURES:
         return _fail(purge, f"{later}; given up after {failures} tries")
     pause = _FIRST * 2 ** (failures - 1)
     if later.after_seconds is not None:
-        pause = timedelta(seconds=later.after_seconds)
+        pause = timedelta(seconds=min(later.after_seconds, _LONGEST.total_seconds()))
     next_at = timezone.now() + min(pause, _LONGEST)
     Purge.objects.filter(pk=purge.pk).update(failures=failures, next_at=next_at, words=str(later))
     return f"{later}; tried again at {next_at:%H:%M:%S} UTC."
