@@ -3,6 +3,7 @@
 import ssl
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from http import HTTPStatus
 from http.client import HTTPException, HTTPMessage
 from pathlib import PurePosixPath
 from typing import IO
@@ -11,6 +12,7 @@ from urllib.parse import quote, urlsplit
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
 from apps.caching.importing.seen import Answer
+from apps.caching.patience import fault_in_words
 from apps.releases.manifest import ManifestReader
 
 INDEX = "index.html"
@@ -54,6 +56,24 @@ def is_site(text: str) -> bool:
     return parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
+def site_fault(site: str) -> str:
+    """Say why nothing can be asked for under the address of a site, "" where it can; it may hold a secret."""
+    parts = urlsplit(site)
+    try:
+        has_port = parts.port is None or parts.port > 0
+    except ValueError:
+        has_port = False
+    if not has_port:
+        return "its port is none"
+    if parts.username is not None:
+        return "it has a name or a password, which would stand in the rules"
+    if "?" in site or "#" in site:
+        return "it has a query or a fragment"
+    if not parts.path.isascii() or not site.isprintable() or " " in site:
+        return "it has characters that no address has"
+    return ""
+
+
 def ask(site: str, paths: Iterable[str]) -> Iterator[tuple[str, Answer | str]]:
     """Yield each path with what `site` answers for it, or in words why that says nothing of the file.
 
@@ -67,9 +87,13 @@ def ask(site: str, paths: Iterable[str]) -> Iterator[tuple[str, Answer | str]]:
         )
         try:
             with opener.open(request, timeout=PATIENCE_SECONDS) as answer:
-                yield path, Answer(path, tuple(answer.headers.items()))
+                is_file = answer.status == HTTPStatus.OK
+                headers = tuple(answer.headers.items())
+                yield path, Answer(path, headers) if is_file else f"answered {answer.status}"
         except HTTPError as error:
             error.close()
             yield path, f"answered {error.code}"
-        except (OSError, HTTPException) as error:
-            raise SiteUnreachable(f"{site} does not answer: {getattr(error, 'reason', error)}") from error
+        except (OSError, HTTPException, UnicodeError) as error:  # that is of a host's name
+            reason = getattr(error, "reason", error)
+            words = fault_in_words(reason if isinstance(reason, Exception) else error)
+            raise SiteUnreachable(f"{site} does not answer: {words}") from error

@@ -198,6 +198,8 @@ def test_nobody_there_and_no_host_are_said(
     let_rule_have(example(SITE))
     words = ("rule", "examples", "--origin", "127.0.0.1:1")
     assert refused(capsys, *words)["code"] == "nowhere_to_fetch"
+    for nowhere in ("http://a..b", "http://a b", f"http://{'a' * 64}"):
+        assert refused(capsys, *words[:2], "--origin", nowhere)["code"] == "nowhere_to_fetch"
     settings.PINNED_HOSTS = {}
     assert refused(capsys, *words)["code"] == "nowhere_to_fetch"
 

@@ -9,7 +9,7 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from apps.releases.channels.expected_answers import Answer
-from apps.releases.channels.probing import MAX_BODY_BYTES, NoAnswer, Probe, host_of, look
+from apps.releases.channels.probing import MAX_BODY_BYTES, NoAnswer, Probe, ask, host_of, look
 from apps.releases.models import Channel, ChannelHost
 
 BLOB = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"  # of hello
@@ -97,3 +97,16 @@ def test_a_channel_is_asked_for_by_a_name_that_it_has(production: Channel, setti
     assert host_of(production) == "www.example.com"
     settings.PINNED_HOSTS = {}
     assert host_of(staging) is None
+
+
+def test_what_no_database_keeps_is_not_in_what_was_seen(listener: socket.socket) -> None:
+    Wire(listener, b"HTTP/1.1 200 OK\r\nX-Odd: a\0b\r\nx-odd: c\r\n\r\n")
+    assert ask("/", host="www.example.com", headers={}).headers == {"x-odd": "a\N{REPLACEMENT CHARACTER}b, c"}
+
+
+def test_what_is_no_answer_is_told_in_a_short_line(listener: socket.socket) -> None:
+    Wire(listener, b"\0" * 1000 + b"HTTP/0.9\r\n\r\n")
+    with pytest.raises(NoAnswer, match=r"does not answer: ") as fault:
+        ask("/", host="www.example.com", headers={})
+    assert len(str(fault.value)) < 300
+    assert str(fault.value).isprintable()

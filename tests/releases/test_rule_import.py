@@ -32,7 +32,9 @@ class OldSite(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.asked.append(self.path)
-        self.send_response({"/css/site.css": 200, "/": 200, "/moved.js": 302}.get(self.path, 404))
+        self.send_response(
+            {"/css/site.css": 200, "/": 200, "/moved.js": 302, "/none.js": 204}.get(self.path, 404)
+        )
         self.send_header("Cache-Control", "max-age=7" if self.path.endswith(".css") else "no-cache")
         self.send_header("Location", "http://127.0.0.1:1/")
         self.end_headers()
@@ -94,15 +96,38 @@ def test_a_running_site_is_asked_for_the_files_of_a_release(
     assert policies == {"imported-pages": None, "imported-css-files": 7}
 
 
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("http://user:s3cret@127.0.0.1", "it has a name or a password"),
+        ("http://127.0.0.1:99999", "its port is none"),
+        ("http://127.0.0.1:0", "its port is none"),
+        ("http://127.0.0.1/?page=1", "it has a query or a fragment"),
+        ("http://127.0.0.1/#top", "it has a query or a fragment"),
+        ("http://127.0.0.1/a b", "it has characters that no address has"),
+        ("http://127.0.0.1/\u00e9", "it has characters that no address has"),
+        ("http://a..b", "does not answer: 'idna' codec"),
+        (f"http://{'a' * 64}.example", "does not answer: 'idna' codec"),
+    ],
+)
+def test_an_address_under_which_nothing_can_be_asked_is_refused_without_its_secret(
+    live: Release, administrator: User, address: str, why: str
+) -> None:
+    message = run(address)["message"]
+    assert why in message
+    assert "s3cret" not in message
+
+
 def test_a_redirect_is_no_answer_and_is_not_followed(
     live: Release, administrator: User, old_site: str
 ) -> None:
     errors = io.StringIO()
     call_command(
-        "rule", "import", old_site, "--path", "/moved.js", "--path", "css/site.css", "--dry-run",
-        stdout=io.StringIO(), stderr=errors,
+        "rule", "import", old_site, "--path", "/moved.js", "--path", "css/site.css", "--path", "none.js",
+        "--dry-run", "--json", stdout=io.StringIO(), stderr=errors,
     )  # fmt: skip
-    assert OldSite.asked == ["/moved.js", "/css/site.css"]
+    assert OldSite.asked == ["/moved.js", "/css/site.css", "/none.js"]
+    assert "/moved.js answered 302: left out\n/none.js answered 204: left out\n" in errors.getvalue()
 
 
 @pytest.mark.parametrize(

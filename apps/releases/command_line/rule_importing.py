@@ -15,7 +15,7 @@ from apps.caching.importing.seen import Answer, rules_of_answers
 from apps.caching.rule_imports import FIRST_ORDER, save_imported, taken_slugs
 from apps.caching.serialisation import as_json
 from apps.releases.comparing.texts import visible
-from apps.releases.running_sites import SiteUnreachable, ask, is_site, sample
+from apps.releases.running_sites import SiteUnreachable, ask, is_site, sample, site_fault
 from apps.releases.selectors import channel_named, live_publication, manifest_reader_of, release_numbered
 
 MOST_PATHS = 60
@@ -82,6 +82,11 @@ class ImportingSubcommands(RuleSubcommands):
         }
 
     def _seen(self, site: str, *, path: Sequence[str], release: int | None, **_: Any) -> list[ImportedRule]:
+        if fault := site_fault(site):
+            raise CannotImport(
+                f"No file can be asked for there: {fault}.",
+                next_step="Name the site as https://www.example.org.",
+            )
         paths = [each.lstrip("/") for each in path] or _paths(release)
         answers: list[Answer] = []
         try:
