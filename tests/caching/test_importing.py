@@ -188,6 +188,11 @@ def test_what_a_block_cannot_say_here_stands_with_its_rule() -> None:
         ("  X-A: 1\n", "Line 1 is a header of no path: 'X-A: 1'. Put its path above it."),
         ("/a\n  nothing\n", "Line 2 has no colon: 'nothing'. Write it as Name: value."),
         ("https://a.example/*\n  X-A: 1", "Line 1 is not a path of this site: 'https://a.example/*'."),
+        ("/a\n" + "  Link: a\n" * 101, "Line 102 is one header too many: a path has at most 100."),
+        (
+            "".join(f"/{place}\n  Link: a\n" for place in range(201)),
+            "Line 401 is one path too many: 200 are taken at once. Import it in parts.",
+        ),
         ("/%ff/*\n  X-A: 1", "Line 1 has an escape that is no UTF-8: '%ff/**'. Write the path as it is."),
     ],
 )
@@ -195,6 +200,14 @@ def test_a_line_that_is_none_is_named(text: str, words: str) -> None:
     with pytest.raises(HeadersFileFault) as fault:
         imported(text)
     assert str(fault.value).startswith(words)
+
+
+def test_lines_end_where_hosts_end_them() -> None:
+    text = "/a.css\r\n  Link: <a>\u2028/b.css\x0c\n  Cache-Control: max-age=5\r/c.css\n  Vary: Origin"
+    a, c = imported(text)
+    assert (a.content.match.paths, c.content.match.paths) == (("a.css",), ("c.css",))
+    assert a.content.policy.browser_ttl_seconds == 5
+    assert a.left_out[0].startswith("The value of link must be printable ASCII")
 
 
 def test_a_path_that_comes_twice_is_one_rule() -> None:

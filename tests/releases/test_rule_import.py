@@ -78,6 +78,31 @@ def test_a_file_becomes_drafts_that_ship_with_nothing(
     assert AuditEntry.objects.filter(target="cache rule imported-fonts").count() == 1
 
 
+def test_as_many_as_there_are_come_before_the_rules_of_the_site(
+    live: Release, administrator: User, tmp_path: Path
+) -> None:
+    """With numbers ten apart the last of them would come after the rule that has 100."""
+    file = tmp_path / "_headers"
+    file.write_text(
+        "".join(f"/p{place}/*.html\n  Cache-Control: max-age={place}\n" for place in range(1, 13))
+    )
+    assert run(file)["is_saved"]
+    orders = newest_versions().filter(rule__slug__startswith="imported").values_list("order", flat=True)
+    assert (min(orders), max(orders), len(set(orders))) == (1, 89, 12)
+
+
+def test_a_dry_run_refuses_what_would_be_refused_and_saves_nothing(
+    live: Release, administrator: User, tmp_path: Path
+) -> None:
+    file = tmp_path / "_headers"
+    file.write_text(f"/a/*\n  Vary: Origin\n/{'b' * 300}\n  Vary: Origin\n")
+    before = CacheRule.objects.count(), AuditEntry.objects.count()
+    assert "was not saved" in run(file, "--dry-run")["message"]
+    file.write_text("/a/*\n  Vary: Origin\n")
+    assert run(file, "--dry-run")["rules"]
+    assert (CacheRule.objects.count(), AuditEntry.objects.count()) == before
+
+
 def test_imported_again_nothing_is_saved_twice(live: Release, administrator: User, tmp_path: Path) -> None:
     file = tmp_path / "_headers"
     file.write_text("/fonts/*\n  Cache-Control: max-age=5\n/new.css\n  Cache-Control: max-age=6\n")

@@ -15,7 +15,9 @@ from apps.caching.importing.policies import read_policy
 from apps.caching.rules import Match
 
 FILE = "_headers"
+MOST_PATHS, MOST_HEADERS = 200, 100  # of a file, and of a path: each is compared with all others
 _ORDER_STEP = 10
+_LINE_END = re.compile(r"\r\n|\n|\r")  # as hosts have it; what ends a line elsewhere is in one
 _PLACEHOLDER = re.compile(r":[A-Za-z]\w*")
 
 
@@ -61,31 +63,43 @@ def rules_of_headers_file(text: str, *, taken: Collection[str], first_order: int
 
 def _blocks(text: str) -> Iterator[_Block]:
     block: _Block | None = None
-    for number, line in enumerate(text.splitlines(), start=1):
+    paths = 0
+    for number, line in enumerate(_LINE_END.split(text), start=1):
         words = line.strip()
         if not words or words.startswith("#"):
             continue
-        if not line[0].isspace():
-            if block:
-                yield block
-            block = _Block(number, words, _match(number, words))
-        elif block is None:
-            raise HeadersFileFault(f"Line {number} is a header of no path: {words!r}. Put its path above it.")
-        elif words.startswith("!"):
-            block = replace(block, taken_back=(*block.taken_back, words[1:].strip().lower()))
-        else:
-            name, colon, value = words.partition(":")
-            if not colon:
-                raise HeadersFileFault(f"Line {number} has no colon: {words!r}. Write it as Name: value.")
-            block = replace(block, headers=(*block.headers, (name.strip().lower(), value.strip())))
+        if line[0].isspace():
+            block = _with_header(block, number, words)
+            continue
+        if block:
+            yield block
+        block, paths = _Block(number, words, _match(number, words)), paths + 1
+        if paths > MOST_PATHS:
+            raise HeadersFileFault(
+                f"Line {number} is one path too many: {MOST_PATHS} are taken at once. Import it in parts."
+            )
     if block:
         yield block
+
+
+def _with_header(block: _Block | None, number: int, words: str) -> _Block:
+    """Return a block with what a line says beside: a header, or that one is taken back."""
+    if block is None:
+        raise HeadersFileFault(f"Line {number} is a header of no path: {words[:200]!r}. Put its path above it.")
+    if len(block.headers) + len(block.taken_back) == MOST_HEADERS:
+        raise HeadersFileFault(f"Line {number} is one header too many: a path has at most {MOST_HEADERS}.")
+    if words.startswith("!"):
+        return replace(block, taken_back=(*block.taken_back, words[1:].strip().lower()))
+    name, colon, value = words.partition(":")
+    if not colon:
+        raise HeadersFileFault(f"Line {number} has no colon: {words[:200]!r}. Write it as Name: value.")
+    return replace(block, headers=(*block.headers, (name.strip().lower(), value.strip())))
 
 
 def _match(number: int, address: str) -> Match:
     if not address.startswith("/"):
         raise HeadersFileFault(
-            f"Line {number} is not a path of this site: {address!r}."
+            f"Line {number} is not a path of this site: {address[:200]!r}."
             " Rules hold for all hosts of a channel: take the host away, or leave the block out."
         )
     glob = _decoded(number, _PLACEHOLDER.sub("*", address.removeprefix("/").replace("*", "**")))
@@ -104,7 +118,7 @@ def _decoded(number: int, glob: str) -> str:
         return unquote(glob.replace("%2A", "?").replace("%2a", "?"), errors="strict")
     except UnicodeDecodeError as error:
         raise HeadersFileFault(
-            f"Line {number} has an escape that is no UTF-8: {glob!r}. Write the path as it is."
+            f"Line {number} has an escape that is no UTF-8: {glob[:200]!r}. Write the path as it is."
         ) from error
 
 

@@ -12,7 +12,7 @@ from apps.caching.exceptions import CachingRefusal
 from apps.caching.importing.drafts import ImportedRule
 from apps.caching.importing.headers_file import HeadersFileFault, rules_of_headers_file
 from apps.caching.importing.seen import Answer, rules_of_answers
-from apps.caching.rule_imports import FIRST_ORDER, save_imported, taken_slugs
+from apps.caching.rule_imports import FIRST_ORDER, in_room, save_imported, taken_slugs
 from apps.caching.serialisation import as_json
 from apps.releases.comparing.texts import visible
 from apps.releases.running_sites import SiteUnreachable, ask, is_site, sample, site_fault
@@ -58,14 +58,18 @@ class ImportingSubcommands(RuleSubcommands):
     def import_rules(self, *, source: str, owner: str | None, dry_run: bool, **options: Any) -> object:
         actor = self.actor(options)
         is_of_site = is_site(source)
-        rules = self._seen(source, **options) if is_of_site else _written(Path(source))
+        rules = in_room(self._seen(source, **options) if is_of_site else _written(Path(source)))
         if not rules:
             raise CannotImport(
                 f"{source} says nothing that a rule could.", next_step="Name a file with paths and headers."
             )
-        if not dry_run:
-            name = source if is_of_site else Path(source).name
-            save_imported(rules, source=name, actor=actor, owner=user_named(owner) if owner else None)
+        save_imported(
+            rules,
+            source=source if is_of_site else Path(source).name,
+            actor=actor,
+            owner=user_named(owner) if owner else None,
+            is_dry_run=dry_run,
+        )
         for rule in rules:
             self.say(f"{visible(rule.slug)}: {visible(rule.content.name)}")
             for words in rule.left_out:
