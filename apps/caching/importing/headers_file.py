@@ -85,7 +85,9 @@ def _blocks(text: str) -> Iterator[_Block]:
 def _with_header(block: _Block | None, number: int, words: str) -> _Block:
     """Return a block with what a line says beside: a header, or that one is taken back."""
     if block is None:
-        raise HeadersFileFault(f"Line {number} is a header of no path: {words[:200]!r}. Put its path above it.")
+        raise HeadersFileFault(
+            f"Line {number} is a header of no path: {words[:200]!r}. Put its path above it."
+        )
     if len(block.headers) + len(block.taken_back) == MOST_HEADERS:
         raise HeadersFileFault(f"Line {number} is one header too many: a path has at most {MOST_HEADERS}.")
     if words.startswith("!"):
