@@ -75,7 +75,6 @@ def submit(*, release: Release, actor: User) -> Release:
     return release
 
 
-@transaction.atomic
 def approve(*, release: Release, digest: str, actor: User) -> Approval:
     """Approve one manifest digest (hex) of a release; with the last approval needed it is approved.
 
@@ -83,12 +82,29 @@ def approve(*, release: Release, digest: str, actor: User) -> Approval:
     `AlreadyApproved`.
     """
     require(actor, "releases.approve_release", to=f"approve release {release.pk}")
+    _try_missing_checks(release)
+    return _approve(release, digest, actor)
+
+
+@transaction.atomic
+def _try_missing_checks(release: Release) -> None:
+    """Try what a release that was submitted before there was such a check has no result of.
+
+    In a transaction of its own: a refusal for what has failed does not take the result along, which has to
+    be there to be read, and to be overridden.
+    """
+    release = lock_with_channel(release)
+    if release.state == State.IN_REVIEW:
+        run_checks(release, only_missing=True)
+
+
+@transaction.atomic
+def _approve(release: Release, digest: str, actor: User) -> Approval:
     release = lock_with_channel(release)
     _refuse_unless(release, State.IN_REVIEW, step="approved")
     refuse_other_digest(release, digest)
     refuse_outsider(release, actor)
     refuse_own_work(release, actor)
-    run_checks(release, only_missing=True)  # submitted before there was such a check
     refuse_failed_checks(release, step="approved")
     approval, is_new = Approval.objects.get_or_create(
         release=release, manifest_id=release.manifest_id, approver=actor
