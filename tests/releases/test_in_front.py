@@ -143,6 +143,19 @@ def test_what_a_cache_does_otherwise_than_an_example_says_is_named(live: Publica
     assert step["words"] == "expected that it asks the origin, seen Cache-Status: edge; hit"
 
 
+def test_an_example_that_a_cache_says_nothing_of_was_asked_for_all_the_same(
+    live: Publication, front: Front
+) -> None:
+    front.change = lambda path, headers: headers
+    looked()
+    words = in_front(live)["words"]
+    assert "hold" not in words
+    assert (
+        f"4 asked in vain, since no cache on the way says what it did (Cache-Status, X-Cache). {RIGHT}"
+        in words
+    )
+
+
 def test_it_is_noted_once_whatever_becomes_of_the_worker(
     live: Publication, front: Front, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,6 +40,9 @@ _NOT_SENT = frozenset(
 )
 
 
+_NO_CACHE_SAYS = "no cache on the way says what it did (Cache-Status, X-Cache)"
+
+
 class Standing(StrEnum):
     HOLDS = "holds"
     FAILS = "fails"
@@ -114,10 +117,13 @@ def sent_headers(example: Example) -> dict[str, str]:
 
 
 def counts_in_words(results: Sequence[LiveResult]) -> str:
-    """Say what examples come to: "12 hold, 1 fails, 2 not asked"."""
+    """Say what examples come to: "12 hold, 1 fail, 2 not asked"."""
+    mute = sum(result.words == _NO_CACHE_SAYS for result in results)
     counted = Counter(result.standing for result in results)
+    counted[Standing.NOT_ASKED] -= mute
     words = {Standing.HOLDS: "hold", Standing.FAILS: "fail", Standing.NOT_ASKED: "not asked"}
     said = [f"{counted[standing]} {word}" for standing, word in words.items() if counted[standing]]
+    said += [f"{mute} asked in vain, since {_NO_CACHE_SAYS}"] if mute else []
     return ", ".join(said) or "there are none"
 
 
@@ -184,7 +190,7 @@ def _kept(outcome: Outcome, answer: SeenAnswer) -> tuple[Standing, str]:
     """Judge what a cache says that it did, when it was asked for the same a second time."""
     said = [hop for hop in answer.hops if hop.was_hit is not None]
     if not said:
-        return Standing.NOT_ASKED, "no cache on the way says what it did (Cache-Status, X-Cache)"
+        return Standing.NOT_ASKED, _NO_CACHE_SAYS
     was_hit = any(hop.was_hit for hop in said)
     words = f"{said[-1].header}: {said[-1].words}"
     if was_hit == bool(outcome.shared_ttl_seconds):
