@@ -39,21 +39,37 @@ for (const button of form.querySelectorAll("[data-add]")) {
   });
 }
 
-// What there is becomes a line of its field by a click.
-for (const word of form.querySelectorAll(".known-values code")) {
-  const field = document.getElementById(word.parentElement.dataset.for);
-  const button = document.createElement("button");
-  button.type = "button";
-  button.textContent = word.textContent;
-  button.setAttribute("aria-label", `Add ${word.textContent} to ${field.labels[0].textContent}`);
-  button.addEventListener("click", () => {
-    const lines = field.value.split("\n").filter((line) => line.trim());
-    if (!lines.includes(button.textContent)) lines.push(button.textContent);
-    field.value = lines.join("\n");
-    field.dispatchEvent(new Event("input", { bubbles: true }));
+// What is in use becomes a line of its field by a click. Of each field's words one is a stop of the Tab key;
+// the arrow keys go from word to word.
+for (const words of form.querySelectorAll(".known-values")) {
+  const field = document.getElementById(words.dataset.for);
+  const label = field.labels[0].textContent;
+  words.setAttribute("role", "toolbar");
+  words.setAttribute("aria-label", `In use: ${label}`);
+  const buttons = [...words.querySelectorAll("code")].map((word, place) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.tabIndex = place ? -1 : 0;
+    button.textContent = word.textContent;
+    button.setAttribute("aria-label", `Add ${word.textContent} to ${label}`);
+    button.addEventListener("click", () => {
+      const lines = field.value.split("\n").filter((line) => line.trim());
+      if (!lines.includes(button.textContent)) lines.push(button.textContent);
+      field.value = lines.join("\n");
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+    });
+    if (word.nextSibling) word.nextSibling.textContent = " ";
+    word.replaceWith(button);
+    return button;
   });
-  if (word.nextSibling) word.nextSibling.textContent = " ";
-  word.replaceWith(button);
+  words.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const next = step && buttons.at((buttons.indexOf(event.target) + step) % buttons.length);
+    if (!next) return;
+    event.preventDefault();
+    buttons.forEach((button) => { button.tabIndex = button === next ? 0 : -1; });
+    next.focus();
+  });
 }
 
 // A fault's link leads to its field, also in a folded part.
