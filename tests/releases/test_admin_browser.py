@@ -118,7 +118,11 @@ def answers(
         editor: [f"{release}{draft.pk}/change/", f"{release}{draft.pk}/changes/{draft.changes.get().pk}/"],
     }
     found = [answer_of(user, address) for user, addresses in pages.items() for address in addresses]
-    return [*found, answer_of(manager, f"{rule}edit/?with=faults", {"step": "save", "name": "x" * 120})]
+    return [
+        *found,
+        answer_of(manager, f"{rule}edit/?with=faults", {"step": "save", "name": "x" * 120}),
+        answer_of(manager, "/admin/caching/cacherule/import/", {"text": "Cache-Control: x" * 40}),
+    ]
 
 
 def note_drift(channel: Channel) -> None:
@@ -157,7 +161,8 @@ def finish_receipt(publication: Publication) -> None:
     receipt.verdict, receipt.words = receipt.Verdict.FAILED, f"/{'long/' * 40} leads elsewhere"
     receipt.save()
     address = "https://www.example.com"
-    for number, (subject, words) in enumerate([(address, "1 fail"), (f"/{'long/' * 40} expires", "x" * 500)]):
+    said = [(address, "1 fail"), (f"/{'long/' * 40} expires", "x" * 500)]
+    for number, (subject, words) in [*enumerate(said), *enumerate(said, start=1000)]:
         receipt.steps.create(kind="front", number=number, subject=subject, at=now, is_good=False, words=words)
 
 

@@ -39,6 +39,8 @@ def test_an_editor_has_it_looked_again_and_both_looks_are_kept(
     spoilt: Publication, front: Front, editor: User, viewer: User, capsys: pytest.CaptureFixture[str]
 ) -> None:
     client = staff_client(editor)
+    channel = client.get(f"/admin/releases/channel/{spoilt.channel_id}/change/")
+    assertContains(channel, f'<a href="{page(spoilt)}#in-front">the receipt</a> of what is live')
     assertContains(client.get(page(spoilt)), "Look again</button>")
     before = in_front(spoilt)
     for _ in range(2):  # a second click, or a second person, asks for the same look
