@@ -61,6 +61,11 @@ def write_rule(ben: Staff) -> None:
     )
     page.locator("#id_expected_result").fill("Downloads are asked for once an hour.")
     page.locator("#id_examples-0-url").fill("/data.bin")
+    expect(page.locator("#outcome-said")).to_have_text("1 thing to correct. Examples: 1 of 1 hold.")
+    with page.expect_event("dialog") as asked:  # what is typed is not left behind unasked
+        page.evaluate("setTimeout(() => { location.href = '/admin/' })")
+    assert asked.value.type == "beforeunload"
+    asked.value.dismiss()
     ben.press("Save as version 1")
     expect(page.locator("#id_rollback_note_error")).to_be_visible()  # what is missing stands at its field
     expect(page.locator("#id_expected_result")).to_have_value("Downloads are asked for once an hour.")

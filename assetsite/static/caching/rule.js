@@ -6,6 +6,20 @@ const outcome = document.getElementById("outcome");
 let waiting;
 let asked;
 
+// A reader of the screen is told in a line what comes of it, and only where that is another than before.
+const said = document.getElementById("outcome-said");
+const show = (html) => {
+  outcome.innerHTML = html;
+  const line = outcome.querySelector(".outcome-said").textContent.trim();
+  if (said.textContent !== line) said.textContent = line;
+};
+
+// What was typed is not left behind unasked.
+let isTyped = "typed" in form.dataset;
+form.addEventListener("input", () => { isTyped = true; });
+form.addEventListener("submit", () => { isTyped = false; });
+addEventListener("beforeunload", (event) => { if (isTyped) event.preventDefault(); });
+
 // What comes of the form, a moment after the last key: the newest question counts.
 const ask = async () => {
   asked?.abort();
@@ -14,7 +28,7 @@ const ask = async () => {
     const answer = await fetch(form.dataset.outcome, {
       method: "POST", body: new FormData(form), signal: asked.signal,
     });
-    if (answer.ok) outcome.innerHTML = await answer.text();
+    if (answer.ok) show(await answer.text());
   } catch (fault) {
     if (fault.name !== "AbortError") throw fault;
   }
