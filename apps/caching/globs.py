@@ -82,7 +82,7 @@ def can_meet(first: Pattern, second: Pattern) -> bool:
 @lru_cache(maxsize=65_536)
 def is_within(inner: Pattern, outer: tuple[Pattern, ...]) -> bool:
     """Say whether every path that fits `inner` fits one of `outer`; no where that is not known."""
-    if not any(_can_ends_meet(inner, pattern) for pattern in outer):
+    if not any(_can_ends_meet(inner, pattern) for pattern in outer) or _is_wider_at_an_end(inner, outer):
         return False
     alphabet = _alphabet((inner, *outer))
     begun = frozenset(
@@ -107,6 +107,14 @@ def is_within(inner: Pattern, outer: tuple[Pattern, ...]) -> bool:
                     seen.add((new, after))
                     waiting.append((new, after))
     return True
+
+
+def _is_wider_at_an_end(inner: Pattern, outer: tuple[Pattern, ...]) -> bool:
+    """Say whether `inner` begins or ends in any way, and every one of `outer` in a given one."""
+    return any(
+        _is_open(inner[end]) and all(pattern[end] and pattern[end][0].character for pattern in outer)
+        for end in (slice(1), slice(-1, None))
+    )
 
 
 def _is_open(end: Pattern) -> bool:
