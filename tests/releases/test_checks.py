@@ -379,11 +379,15 @@ def test_a_hostile_address_is_answered_as_visitors_are_or_said_to_be_none(
 
 
 def test_more_examples_than_are_executed_do_not_pass(
-    spring: Release, editor: User, monkeypatch: pytest.MonkeyPatch
+    small: CacheRuleVersion, make_release: MakeRelease, editor: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(examples_check, "MAX_EXAMPLES", 5)
-    [standing] = failed_checks(review.submit(release=spring, actor=editor))
-    assert standing.result.findings[0]["seen"] == "15: those after that were not executed"
+    before = sum(len(DEFAULT_RULES[slug].examples) for slug in ("pages", "fingerprinted"))
+    monkeypatch.setattr(examples_check, "MAX_EXAMPLES", before + 1)
+    release = make_release(put(LOGO, "<svg>" + " " * 200))
+    [standing] = failed_checks(review.submit(release=release, actor=editor))
+    last, others = standing.result.findings
+    assert last["subject"] == f"small, example 1: /{LOGO}"
+    assert others["seen"] == "16: those after that were not executed"
 
 
 def test_rules_are_combined_as_the_release_says_and_no_rule_is_an_outcome(

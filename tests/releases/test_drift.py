@@ -211,6 +211,9 @@ def test_a_look_ends_by_itself_and_what_no_request_can_be_made_of_is_left_out(
             public_look, "sent_headers", lambda example: broken if example.url == "/" else sent(example)
         )
         assert look_for_drift(channel).asked == 2
+    with monkeypatch.context() as patch:
+        patch.setattr(public_look, "MOST_ADDRESSES", 2)
+        assert look_for_drift(channel).asked == 2
     monkeypatch.setattr(public_look, "LOOK_SECONDS", -1.0)
     assert look_for_drift(channel).asked == 1
 
