@@ -14,6 +14,7 @@ from pytest_django.fixtures import Settings
 
 from apps.accounts.models import User
 from apps.audit.models import AuditEntry
+from apps.caching.models import CacheRuleVersion
 from apps.jobs.models import Job
 from apps.jobs.services import run as run_job
 from apps.notifications.models import Event
@@ -26,6 +27,7 @@ from assetsite.environment import parse_public_urls
 from tests.front import Front, finish_receipt, front_of, with_header
 from tests.releases.conftest import Publish, put
 from tests.staff import staff_client
+from tests.tampering import without_guards
 
 
 @pytest.fixture
@@ -62,8 +64,19 @@ def test_what_is_sent_is_right_and_is_noted_once(channel: Channel, front: Front)
         "right",
         "At each of 3 addresses, visitors get what this site sends.",
     )
+    elsewhere = Drift.objects.create(
+        channel=Channel.objects.get(name="staging"),
+        url=first.url,
+        began_at=first.began_at,
+        looked_at=first.looked_at,
+        outcome="right",
+        asked=0,
+    )
     again = look_for_drift(channel)
+    again.refresh_from_db()
+    elsewhere.refresh_from_db()
     assert (again.pk, again.began_at) == (first.pk, first.began_at)
+    assert elsewhere.looked_at == first.looked_at
     assert again.looked_at > first.looked_at
     assert front.hosts == {front.url.removeprefix("http://")}
     assert not AuditEntry.objects.filter(action="channel.drift").exists()
@@ -117,6 +130,7 @@ def test_what_caches_say_that_they_did_is_kept_by_rule(channel: Channel, front: 
     }
     front.change = lambda path, headers: headers
     again = look_for_drift(channel)
+    again.refresh_from_db()
     assert again.pk == drift.pk
     assert again.caches == {
         "pages": {"asked": 1, "said": 0, "hit": 0},
@@ -154,7 +168,7 @@ def test_another_site_an_error_and_silence_are_told_apart(
     assert (finding["header"], finding["expected"], finding["seen"]) == ("status", "200", "503")
     settings.PUBLIC_URLS = {"production": "http://127.0.0.1:1"}
     silent = look_for_drift(channel)
-    assert silent.outcome == "no_answer"
+    assert (silent.outcome, silent.asked) == ("no_answer", 0)
     assert "http://127.0.0.1:1 does not answer" in silent.words
 
 
@@ -171,8 +185,9 @@ def test_a_copy_of_before_is_drift_only_when_it_is_older_than_it_may_be(
 
 
 def test_the_worker_waits_until_caches_were_told_and_lets_old_notes_go(
-    channel: Channel, front: Front
+    channel: Channel, front: Front, settings: Settings
 ) -> None:
+    settings.PUBLIC_URLS |= {"staging": front.url}  # where nothing is live
     front.change = with_header("Cache-Control", "no-cache")
     old = timezone.now() - timedelta(days=100)
     for number in range(2):
@@ -215,7 +230,17 @@ def test_a_look_ends_by_itself_and_what_no_request_can_be_made_of_is_left_out(
         patch.setattr(public_look, "MOST_ADDRESSES", 2)
         assert look_for_drift(channel).asked == 2
     monkeypatch.setattr(public_look, "LOOK_SECONDS", -1.0)
-    assert look_for_drift(channel).asked == 1
+    look_for_drift(channel)
+    drift = Drift.objects.get()
+    assert (drift.asked, drift.words) == (
+        1,
+        "At the one address that was asked for, visitors get what this site sends.",
+    )
+    with without_guards("caching_cacheruleversion"):
+        CacheRuleVersion.objects.update(examples=[])
+    assert look_for_drift(channel).words == (
+        "No address was asked for: no example has a file in what is live."
+    )
 
 
 def run(*words: str) -> tuple[Any, int]:
