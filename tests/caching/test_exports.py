@@ -13,7 +13,7 @@ from apps.caching.defaults import DEFAULT_RULES
 from apps.caching.exports.addresses import CANONICAL, FILE, cookie, host_below, parameter, scope_of
 from apps.caching.exports.headers_file import headers_file
 from apps.caching.exports.placement import Placement
-from apps.caching.exports.source import NamedRule, RuleSet, Unsayable
+from apps.caching.exports.source import NamedRule, RuleSet, Unsayable, description
 from apps.caching.exports.targets import TARGETS
 from apps.caching.matching import matches
 from apps.caching.rules import Bypass, BypassKind, Combination, HeaderSet, Match, Policy, Rule
@@ -128,6 +128,20 @@ def test_the_same_rules_give_the_same_bytes_and_every_rule_is_named(target: str)
         assert f"{named.name} ({named.rule.slug}, version 1), owned by admin" in written
 
 
+def test_each_rule_is_described_with_what_it_lets_caches_do() -> None:
+    policy = Policy(browser_ttl_seconds=60, cdn_ttl_seconds=5, surrogate_keys=("a", "b"))
+    rules = replace(SHIPPED, rules=(NamedRule(Rule("odd", 3, Match(), policy), "Odd", "ann"),))
+    assert list(description(rules))[2:-1] == [
+        "1. Odd (odd, version 3), owned by ann",
+        "   Every file: Cache-Control: public, max-age=60",
+        "   CDN-Cache-Control: max-age=5",
+        "   Surrogate-Key: a b",
+    ]
+    assert "the first decides" in "".join(description(rules))
+    merged = replace(rules, combination=Combination.MERGE)
+    assert "all that match are merged" in "".join(description(merged))
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_words_of_people_stay_words(target: str) -> None:
     """What people write does not add a line, a template's mark or the end of a comment."""
@@ -147,6 +161,10 @@ def test_a_header_that_a_cache_has_no_word_for_is_told(target: str) -> None:
     written = text(target, with_rule(Match(), bypass))
     assert "header x!debug, for odd: For debugging." in written
     assert "does not step aside" in written
+    assert "does not step aside" not in text(target, with_rule(Match(), replace(bypass, name="X-Debug")))
+    # A name in VCL begins with a letter; a variable of nginx has `$http_` before it.
+    begins_with_a_digit = text(target, with_rule(Match(), replace(bypass, name="1-Debug")))
+    assert ("does not step aside" in begins_with_a_digit) is (target == "varnish")
 
 
 def test_conditions_are_found_in_requests_however_they_are_encoded() -> None:
