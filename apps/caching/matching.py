@@ -289,7 +289,7 @@ def is_fingerprinted(path: str) -> bool:
     """
     name = path.rpartition("/")[2]
     stem = name.rpartition(".")[0]
-    if not stem or _UUID.search(stem):
+    if _UUID.search(stem):
         return False
     parts = re.split(r"[.-]", stem)
     return any(_is_hash(part) for part in (parts[1:] or parts))

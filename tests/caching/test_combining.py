@@ -1,5 +1,6 @@
 """Several rules for one file: what each of them says is found in what comes out, or a stricter word."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from hypothesis import given
@@ -9,7 +10,7 @@ from apps.caching.choosing import RuleChooser
 from apps.caching.combining import combined
 from apps.caching.evaluation import evaluate
 from apps.caching.headers import HeaderCompiler, cache_control, compile_headers
-from apps.caching.matching import Subject, matches
+from apps.caching.matching import NO_TAGS, Subject, Tags, matches
 from apps.caching.rules import Bypass, BypassKind, Combination, Match, Policy, Rule, RuleContent, Visibility
 from apps.caching.validation import content_faults
 from tests.caching.matches import matches_of
@@ -165,45 +166,41 @@ PATHS = ["a.css", "A.CSS", "cssx", "c.tar.gz", "js/a.js", "js/b.min/a.min.js", "
     for folder in ("css/", "css/a/", "a/", "b/a/css/", "cssx/", "CSS/")
     for name in ("a.css", "b.CSS", "a.min.js", "x.3f2a9c41.css", ".html", "tar.gz")
 ]
-globs = st.sampled_from(
-    [
-        "**",
-        "*",
-        "css/**",
-        "**/*.css",
-        "css/*.css",
-        "**/*.CSS",
-        "**/a/**",
-        "?s/**",
-        "css*/**",
-        "a.css",
-        "js/**/*.js",
-        "c**",
-    ]
-)
-expressions = st.sampled_from(
-    [
-        r"css/[a-z]+\.css",
-        ".*min.*",
-        "css/?.*",
-        "cssx*.*",
-        "css/a{0,1}.*",
-        "js/.*|css/.*",
-        "js/+.*",
-        "(?i)CSS/.*",
-        r"a\.css",
-        "css/a.css",
-    ]
-)
+GLOBS = [
+    "**",
+    "*",
+    "css/**",
+    "**/*.css",
+    "css/*.css",
+    "**/*.CSS",
+    "**/a/**",
+    "?s/**",
+    "css*/**",
+    "a.css",
+    "js/**/*.js",
+    "c**",
+]
+EXPRESSIONS = [
+    r"css/[a-z]+\.css",
+    ".*min.*",
+    "css/?.*",
+    "cssx*.*",
+    "css/a{0,1}.*",
+    "js/.*|css/.*",
+    "js/+.*",
+    "(?i)CSS/.*",
+    r"a\.css",
+    "css/a.css",
+]
 matching = matches_of(
     {
-        "paths": st.lists(globs, min_size=1, max_size=2).map(tuple),
+        "paths": st.lists(st.sampled_from(GLOBS), min_size=1, max_size=2).map(tuple),
         "media_types": st.sampled_from([("text/css",), ("text/*",), ("image/*",)]),
         "extensions": st.sampled_from([("css",), ("gz", "css"), ("tar.gz",), ("min.js",)]),
         "folders": st.sampled_from([("css",), ("a", "css"), ("css/a",), ("js/b.min",)]),
         "is_fingerprinted": st.booleans(),
         "min_size_bytes": st.sampled_from([0, 10]),
-        "expressions": st.lists(expressions, min_size=1, max_size=2).map(tuple),
+        "expressions": st.lists(st.sampled_from(EXPRESSIONS), min_size=1, max_size=2).map(tuple),
         "tags": st.sampled_from([("sale",), ("sale", "hero")]),
     }
 )
@@ -218,6 +215,12 @@ matching = matches_of(
 def test_rules_are_chosen_as_if_each_of_them_were_tried(
     given_matches: list[Match], media_type: str, size: int, tags: frozenset[str]
 ) -> None:
+    assert_chosen_as_if_each_were_tried(given_matches, media_type, size, tags)
+
+
+def assert_chosen_as_if_each_were_tried(
+    given_matches: Iterable[Match], media_type: str = "text/css", size: int = 1, tags: Tags = NO_TAGS
+) -> None:
     rules = [Rule(f"r{place}", 1, match, Policy()) for place, match in enumerate(given_matches)]
     every, first = (RuleChooser(rules, is_first_enough=is_first) for is_first in (False, True))
     for path in PATHS:
@@ -225,3 +228,11 @@ def test_rules_are_chosen_as_if_each_of_them_were_tried(
         matching_rules = tuple(rule for rule in rules if matches(rule.match, *subject))
         assert every.chosen(subject) == matching_rules
         assert first.chosen(subject) == matching_rules[:1]
+
+
+def test_no_pattern_alone_is_passed_over() -> None:
+    for match in (
+        *(Match(paths=(glob,)) for glob in GLOBS),
+        *(Match(expressions=(one,)) for one in EXPRESSIONS),
+    ):
+        assert_chosen_as_if_each_were_tried([match])

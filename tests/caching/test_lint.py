@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -82,6 +83,40 @@ ALL, SALE = Match(), Match(tags=("sale",))
             [],
         ),
         (
+            rule("small", Match(max_size_bytes=10)),
+            rule("ten", Match(min_size_bytes=10, max_size_bytes=20), DAY),
+            [("overlap", "ten", "small")],
+        ),
+        (
+            rule("small", Match(max_size_bytes=10)),
+            rule("medium", Match(min_size_bytes=15, max_size_bytes=20), DAY),
+            [],
+        ),
+        (
+            rule("small", Match(max_size_bytes=10)),
+            rule("smaller", Match(max_size_bytes=10, extensions=("css",)), DAY),
+            [("shadowed", "smaller", "small")],
+        ),
+        (rule("small", Match(max_size_bytes=10)), rule("larger", Match(max_size_bytes=11), DAY), []),
+        (rule("small", Match(max_size_bytes=10)), rule("all", ALL, DAY), []),
+        (
+            rule("text", Match(media_types=("image/png", "text/*"))),
+            rule("css", Match(media_types=("text/css",)), DAY),
+            [("shadowed", "css", "text")],
+        ),
+        (
+            rule("text", Match(media_types=("text/*",))),
+            rule("png", Match(media_types=("image/png",)), DAY),
+            [],
+        ),
+        (
+            rule("xml", Match(media_types=("application/xml",))),
+            rule("dtd", Match(media_types=("application/xml-dtd",)), DAY),
+            [],
+        ),
+        (rule("text", Match(media_types=("text/*",))), rule("all", ALL, DAY), []),
+        (rule("all", ALL), rule("css", CSS, Policy()), [("shadowed", "css", "all")]),
+        (
             rule("some", Match(is_fingerprinted=True)),
             rule("others", Match(is_fingerprinted=False), Policy()),
             [("without_effect", "others", "")],
@@ -102,6 +137,12 @@ def test_of_two_rules_it_says(
 def test_an_overlap_that_an_example_shows_is_meant() -> None:
     example = Example("/css/a.css", is_cached=True, rule="css")
     assert said(rule("css", CSS), rule("sheets", SHEETS, DAY, examples=(example,))) == []
+    assert said(rule("css", CSS, examples=(example,)), rule("sheets", SHEETS, DAY)) == []
+    for url in ("/css/a.png", "/a.css", "/a.png"):  # of a file that is no matter of both
+        of_one = replace(example, url=url)
+        assert said(rule("css", CSS), rule("sheets", SHEETS, DAY, examples=(of_one,))) == [
+            ("overlap", "sheets", "css")
+        ]
 
 
 def test_a_bypass_condition_is_an_effect() -> None:
@@ -147,6 +188,23 @@ def test_a_rule_that_decides_about_an_example_of_another_one_is_told_so() -> Non
     assert said(css, meant) == []
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"url": "/css/b.css"},
+        {"request_headers": (("Cookie", "a=1"),)},
+        {"size_bytes": 1},
+        {"tags": ("sale",)},
+    ],
+)
+def test_examples_of_two_requests_or_of_one_rule_contradict_nobody(fields: dict[str, Any]) -> None:
+    example = Example("/css/a.css", is_cached=True, rule="css", browser_ttl_seconds=60)
+    other = replace(example, browser_ttl_seconds=90)
+    sheets = rule("sheets", SHEETS, DAY, examples=(replace(other, **fields),))
+    assert said(rule("css", CSS, examples=(example,)), sheets) == []
+    assert said(rule("css", CSS, examples=(example, other))) == []
+
+
 def test_a_remark_names_the_other_rule_and_what_to_do() -> None:
     [remark] = lint((rule("all", ALL), rule("css", CSS, DAY)), Combination.FIRST)
     assert remark == Remark(
@@ -159,6 +217,11 @@ def test_a_remark_names_the_other_rule_and_what_to_do() -> None:
     )
 
 
+def test_a_rule_for_the_same_files_is_told_apart_from_one_for_some_of_them() -> None:
+    [remark] = lint((rule("css", CSS), rule("again", CSS, DAY)), Combination.FIRST)
+    assert remark.words == "It never decides: “Css” comes before it and is about exactly the same files."
+
+
 def test_remarks_of_one_kind_on_a_rule_are_said_at_once() -> None:
     folders = [rule(name, Match(folders=(name,)), HOUR) for name in ("a", "b", "c", "d", "e")]
     sheets = rule("sheets", CSS, DAY)
@@ -169,6 +232,8 @@ def test_remarks_of_one_kind_on_a_rule_are_said_at_once() -> None:
     )
     [group] = grouped(lint((*folders[:2], sheets), Combination.FIRST))
     assert "those of “A” and “B”, which" in group.words
+    [group] = grouped(lint((*folders[:4], sheets), Combination.FIRST))
+    assert "those of “A”, “B”, “C” and “D”, which" in group.words
     [remark] = lint((folders[0], sheets), Combination.FIRST)
     [group] = grouped([remark])
     assert (group.words, group.next_step, group.remarks) == (remark.words, remark.next_step, (remark,))

@@ -233,6 +233,8 @@ class Expression:
 def cloudflare_steps_aside(rules: RuleSet, request: Request) -> bool:
     is_cached = False
     for rule in json.loads(text("cloudflare", rules))["rules"]:  # the last one that matches counts
+        assert rule["action"] == "set_cache_settings"
+        assert rule["description"]
         if Expression(rule["expression"], request).value():
             is_cached = rule["action_parameters"]["cache"]
     return not is_cached
@@ -287,8 +289,15 @@ def test_no_request_that_a_rule_exempts_is_answered_from_what_is_kept(
 def test_all_others_are(steps_aside: Callable[[RuleSet, Request], bool]) -> None:
     others = [request for request in PLAIN if "%" not in request.path]
     assert [request for request in others if steps_aside(ALL, request)] == []
-    elsewhere = rules_with((Match(folders=("img/icons",)), CONDITIONS[1]))
-    assert not steps_aside(elsewhere, Request("/css/site.css", cookies={"editor": "1"}))
+    for match, path in (
+        (Match(folders=("img/icons",)), "/css/site.css"),
+        (Match(paths=("css/*.css",)), "/js/site.css"),
+        (Match(extensions=("js", "txt")), "/css/site.css"),
+        (Match(paths=("a?c.*",), extensions=("txt",)), "/abc.bin"),
+        (Match(paths=("a?c.*",), extensions=("txt",)), "/abd.txt"),
+    ):
+        elsewhere = rules_with((match, CONDITIONS[1]))
+        assert not steps_aside(elsewhere, Request(path, cookies={"editor": "1"})), match
 
 
 def test_cloudflare_steps_aside_whatever_the_rules_say() -> None:
@@ -319,6 +328,13 @@ def test_a_function_that_cloudfront_would_not_take_is_refused() -> None:
     long = replace(CONDITIONS[0], reason="word " * 2000)
     with pytest.raises(Unsayable, match="takes 10240: shorten the reasons"):
         text("cloudfront", rules_with((Match(), long)))
+
+
+def test_fastly_keeps_no_previews() -> None:
+    [condition] = re.findall(r'req\.http\.host ~ \{"(.*?)"\}', text("fastly", ALL))
+    assert re.search(condition, "r1-a.preview.example.org")
+    assert not re.search(condition, "www.example.org")
+    assert "req.http.host ~" not in text("fastly", replace(ALL, preview_domain=""))
 
 
 def test_fastlys_expressions_stand_where_no_percent_sign_is_read() -> None:
