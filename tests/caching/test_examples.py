@@ -222,6 +222,7 @@ def test_the_origin_answers_what_caches_step_aside_for_as_anything_else() -> Non
     plain, aside = (evaluate((BYPASSED,), url, media_type="text/css") for url in ("/a", "/a?nocache"))
     assert (plain.is_cached, aside.is_cached) == (True, False)
     assert aside.headers == plain.headers
+    assert dict(aside.headers)["cache-control"] == "public, max-age=60"
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_a_glob_made_to_backtrack_is_answered_all_the_same() -> None:
         "a.9F86D081884C7D65.woff2",
         "page.3f2a9c41.html",
         "app.ab12cd.css",
-        "chunk-ABC23DEF.js",
+        "chunk-XYZ23GHK.js",
         "index-abc3Cd56.js",
     ],
 )
