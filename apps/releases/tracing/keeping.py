@@ -94,4 +94,7 @@ def _decisive(given: Mapping[str, str], *, is_shared: bool) -> str:
 
 def _seconds(given: Mapping[str, str], name: str) -> int:
     value = given.get(name, "")
-    return min(int(value), 1 << 31) if value.isascii() and value.isdigit() and len(value) < 20 else 0
+    if not (value.isascii() and value.isdigit()):
+        return 0
+    # However long a number is: caches take it for the largest that they know (RFC 9111 section 1.2.2).
+    return min(int(value.lstrip("0")[:11] or "0"), 1 << 31)

@@ -96,6 +96,13 @@ def test_whatever_is_pasted_is_read_or_refused(pasted: str, value: str) -> None:
         ({"cache-control": "no-store", "cdn-cache-control": "max-age=60"}, (None, None, 60)),
         ({"cache-control": "max-age=-1, MAX-AGE=5"}, (0, 0, 0)),
         ({"cache-control": f"max-age={'9' * 18}"}, (1 << 31, 1 << 31, 1 << 31)),
+        ({"cache-control": f"max-age={'9' * 5_000}"}, (1 << 31, 1 << 31, 1 << 31)),
+        ({"cache-control": f"max-age={'0' * 5_000}5 , S-MaxAge = 007"}, (5, 7, 7)),
+        ({"cache-control": "max-age=12345678901, s-maxage=0"}, (1 << 31, 0, 0)),
+        ({"cache-control": "max-age=\u00b2, s-maxage=5s"}, (0, 0, 0)),
+        ({"cache-control": "max-age=60, no-cache"}, (0, 0, 0)),
+        ({"cache-control": "max-age=60, no-cache", "cdn-cache-control": "no-cache, max-age=5"}, (0, 0, 0)),
+        ({"cache-control": "max-age=5", "cdn-cache-control": "private"}, (5, 5, None)),
         ({}, (0, 0, 0)),
     ],
 )
@@ -115,6 +122,7 @@ def test_stale_times_hold_where_nothing_forbids_them() -> None:
 
     assert times(stale) == [(2, 3)] * 3
     assert times(f"{stale}, must-revalidate") == [(0, 0)] * 3
+    assert times(f"{stale}, no-cache") == [(0, 0)] * 3
     assert times(f"{stale}, proxy-revalidate") == [(2, 3), (0, 0), (0, 0)]
     assert keepings({"cache-control": stale})[0].words == (
         "keeps it 1 s, then up to 2 s while it asks anew, then up to 3 s while the origin fails"
