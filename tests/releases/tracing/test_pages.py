@@ -25,7 +25,12 @@ from tests.releases.tracing.test_traces import rule
 from tests.staff import staff_client
 
 PAGE = "/admin/releases/release/trace/"
-LONGER = {"browser_ttl_seconds": 7200, "stale_while_revalidate_seconds": 60, "stale_if_error_seconds": 86_400}
+LONGER = {
+    "browser_ttl_seconds": 7200,
+    "stale_while_revalidate_seconds": 60,
+    "stale_if_error_seconds": 86_400,
+    "vary": ["Accept-Language"],
+}
 
 
 def page(user: User, **query: str) -> str:
@@ -96,7 +101,10 @@ def test_since_when_names_rule_release_people_and_reason(styles: Release, viewer
     assert [(turn["release"], turn["rule"], turn["rule_version"]) for turn in turns] == [
         (styles.pk + 1, "styles", 2), (styles.pk, "styles", 1), (1, "everything", 1),
     ]  # fmt: skip
-    assert turns[0]["headers_changed"] == ["cache-control: max-age 3600 → 7200"]
+    assert turns[0]["headers_changed"] == [
+        "cache-control: max-age 3600 → 7200",
+        "vary: none → Accept-Language",
+    ]
     assert (turns[0]["rule_saved_by"], turns[0]["approved_by"], turns[0]["by"]) == ("mona", ["ben"], "ben")
     assert not turns[0]["content_changed"]
     text = page(viewer, url="/css/site.css", since="")
@@ -182,15 +190,21 @@ class Wild:
 
 
 def test_what_is_live_is_still_right(styles: Release) -> None:
-    found = Wild("/css/site.css").explained(age="60", vary="Accept-Encoding, User-Agent")
+    wild = Wild("/css/site.css")
+    otherwise = ",".join(reversed(wild.headers["cache-control"].split(", "))).upper()
+    found = wild.explained(age="60", vary="User-Agent, accept-language", cache_control=otherwise)
 
     assert found.verdict is Verdict.RIGHT
     assert (found.rule, found.rule_version, found.age_seconds) == ("styles", 2, 60)
     assert [left.seconds for left in found.left] == [7140] * 3
     assert not found.advice
+    [lacking] = wild.explained(vary="User-Agent").differences
+    assert (lacking.header, lacking.seen) == ("vary", "User-Agent")
 
 
-def test_what_an_earlier_release_served_is_out_of_date(styles: Release, publish: Publish) -> None:
+def test_what_an_earlier_release_served_is_out_of_date(
+    styles: Release, publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
     wild = Wild("/css/site.css")
     publish(put("css/site.css", "a { color: green }"))
 
@@ -204,6 +218,9 @@ def test_what_an_earlier_release_served_is_out_of_date(styles: Release, publish:
     assert {publication.release_id for publication in found.publications} == {1, 2, 3, 4}
     assert "the receipt of production-" in found.advice[0]
     assert "It is older than a cache may keep it" in found.advice[-1]
+    monkeypatch.setattr("apps.releases.tracing.explaining.LOOKED_AT", 1)
+    assert wild.explained().verdict is Verdict.OUTDATED, "it names its release"
+    assert wild.explained(without=("assetsite-release",)).verdict is Verdict.UNKNOWN
 
 
 def test_what_was_changed_on_the_way_is_named_with_the_hop(styles: Release, viewer: User) -> None:
