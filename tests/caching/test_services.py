@@ -12,6 +12,7 @@ from apps.caching.defaults import DEFAULT_RULES
 from apps.caching.exceptions import InvalidRule, UnknownRule
 from apps.caching.headers import HeaderCompiler
 from apps.caching.models import CacheRule, CacheRuleVersion
+from apps.caching.remarks import remarks
 from apps.caching.rules import Combination
 from apps.caching.selectors import as_rules, content_of, current_combination, current_versions
 from apps.caching.serialisation import ShapeFault, as_json, parse_content
@@ -23,6 +24,7 @@ from apps.caching.services import (
     move_rule,
 )
 from tests.caching.conftest import Shipped
+from tests.tampering import without_guards
 
 Content = dict[str, Any]
 
@@ -117,6 +119,13 @@ def test_the_owner_can_be_another_one(
 ) -> None:
     made = add_version(rule_slug="everything", actor=manager, owner=editor, content=content)
     assert made.owner == editor
+
+
+def test_names_that_are_the_same_all_the_same_are_remarked(shipped: Shipped) -> None:
+    with without_guards("caching_cacheruleversion"):
+        CacheRuleVersion.objects.filter(rule__slug="fingerprinted").update(name=" PAGES ")
+    said = [one for each in remarks().values() for one in each if one.kind == "same_name"]
+    assert [{one.slug, one.other} for one in said] == [{"pages", "fingerprinted"}]
 
 
 def test_an_editor_may_not_change_or_make_a_rule(shipped: Shipped, editor: User, content: Content) -> None:

@@ -67,9 +67,8 @@ def _read(reading: _Reading, name: str, value: str) -> None:
         _read_for_cdns(reading, name, value)
     elif name == "vary":
         names = [each.strip() for each in value.split(",")]
-        reading.values["vary"] = tuple(
-            each for each in names if each and each != "*" and each.lower() != "accept-encoding"
-        )
+        named = (each for each in names if each and each != "*" and each.lower() != "accept-encoding")
+        reading.values["vary"] = tuple(dict.fromkeys((*_texts(reading, "vary"), *named)))
         if "*" in names:
             reading.left_out.append("Vary: * lets no cache keep anything: say no-store instead.")
     elif name in {"surrogate-key", "cache-tag"}:
