@@ -164,20 +164,24 @@ def _is_meant(earlier: LintedRule, later: LintedRule) -> bool:
 
 
 def _repeated(rules: Sequence[LintedRule], hidden: dict[int, int]) -> Iterator[Remark]:
-    """Yield rules without which the same would come out, since a later one says it too."""
+    """Yield rules without which the same would come out, since a later one says it too.
+
+    Of two for the same files only the later one has a remark: nobody is to disable both.
+    """
     for place, one in enumerate(rules):
         if place in hidden:
             continue
-        for other in rules[place + 1 :]:
+        for at, other in enumerate(rules[place + 1 :], start=place + 1):
             if _say_the_same(one.rule, other.rule) and covers(other.rule.match, one.rule.match):
-                yield Remark(
-                    "repeated",
-                    one.rule.slug,
-                    f"Without it the same would come out: “{other.name}” says so of these files too.",
-                    "Disable it, or let it say something else.",
-                    other.rule.slug,
-                    other.name,
-                )
+                if at not in hidden:
+                    yield Remark(
+                        "repeated",
+                        one.rule.slug,
+                        f"Without it the same would come out: “{other.name}” says so of these files too.",
+                        "Disable it, or let it say something else.",
+                        other.rule.slug,
+                        other.name,
+                    )
                 break
             if may_meet(one.rule.match, other.rule.match):
                 break

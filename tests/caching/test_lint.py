@@ -100,6 +100,21 @@ ALL, SALE = Match(), Match(tags=("sale",))
         (rule("small", Match(max_size_bytes=10)), rule("larger", Match(max_size_bytes=11), DAY), []),
         (rule("small", Match(max_size_bytes=10)), rule("all", ALL, DAY), []),
         (
+            rule("medium", Match(min_size_bytes=15, max_size_bytes=20)),
+            rule("small", Match(max_size_bytes=10), DAY),
+            [],
+        ),
+        (
+            rule("some", Match(expressions=("a.*",))),
+            rule("css", CSS, DAY),
+            [("overlap", "css", "some")],
+        ),
+        (
+            rule("some", Match(expressions=("a.*", "b.*"))),
+            rule("fewer", Match(expressions=("b.*",), extensions=("css",)), DAY),
+            [("shadowed", "fewer", "some")],
+        ),
+        (
             rule("text", Match(media_types=("image/png", "text/*"))),
             rule("css", Match(media_types=("text/css",)), DAY),
             [("shadowed", "css", "text")],
@@ -151,6 +166,13 @@ def test_a_bypass_condition_is_an_effect() -> None:
     assert said(rule("css", CSS, Policy())) == [("without_effect", "css", "")]
 
 
+def test_a_rule_is_remarked_once_however_many_others_say_the_same() -> None:
+    assert said(rule("css", CSS), rule("all", ALL), rule("again", ALL)) == [
+        ("duplicate", "again", "all"),
+        ("repeated", "css", "all"),
+    ]
+
+
 def test_merged_rules_hide_nothing_and_can_still_be_the_same() -> None:
     merge = Combination.MERGE
     assert said(rule("all", ALL), rule("css", CSS, DAY), combination=merge) == []
@@ -171,6 +193,9 @@ def test_examples_that_cannot_both_hold_are_shown() -> None:
         ("contradiction", "sheets", "css")
     ]
     assert said(expecting("css", "css", 60), expecting("sheets", "css", 90)) == [
+        ("contradiction", "sheets", "css")
+    ]
+    assert said(expecting("css", "sheets", 60), expecting("sheets", "sheets", 90)) == [
         ("contradiction", "sheets", "css")
     ]
     assert said(expecting("css", "css", 60), expecting("sheets", "css")) == []
