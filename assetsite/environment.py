@@ -18,6 +18,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from apps.origins import origin_of
+
 _DOMAIN = re.compile(r"(?=.{1,180}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 _MAIL_SECONDS = 10
 
@@ -77,20 +79,13 @@ def parse_public_urls(text: str) -> dict[str, str]:
     urls: dict[str, str] = {}
     for group in filter(None, (part.strip() for part in text.split(";"))):
         channel, _, url = map(str.strip, group.partition("="))
-        try:
-            parts = urlsplit(url)
-            is_place = bool(parts.hostname) and (parts.port is None or parts.port > 0)
-        except ValueError:
-            is_place = False
-        else:
-            rest = parts.path.strip("/"), parts.query, parts.fragment, parts.username
-            is_place = is_place and parts.scheme in {"http", "https"} and not any(rest)
-        if not channel or not is_place:
+        origin = origin_of(url)
+        if not channel or not origin:
             raise ImproperlyConfigured(
                 f"PUBLIC_URLS: {group!r} is no public address of a channel."
                 " Write channel=https://www.example.com;channel=http://HOST:PORT."
             )
-        urls[channel] = url.rstrip("/")
+        urls[channel] = origin
     return urls
 
 

@@ -9,6 +9,7 @@ from apps.caching.headers import header_fault
 from apps.caching.matching import expression_fault
 from apps.caching.rules import Bypass, BypassKind, Example, Match, Policy, RuleContent, Visibility
 from apps.caching.surrogate_keys import SURROGATE_KEY
+from apps.origins import origin_of
 from apps.tag_names import MAX_TAGS, tag_fault
 from apps.texts import is_storable
 
@@ -198,14 +199,7 @@ def name_faults(policy: Policy) -> Iterator[FieldFault]:
 def _is_origin(origin: str) -> bool:
     if origin == "*":
         return True
-    try:
-        parts = urlsplit(origin)
-        found = f"{parts.scheme}://{parts.netloc}"
-        is_host = bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        return False
-    is_plain = parts.username is None and origin.isascii() and origin.isprintable() and " " not in origin
-    return parts.scheme in {"http", "https"} and is_host and is_plain and found == origin
+    return origin_of(origin) == origin and origin.isascii() and origin.isprintable() and " " not in origin
 
 
 def _extra_header_faults(policy: Policy) -> Iterator[FieldFault]:

@@ -1,11 +1,11 @@
 from collections.abc import Callable
 from typing import Any, TypedDict
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.management.base import CommandParser
 
 from apps.caching.command_line.rule_subcommands import RuleSubcommands
+from apps.origins import origin_of
 from apps.releases.channels.probing import NoAnswer, host_of, hosts_of
 from apps.releases.checks.live_examples import Asking, LiveResult, Standing, counts_in_words, live_results
 from apps.releases.comparing.texts import visible
@@ -82,19 +82,12 @@ def _place_named(where: str) -> str:
     """Return where to connect to, as it was named: a URL without a path, or HOST:PORT."""
     if not where or where.startswith("unix:/"):
         return where
-    try:
-        parts = urlsplit(where if "://" in where else f"http://{where}")
-        is_place = bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        is_place = False
-    else:
-        is_place = is_place and parts.scheme in ("http", "https") and parts.path in ("", "/")
-        is_place = is_place and not (parts.query or parts.fragment or parts.username)
-    if not is_place:
+    origin = origin_of(where if "://" in where else f"http://{where}")
+    if not origin:
         raise WrongAddress(
             f"{where[:200]!r} names no place to connect to.", next_step="Write it as http://127.0.0.1:6081."
         )
-    return f"{parts.scheme}://{parts.netloc}"
+    return origin
 
 
 def _report(asked: str, result: LiveResult) -> ExampleReport:
