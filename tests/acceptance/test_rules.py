@@ -40,6 +40,8 @@ def write_rule(ben: Staff) -> None:
     page.goto(f"{ben.door}/admin/caching/cacherule/")
     ben.follow("New cache rule")
     outcome = page.locator("#outcome")
+    page.get_by_label("Name", exact=True).fill(" Été: Downloads!")
+    expect(page.get_by_label("Short name")).to_have_value("ete-downloads")
     page.get_by_label("Name", exact=True).fill("Downloads")
     page.get_by_label("Short name").fill("downloads")
     page.locator("#id_order").fill("300")

@@ -53,6 +53,13 @@ for (const button of form.querySelectorAll("[data-add]")) {
   });
 }
 
+// A new rule's short name follows its name until somebody writes another one.
+const slug = form.elements.slug;
+const slugOf = (name) => name.normalize("NFKD").toLowerCase().replace(/[\u0300-\u036f]/g, "").replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "").slice(0, 60);
+let isFollowing = slug?.value === "";
+slug?.addEventListener("input", () => { isFollowing = false; });
+form.elements.name.addEventListener("input", (event) => { if (isFollowing) slug.value = slugOf(event.target.value); });
+
 // What is in use becomes a line of its field by a click. Of each field's words one is a stop of the Tab key;
 // the arrow keys go from word to word.
 for (const words of form.querySelectorAll(".known-values")) {
