@@ -10,7 +10,7 @@ from apps.caching.headers import cache_control
 from apps.caching.importing.drafts import ImportedRule
 from apps.caching.importing.headers_file import FILE, HeadersFileFault, rules_of_headers_file
 from apps.caching.matching import in_words
-from apps.caching.rule_imports import FIRST_ORDER, save_imported, taken_slugs
+from apps.caching.rule_imports import FIRST_ORDER, in_room, save_imported, taken_slugs
 from apps.refusals import Refusal
 
 _MOST_CHARACTERS = 1 << 20
@@ -30,9 +30,10 @@ def import_page(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _show(request, text)
     try:
-        rules = _read(text)
-        if rules and request.POST.get("step") == "save":
-            save_imported(rules, source=f"a {FILE} file", actor=actor)
+        rules = in_room(_read(text))
+        is_saved = request.POST.get("step") == "save"
+        save_imported(rules, source=f"a {FILE} file", actor=actor, is_dry_run=not is_saved)
+        if rules and is_saved:
             messages.success(
                 request,
                 f"{len(rules)} saved as drafts: they ship with nothing until somebody makes them active.",

@@ -25,6 +25,7 @@ _NOT_COMPARED = frozenset(
         "repr-digest",
     }
 )  # fmt: skip
+_OF_A_FILE = (206, 304, 412, 416)  # that were asked for in part, or on a condition
 _FOR_CDNS_ONLY = frozenset({"cache-tag", "cdn-cache-control", "surrogate-control", "surrogate-key"})
 _DIRECTIVES = frozenset({"cache-control", "cdn-cache-control", "surrogate-control"})
 
@@ -222,6 +223,8 @@ def _headline(verdict: Verdict, place: Place, source: Publication, *, is_current
 
 def _differences(seen: SeenAnswer, then: Answered) -> Iterator[Difference]:
     expected = {name.lower(): value for name, value in then.headers}
+    if seen.status not in (None, then.status) and not (then.status == 200 and seen.status in _OF_A_FILE):
+        yield Difference("status", str(seen.status), str(then.status))
     for name, value in expected.items():
         found = seen.headers.get(name, "")
         if name in _NOT_COMPARED or (not found and (name in _FOR_CDNS_ONLY or seen.status == 304)):

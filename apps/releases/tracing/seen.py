@@ -116,20 +116,24 @@ def _last_block(lines: list[str]) -> tuple[int | None, list[tuple[str, str]]]:
     status: int | None = None
     pairs: list[tuple[str, str]] = []
     is_over, waiting = False, ""
-    for line in map(_cleaned, lines):
+    for whole in map(_cleaned, lines):
+        line = whole.strip()
         begun = _STATUS.match(line)
         if begun:
             status, pairs, is_over, waiting = int(begun[1]), [], False, ""
-        elif not line.strip():
+        elif not line:
             is_over, waiting = is_over or bool(pairs), ""
         elif is_over:
             continue
         elif waiting:
-            pairs.append((waiting, line.strip()))
+            pairs.append((waiting, line))
             waiting = ""
         elif (header := _HEADER.fullmatch(line)) and header[2]:
             pairs.append((header[1].lower(), header[2].strip()))
-        elif alone := _NAME_ALONE.fullmatch(line.strip()):
+        elif pairs and whole[0].isspace():  # a folded line (RFC 9112 section 5.2)
+            name, value = pairs.pop()
+            pairs.append((name, f"{value} {line}"))
+        elif alone := _NAME_ALONE.fullmatch(line):
             waiting = alone[1].lower()  # some browsers copy name and value as two lines
     return status, pairs
 

@@ -183,10 +183,11 @@ class Wild:
         self.trace = trace(Question(url))
         self.headers = {name.lower(): value for name, value in self.trace.answer.headers}
 
-    def explained(self, *, without: tuple[str, ...] = (), **changed: str) -> Explanation:
+    def explained(self, *, without: tuple[str, ...] = (), status: int = 200, **changed: str) -> Explanation:
         said = self.headers | {name.replace("_", "-"): value for name, value in changed.items()}
         text = "\n".join(f"{name}: {value}" for name, value in said.items() if name not in without)
-        return explained(trace(Question(self.trace.asked.target)), f"HTTP/2 200\n{text}", now=timezone.now())
+        pasted = f"HTTP/2 {status}\n{text}"
+        return explained(trace(Question(self.trace.asked.target)), pasted, now=timezone.now())
 
 
 def test_what_is_live_is_still_right(styles: Release) -> None:
@@ -200,6 +201,16 @@ def test_what_is_live_is_still_right(styles: Release) -> None:
     assert not found.advice
     [lacking] = wild.explained(vary="User-Agent").differences
     assert (lacking.header, lacking.seen) == ("vary", "User-Agent")
+
+
+def test_a_status_that_no_request_brings_about_was_changed_on_the_way(styles: Release) -> None:
+    wild = Wild("/css/site.css")
+    assert wild.explained(status=304).verdict is Verdict.RIGHT
+    found = wild.explained(status=503)
+    assert found.verdict is Verdict.CHANGED
+    assert [(each.header, each.seen, each.expected) for each in found.differences] == [
+        ("status", "503", "200")
+    ]
 
 
 def test_what_an_earlier_release_served_is_out_of_date(

@@ -19,12 +19,20 @@ REPR = "q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s="
         ":status: 200\ncache-control: max-age=5\nage: 3",
         "status\n200\ncache-control\nmax-age=5\nage\n3\n",
         "Status: 200 OK\nCache-Control : max-age=5\nage:3\n",
+        "  HTTP/2 200\n  cache-control: max-age=5\n  age: 3\n",
+        "HTTP/1.1 200 OK\ncache-control:\n\tmax-age=5\nage: 3\n",
     ],
 )
 def test_the_last_answer_is_read_however_it_is_shown(pasted: str) -> None:
     seen = seen_answer(pasted)
 
     assert (seen.status, seen.headers["cache-control"], seen.age_seconds) == (200, "max-age=5", 3)
+
+
+def test_a_folded_line_belongs_to_the_header_above() -> None:
+    seen = seen_answer("HTTP/1.1 200 OK\nCache-Control: max-age=5,\n\ts-maxage=9\nAge: 3")
+
+    assert (seen.headers["cache-control"], seen.age_seconds) == ("max-age=5, s-maxage=9", 3)
 
 
 @pytest.mark.parametrize(

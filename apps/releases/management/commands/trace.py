@@ -1,4 +1,5 @@
 import sys
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,11 @@ from apps.releases.exceptions import WrongQuestion
 from apps.releases.tracing.explaining import Explanation, explained
 from apps.releases.tracing.headlines import headline, who_and_why
 from apps.releases.tracing.reports import explanation_report, since_report, trace_report
+from apps.releases.tracing.seen import MAX_CHARACTERS
 from apps.releases.tracing.since import Since, since_when
 from apps.releases.tracing.traces import Question, Trace, Tried, request_headers_of, trace
+
+_MOST_BYTES = 4 * MAX_CHARACTERS + 4
 
 
 class Command(ServiceCommand):
@@ -118,7 +122,8 @@ class Command(ServiceCommand):
 
 def _pasted(file: Path) -> str:
     try:
-        content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        with nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as stream:
+            content = stream.read(_MOST_BYTES)  # of more, `seen_answer` says that it is too long
     except OSError as error:
         raise WrongQuestion(
             f"{file} cannot be read: {error.strerror}.",
