@@ -342,6 +342,8 @@ def test_a_pasted_headers_file_shows_its_drafts_and_saves_all_or_none(
     for wrong, words in (("Cache-Control: x", "line 1"), ("", "nothing that a rule could")):
         answer = client.post(where, {"text": wrong, "step": "save"})
         assert (answer.status_code, words.lower() in answer.text.lower()) == (400, True)
+    would_be_refused = client.post(where, {"text": f"/{'b' * 300}\n  Vary: Origin", "step": "look"})
+    assert "Use 1 to 200 printable characters." in would_be_refused.text
     assert CacheRule.objects.count() == 3
     saved = client.post(where, {"text": text, "step": "save"}, follow=True)
     assert "2 saved as drafts: they ship with nothing" in saved.text

@@ -56,7 +56,9 @@ def test_it_writes_a_file_for_a_place(spring: Release, tmp_path: Path) -> None:
     assert unwritable["next"] == "Name another file."
 
 
-def test_a_headers_file_says_of_each_path_what_its_release_does(spring: Release, administrator: User) -> None:
+def test_a_headers_file_says_of_each_path_what_its_release_does(
+    spring: Release, administrator: User, tmp_path: Path
+) -> None:
     assert refusal("_headers", "--release", spring.pk)["code"] == "manifest_missing"
     written = export("_headers")
     blocks = dict(block.split("\n", 1) for block in re.split(r"\n(?=/)", written)[1:])
@@ -68,6 +70,9 @@ def test_a_headers_file_says_of_each_path_what_its_release_does(spring: Release,
     ]
     assert "# 1. Pages (pages, version 1), owned by ann" in written
     assert export("_headers", "--release", 1) == written
+    assert json.loads(export("_headers", "--json"))["text"] == written
+    export("_headers", "--output", tmp_path / "_headers")
+    assert (tmp_path / "_headers").read_text() == written
 
 
 def test_a_headers_file_comes_back_as_the_rules_that_it_was_made_with(spring: Release) -> None:

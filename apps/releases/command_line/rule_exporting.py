@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +48,16 @@ class ExportingSubcommands(RuleSubcommands):
         super().add_subcommands(add)
 
     def export(self, *, target: str, release: int | None, output: Path | None, **options: Any) -> object:
-        text = _headers_of(release) if target == NAME else _written(target, release, options)
+        parts = _headers_of(release) if target == NAME else iter([_written(target, release, options)])
+        if output is None and self.is_json:
+            return {"target": target, "text": "".join(parts)}
         if output is None:
-            if not self.is_json:
-                self.stdout.write(text, ending="")
-            return {"target": target, "text": text}
+            for part in parts:
+                self.stdout.write(part, ending="")
+            return None
         try:
-            output.write_text(text)
+            with output.open("w") as file:
+                file.writelines(parts)
         except OSError as error:
             raise CannotExport(
                 f"{output} cannot be written: {error.strerror}.", next_step="Name another file."
@@ -70,8 +73,11 @@ def _written(target: str, number: int | None, options: dict[str, Any]) -> str:
         raise CannotExport(str(error)) from error
 
 
-def _headers_of(number: int | None) -> str:
-    """Return the file for a release that was built; without a number for what production serves."""
+def _headers_of(number: int | None) -> Iterator[str]:
+    """Return the lines of the file for a release that was built; without a number for what is live.
+
+    One after the other: a file of a million paths is larger than what fits into memory.
+    """
     if number is None:
         live = live_publication(channel_named("production"))
         if live is None:
@@ -82,7 +88,7 @@ def _headers_of(number: int | None) -> str:
         number = live.release_id
     manifest = manifest_reader_of(release_numbered(number))
     files = ((entry.path, manifest.header_sets[entry.header_set]) for entry in manifest.entries())
-    return "\n".join(headers_file(_rules_of(number), files)) + "\n"
+    return (f"{line}\n" for line in headers_file(_rules_of(number), files))
 
 
 def _rules_of(number: int | None) -> RuleSet:
