@@ -265,6 +265,9 @@ def test_saving_says_which_examples_of_other_rules_fail_now_and_what_to_do(
     assert client.post(where, theirs).status_code == 302
     where = address("state/", "fonts")
     gone = client.post(where, {"state": "disabled", "reason": "Too long."}, follow=True).text
+    before = client.get(address("restore/1/", "fonts")).text
+    assert "Examples of other rules would fail" in before, "it is told before it is done as well"
+    assert "Everything else: <code>/css/app.css</code> expected to be decided by everything" in before
     assert f'<a href="{address("edit/", "pages")}">Pages</a>: <code>/css/site.css</code> expected' in gone
     assert "Change those examples, or let this rule be active." in gone
 

@@ -1,11 +1,13 @@
 """Two versions of a rule side by side, and the way back to an earlier one."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
 from django.urls import reverse
 
 from apps.accounts.staff_pages import actor_of, refused, render, why_not
+from apps.caching.admin.outcome import outcome_of
 from apps.caching.admin.rule_page import say_saved
 from apps.caching.evaluation import path_of
 from apps.caching.examples import guess_media_type
@@ -41,6 +43,7 @@ def compare_page(request: HttpRequest, rule: CacheRule) -> HttpResponse:
 def restore_page(request: HttpRequest, rule: CacheRule, version: int) -> HttpResponse:
     """Ask why a rule goes back to an earlier version, with what that changes; on POST do it."""
     newest, earlier = newest_versions().get(rule=rule), _version(rule, str(version))
+    content = replace(content_of(earlier), state=RuleState.ACTIVE, order=newest.order)
     status = 200
     if request.method == "POST":
         try:
@@ -64,6 +67,7 @@ def restore_page(request: HttpRequest, rule: CacheRule, version: int) -> HttpRes
         rule=rule,
         newest=newest,
         earlier=earlier,
+        outcome=outcome_of(rule.slug, newest.number + 1, content),
         typed_reason=request.POST.get("reason", ""),
         why_not=why_not_change(request),
         **_comparison(newest, earlier),
