@@ -14,6 +14,8 @@ from apps.tag_names import MAX_TAGS, tag_fault
 from apps.texts import is_storable
 
 MAX_TTL_SECONDS = 2**31 - 1  # RFC 9111 section 1.2.2: caches take anything above for this
+MAX_SIZE_BYTES = 2**63 - 1  # no file system has larger files
+MAX_HEADER_LENGTH = 4_000  # caches refuse an answer whose head is too long, and with it the file
 MAX_GLOBS = 100
 MAX_GLOB_LENGTH = 200
 MAX_EXPRESSIONS = 20
@@ -132,6 +134,9 @@ def _expression_faults(expressions: tuple[str, ...]) -> Iterator[FieldFault]:
 
 def _size_faults(match: Match) -> Iterator[FieldFault]:
     smallest, largest = match.min_size_bytes, match.max_size_bytes
+    for field, size in (("min_size_bytes", smallest), ("max_size_bytes", largest)):
+        if size is not None and size > MAX_SIZE_BYTES:
+            yield FieldFault(f"match.{field}", "No file is as large as that.")
     if smallest is not None and smallest < 0:
         yield FieldFault("match.min_size_bytes", "A size cannot be negative.")
     if largest is not None and largest < (smallest or 0):
@@ -153,6 +158,13 @@ def _policy_faults(policy: Policy) -> Iterator[FieldFault]:
         for field, seconds in durations.items():
             if seconds is not None:
                 yield FieldFault(f"policy.{field}", "With no-store nothing is kept, so it can have no time.")
+    for field, values in (
+        ("vary", policy.vary),
+        ("surrogate_keys", policy.surrogate_keys),
+        ("extra_headers", [": ".join(pair) for pair in policy.extra_headers]),
+    ):
+        if sum(map(len, values)) + len(values) > MAX_HEADER_LENGTH:
+            yield FieldFault(f"policy.{field}", f"At most {MAX_HEADER_LENGTH:,} characters in all.")
     yield from _contradictions(policy)
     yield from name_faults(policy)
     yield from _extra_header_faults(policy)
@@ -235,6 +247,12 @@ def _examples_faults(slug: str, examples: tuple[Example, ...]) -> Iterator[Field
     for place, example in enumerate(examples):
         if not _is_url(example.url):
             yield FieldFault(f"examples[{place}].url", "A path such as /css/app.css, or a whole http URL.")
+        if not 0 <= example.size_bytes <= MAX_SIZE_BYTES:
+            yield FieldFault(f"examples[{place}].size_bytes", "A file has from 0 to 2^63 bytes.")
+        for field in ("browser_ttl_seconds", "shared_ttl_seconds"):
+            seconds = getattr(example, field)
+            if seconds is not None and not 0 <= seconds <= MAX_TTL_SECONDS:
+                yield FieldFault(f"examples[{place}].{field}", f"From 0 to {MAX_TTL_SECONDS} seconds.")
         yield from _tag_faults(f"examples[{place}].tags", example.tags)
 
 

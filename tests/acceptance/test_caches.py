@@ -74,6 +74,7 @@ RULES = {
             "browser_ttl_seconds": 1,
             "stale_while_revalidate_seconds": 3600,
             "surrogate_keys": ["lasting", "brief-not"],
+            "extra_headers": [["Link", f"<{'l' * 3_900}>"]],  # a head of more than nginx takes by itself
         },
         "examples": [{"url": "/lasting/a.css", "rule": "lasting", "is_cached": True}],
         "expected_result": "Nobody waits.",

@@ -9,6 +9,7 @@ from apps.caching.validation import content_faults
 from apps.tag_names import MAX_TAGS
 
 GOOD = DEFAULT_RULES["everything"]
+SHOWN = GOOD.examples[0]
 
 
 def faulty_fields(content: RuleContent) -> set[str]:
@@ -56,6 +57,15 @@ def test_the_shipped_rules_have_no_fault() -> None:
         ({"match": Match(tags=("a", "a,b"))}, "match.tags[1]"),
         ({"match": Match(tags=("a",) * (MAX_TAGS + 1))}, "match.tags"),
         ({"match": Match(min_size_bytes=-1)}, "match.min_size_bytes"),
+        ({"match": Match(min_size_bytes=2**63)}, "match.min_size_bytes"),
+        ({"match": Match(max_size_bytes=2**63)}, "match.max_size_bytes"),
+        ({"examples": (replace(SHOWN, size_bytes=-1),)}, "examples[0].size_bytes"),
+        ({"examples": (replace(SHOWN, size_bytes=2**63),)}, "examples[0].size_bytes"),
+        ({"examples": (replace(SHOWN, browser_ttl_seconds=-1),)}, "examples[0].browser_ttl_seconds"),
+        ({"examples": (replace(SHOWN, shared_ttl_seconds=2**31),)}, "examples[0].shared_ttl_seconds"),
+        ({"policy": Policy(surrogate_keys=("k" * 99,) * 41)}, "policy.surrogate_keys"),
+        ({"policy": Policy(vary=("v" * 99,) * 41)}, "policy.vary"),
+        ({"policy": Policy(extra_headers=(("Link", "l" * 3_994),))}, "policy.extra_headers"),
         ({"match": Match(max_size_bytes=-1)}, "match.max_size_bytes"),
         ({"match": Match(min_size_bytes=10, max_size_bytes=9)}, "match.max_size_bytes"),
         ({"bypass_conditions": (Bypass(BypassKind.QUERY, "", "why"),)}, "bypass_conditions[0].name"),
@@ -82,6 +92,8 @@ def test_a_fault_is_told_at_its_field(fields: dict[str, Any], field: str) -> Non
         {"order": 32_767},
         {"match": Match(paths=("a" * 200,) * 100, folders=("a" * 200,) * 100, expressions=("a" * 200,) * 20)},
         {"match": Match(media_types=("text/*", "image/svg+xml"), extensions=("tar.gz",))},
+        {"match": Match(min_size_bytes=2**63 - 1)},
+        {"policy": Policy(extra_headers=(("Link", "l" * 3_993),))},
         {"match": Match(tags=("a",) * MAX_TAGS, min_size_bytes=0, max_size_bytes=0)},
         {"policy": Policy(browser_ttl_seconds=0, shared_ttl_seconds=2**31 - 1, cdn_ttl_seconds=0)},
         {"policy": Policy(browser_ttl_seconds=1, is_immutable=True, must_revalidate=True)},

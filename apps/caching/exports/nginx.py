@@ -146,6 +146,10 @@ server {{
         proxy_set_header X-Rewrite-URL "";
         proxy_set_header X-HTTP-Method-Override "";
 
+        # The longest head that a rule may ask for; nginx answers 502 to a longer one.
+        proxy_buffer_size 32k;
+        proxy_buffers 4 32k;
+
         proxy_cache assetsite;
         proxy_cache_key "$host$assetsite_target";
         proxy_cache_bypass $assetsite_bypass;
