@@ -47,6 +47,7 @@ def test_folders_and_endings_are_patterns_too() -> None:
     assert not can_meet(icons, glob_pattern("img/*"))
     svg = extension_pattern("SVG")
     assert is_within(glob_pattern("**/*.sVg"), (svg,)), "an ending counts in any case"
+    assert not can_meet(glob_pattern("A/*"), glob_pattern("a/*")), "a glob does not"
     assert can_meet(svg, icons)
     assert can_meet(icons, svg)
     assert not can_meet(svg, extension_pattern("png"))
