@@ -236,12 +236,14 @@ def test_it_is_given_up_and_can_be_begun_again_by_who_may(
     assert (purge.state, purge.done) == ("failed", 0)
     assert "given up after 10 tries" in purge.words
     assert "was not purged" in caplog.text
-    cache.usual = Answer(200)
+    cache.usual, cache.answers = Answer(200), [Answer(500)]
     with pytest.raises(Forbidden):
         services.purge_again(publication=receipt.publication, actor=editor)
     services.purge_again(publication=receipt.publication, actor=manager)
     work()
-    assert Purge.objects.get().state == "done"
+    purge = Purge.objects.get()
+    assert (purge.state, purge.failures) == ("waiting", 1)
+    assert come_back().state == "done"
 
 
 def test_a_refusal_for_good_is_not_tried_again(receipt: Receipt, cache: Vendor) -> None:
