@@ -483,6 +483,7 @@ def told(fronts: Fronts) -> None:
             for coding in CODINGS:
                 cache.ask(target, Accept_Encoding=coding)
                 again = cache.ask(target, Accept_Encoding=coding)
+                assert again.status == (404 if target == "/told/c.css" else 200)
                 assert outcome(again) == "hit" or again.status == 404
     second = {**FILES, "told/a.css": new, "told/b c;d.css": new, "told/c.css": new}
     second["keyed/a.css"] = new

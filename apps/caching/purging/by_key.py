@@ -9,7 +9,7 @@ def header_values(keys: Sequence[str]) -> Iterator[str]:
     """Yield values of Surrogate-Key that name all `keys`, each as long as every server reads it."""
     value = ""
     for key in keys:
-        if value and len(value) + 1 + len(key) > _VALUE_BYTES:
+        if len(value) + 1 + len(key) > _VALUE_BYTES:
             yield value
             value = ""
         value = f"{value} {key}" if value else key
