@@ -317,10 +317,12 @@ def test_a_check_is_registered_once() -> None:
 
 
 def test_what_comes_out_as_before_is_not_written_again_and_goes_on_being_overridden(
-    failing: Release, manager: User, editor: User
+    failing: Release, manager: User, editor: User, viewer: User
 ) -> None:
     override(failing, manager)
     assert run_checks(failing) == []
+    with pytest.raises(Forbidden, match=f"check release {failing.pk}"):
+        check_again(release=failing, actor=viewer)
     assert not any(each.stands_in_the_way for each in check_again(release=failing, actor=editor))
     with pytest.raises(WrongState):
         check_again(release=review.reopen(release=failing, actor=editor), actor=editor)
