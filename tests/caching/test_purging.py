@@ -110,6 +110,24 @@ def test_cloudflare_has_to_say_that_it_did_it(vendor: Vendor, body: bytes) -> No
         cloudflare(vendor).purge(ADDRESSES, reference="r")
 
 
+@pytest.mark.parametrize(
+    ("words", "body"),
+    [
+        (ADDRESSES, b'{"status": "error"}'),
+        (ADDRESSES, b"<html>"),
+        (ADDRESSES, b""),
+        ([Key("theme")], b"<html>"),
+        ([Key("theme")], b"[]"),
+        ([Key("theme")], b"{}"),
+    ],
+)
+def test_fastly_has_to_say_that_it_did_it(vendor: Vendor, words: list[Word], body: bytes) -> None:
+    vendor.answers = [Answer(200, body)]
+    with pytest.raises(PurgeFailed, match="did not say"):
+        fastly_by_keys(vendor).purge(words, reference="r")
+    assert len(vendor.asked) == 1
+
+
 def test_fastly_gets_urls_and_says_what_it_cannot(vendor: Vendor) -> None:
     vendor.usual = Answer(200, b'{"status": "ok", "id": "108-1391560174-974124"}')
     with pytest.raises(PurgeFailed, match=re.escape("cannot purge /old/*")):
@@ -164,6 +182,7 @@ def test_a_cache_that_has_not_read_the_keys_has_failed(vendor: Vendor, status: i
 def test_more_keys_than_a_header_holds_go_in_several(
     vendor: Vendor, make: Callable[[Vendor], Purger]
 ) -> None:
+    vendor.usual = Answer(200, b'{"a key": "108-1391560174-974124"}')
     keys = [Key(f"{number:03d}{'k' * 125}") for number in range(100)]
     make(vendor).purge(keys, reference="r")
     values = [asked.headers["surrogate-key"] for asked in vendor.asked]
@@ -174,7 +193,8 @@ def test_more_keys_than_a_header_holds_go_in_several(
 
 def test_fastly_gets_the_keys_of_a_service(vendor: Vendor) -> None:
     vendor.answers = [
-        Answer(200, b'{"theme": "108-1391560174-974124", "Shop:styles": "108-1391560174-974125"}')
+        Answer(200, b'{"theme": "108-1391560174-974124", "Shop:styles": "108-1391560174-974125"}'),
+        Answer(200, b'{"status": "ok", "id": "108-1391560174-974126"}'),
     ]
     purger = fastly_by_keys(vendor)
     purger.purge(WORDS, reference="r")

@@ -1,13 +1,14 @@
 """HTTP to a cache or to a vendor: one connection for several requests, a time limit, refusals in words."""
 
 import http.client
+import json
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from apps.caching.patience import fault_in_words, hung_up_after
 from apps.caching.purging.contract import PurgeFailed, TryLater
@@ -82,6 +83,15 @@ class Conversation:
         if answer.status in (408, 425, 429) or answer.status >= 500:
             raise TryLater(words, after_seconds=_seconds(answer.getheader("retry-after")))
         raise PurgeFailed(words)
+
+
+def said_in(body: bytes) -> dict[str, Any]:
+    """Return the object that a vendor's answer is, {} where it is none: a page of something on the way."""
+    try:
+        said = json.loads(body)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def _seconds(value: str | None) -> float | None:

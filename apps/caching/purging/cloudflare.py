@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from apps.caching.purging.asking import Conversation, Server
+from apps.caching.purging.asking import Conversation, Server, said_in
 from apps.caching.purging.contract import BY_KEYS, PurgeFailed, Word, sorted_out
 
 
@@ -39,9 +39,5 @@ class Cloudflare:
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         target = f"/client/v4/zones/{self.zone}/purge_cache"
         answer = conversation.ask("POST", target, headers, json.dumps(body).encode(), fine=(200,))
-        try:
-            said = json.loads(answer)
-        except ValueError:
-            said = {}
-        if not (isinstance(said, dict) and said.get("success") is True):
+        if said_in(answer).get("success") is not True:
             raise PurgeFailed(f"{self.name} did not say that it has purged.")

@@ -6,7 +6,7 @@ Read: fastly.com/documentation/reference/api/purging.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from apps.caching.purging.asking import Conversation, Server
+from apps.caching.purging.asking import Conversation, Server, said_in
 from apps.caching.purging.by_key import header_values
 from apps.caching.purging.contract import BY_KEYS, PurgeFailed, Word, sorted_out
 
@@ -34,10 +34,16 @@ class Fastly:
         with Conversation(self.server) as conversation:
             for value in header_values(keys):
                 target = f"/service/{self.service}/purge"
-                conversation.ask("POST", target, headers | {"Surrogate-Key": value}, fine=(200,))
+                answer = conversation.ask("POST", target, headers | {"Surrogate-Key": value}, fine=(200,))
+                self._refuse_unless(has_said_so=bool(said_in(answer)))  # a number for each key
             for address in addresses:
                 if not address.is_wildcard:
                     target = f"/purge/{address.host}{address.path}"
-                    conversation.ask("POST", target, headers, fine=(200,))
+                    answer = conversation.ask("POST", target, headers, fine=(200,))
+                    self._refuse_unless(has_said_so=said_in(answer).get("status") == "ok")
         if left := [address.path for address in addresses if address.is_wildcard]:
             raise PurgeFailed(f"Fastly cannot purge {left[0]}: it has no word for all below a folder.")
+
+    def _refuse_unless(self, *, has_said_so: bool) -> None:
+        if not has_said_so:
+            raise PurgeFailed(f"{self.name} did not say that it has purged.")
