@@ -6,6 +6,7 @@ import pytest
 from django.core.management import call_command
 from pytest_django.fixtures import Settings
 
+from apps.accounts.exceptions import Forbidden
 from apps.accounts.models import User
 from apps.caching.rules import Combination
 from apps.caching.services import choose_combination
@@ -15,7 +16,7 @@ from apps.releases.selectors import channel_named, live_publication
 from apps.releases.services import drafts, publishing, review
 from apps.releases.services.combining import combine
 from apps.releases.services.drills import start_drill
-from apps.releases.services.pinning import take_rules
+from apps.releases.services.pinning import begin_with_rules, take_rules
 from apps.releases.services.promoting import promote
 from apps.releases.services.rebasing import rebase
 from apps.releases.services.reverting import revert
@@ -87,9 +88,13 @@ def test_reverting_gives_back_how_rules_were_combined(
 
 
 def test_a_release_that_changed_only_the_combination_can_be_reverted(
-    merging: Release, manager: User, editor: User, make_release: MakeRelease
+    merging: Release, manager: User, editor: User, viewer: User, make_release: MakeRelease
 ) -> None:
     second = make_release()
+    with pytest.raises(Forbidden, match=f"change release {second.pk}"):
+        take_rules(release=second, actor=viewer)
+    with pytest.raises(Forbidden, match="make a release"):
+        begin_with_rules(channel=second.channel, title="", actor=viewer)
     take_rules(release=second, actor=editor)
     bring_live(second, editor, manager)
 
