@@ -167,14 +167,21 @@ def _expression_condition(expressions: tuple[str, ...]) -> Condition | None:
 
 def _fits_one(expressions: tuple[str, ...]) -> Callable[[Subject], bool]:
     """Return a test for the whole path: one automaton for all, which never backtracks."""
-    automaton = re2.compile("(?s)" + "|".join(f"(?:{expression})" for expression in expressions))
+    together = "|".join(f"(?:{expression})" for expression in expressions)
+    automaton = re2.compile(f"(?s){together}", _quiet())
     return lambda subject: automaton.fullmatch(subject.path) is not None
+
+
+def _quiet() -> re2.Options:
+    """Return options under which RE2 writes no line for each path that it finds with little memory."""
+    options = re2.Options()
+    options.log_errors = False
+    return options
 
 
 def expression_fault(expression: str) -> str | None:
     """Return why RE2 cannot take `expression`, which is to match a path in linear time, or None."""
-    options = re2.Options()
-    options.log_errors = False
+    options = _quiet()
     options.max_mem = MAX_EXPRESSION_BYTES
     try:
         re2.compile(expression, options)

@@ -272,3 +272,10 @@ def test_the_explanation_of_a_match_names_all_conditions() -> None:
 @given(PATHS, st.sampled_from(["text/css", "font/woff2"]), st.integers(0, 3000))
 def test_the_explanation_says_the_same_as_the_match(path: str, media_type: str, size: int) -> None:
     assert explain(FULL, path, media_type, size)[0] is matches(FULL, path, media_type, size)
+
+
+def test_a_large_expression_says_nothing_of_each_path(capfd: pytest.CaptureFixture[str]) -> None:
+    large = Match(expressions=("a{1000}" * 20,))
+    assert not matches(large, "a.css", "text/css", 1)
+    assert matches(large, "a" * 20_000, "text/css", 1)
+    assert capfd.readouterr().err == ""
