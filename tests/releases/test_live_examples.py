@@ -14,6 +14,8 @@ from pytest_django.fixtures import Settings
 from apps.accounts.models import User
 from apps.caching.defaults import DEFAULT_RULES
 from apps.caching.models import CacheRuleVersion
+from apps.caching.rules import Example
+from apps.releases.checks.live_examples import sent_headers
 from apps.releases.models import Channel, Receipt, Release
 from apps.releases.services import publishing
 from tests.public_door import Door, public_door
@@ -110,6 +112,12 @@ def test_what_is_live_is_asked_as_a_visitor_asks(door: Door, live: Release, caps
     assert door.asked == [SITE, f"{SITE}?v=1", "/%2e%2e/secret", SITE]
 
 
+def test_what_belongs_to_the_connection_is_not_sent() -> None:
+    names = ("Transfer-Encoding", "CONTENT-LENGTH", "te", "Host", "Accept")
+    headers = tuple((name, "1") for name in names)
+    assert sent_headers(Example("/", is_cached=True, rule="", request_headers=headers)) == {"Accept": "1"}
+
+
 def test_a_bypass_is_nothing_that_an_origin_shows(door: Door, live: Release, capsys: Capture) -> None:
     bypass = {"kind": "query", "name": "fresh", "reason": "Somebody looks."}
     let_rule_have(example(f"{SITE}?fresh", is_cached=False), bypass_conditions=[bypass])
@@ -130,6 +138,9 @@ def test_what_somebody_changes_on_the_way_is_found(door: Door, live: Release, ca
     let_answers_say(door, "Cache-Control", "max-age=0, s-maxage=60")
     [(_, _, words)] = asked(capsys, fails=True)
     assert words.endswith("seen cached 0 s in browsers, 1 min in shared caches, by everything")
+    let_answers_say(door, "Cache-Control", "private, max-age=60")
+    [(_, _, words)] = asked(capsys, fails=True)
+    assert words.endswith("seen cached 1 min in browsers, 0 s in shared caches, by everything")
     let_answers_say(door, "Cache-Control", "max-age=300")
     let_answers_say(door, "Assetsite-Rule", "another")
     [(_, _, words)] = asked(capsys, fails=True)
