@@ -7,9 +7,7 @@ from django.conf import settings
 
 from apps.accounts.models import User
 from apps.caching.choosing import RuleChooser
-from apps.caching.evaluation import path_of
-from apps.caching.examples import ExampleResult, MediaTypeOf, guess_media_type, run_examples
-from apps.caching.matching import Subject
+from apps.caching.examples import ExampleResult, MediaTypeOf, file_of, guess_media_type, run_examples
 from apps.caching.models import CacheRuleVersion
 from apps.caching.rules import Combination, Example, Rule, RuleContent, RuleState
 from apps.caching.satisfiability import impossible_examples
@@ -204,8 +202,7 @@ def _unnumbered(rules: Iterable[Rule]) -> list[Rule]:
 def _is_chosen_otherwise(
     choosers: Sequence[RuleChooser], example: Example, media_type_of: MediaTypeOf
 ) -> bool:
-    path = path_of(example.url)
-    subject = Subject(path, media_type_of(path), example.size_bytes, frozenset(example.tags))
+    subject = file_of(example, media_type_of)
     return choosers[0].chosen(subject) != choosers[1].chosen(subject)
 
 

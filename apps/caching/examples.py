@@ -46,7 +46,7 @@ def run_examples(
         judged(
             example,
             evaluate(
-                chooser.chosen(_file_of(example, media_type_of)),
+                chooser.chosen(file_of(example, media_type_of)),
                 example.url,
                 media_type=media_type_of(path_of(example.url)),
                 request_headers=example.request_headers,
@@ -60,7 +60,8 @@ def run_examples(
     ]
 
 
-def _file_of(example: Example, media_type_of: MediaTypeOf) -> Subject:
+def file_of(example: Example, media_type_of: MediaTypeOf = guess_media_type) -> Subject:
+    """Return the file that an example is about, where none lies at its address."""
     path = path_of(example.url)
     return Subject(path, media_type_of(path), example.size_bytes, frozenset(example.tags))
 

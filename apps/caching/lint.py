@@ -6,10 +6,9 @@ from functools import lru_cache
 
 from apps.caching.choosing import RuleChooser
 from apps.caching.covering import covers, may_meet
-from apps.caching.evaluation import path_of
-from apps.caching.examples import guess_media_type
+from apps.caching.examples import file_of
 from apps.caching.headers import compile_headers
-from apps.caching.matching import Subject, matches
+from apps.caching.matching import matches
 from apps.caching.rules import Combination, Example, Policy, Rule
 from apps.texts import listed
 
@@ -157,7 +156,7 @@ def _is_singled_out(earlier: LintedRule, later: LintedRule) -> bool:
 def _is_meant(earlier: LintedRule, later: LintedRule) -> bool:
     """Say whether an example of either shows a file that both match: somebody has thought of it."""
     for example in (*earlier.examples, *later.examples):
-        file = _file_of(example)
+        file = file_of(example)
         if matches(earlier.rule.match, *file) and matches(later.rule.match, *file):
             return True
     return False
@@ -234,7 +233,7 @@ def _takes_examples(rules: Sequence[LintedRule], contradictions: Iterable[Remark
     chooser = RuleChooser([each.rule for each in rules], is_first_enough=True)
     for each in rules:
         for example in each.examples:
-            for deciding in chooser.chosen(_file_of(example)):
+            for deciding in chooser.chosen(file_of(example)):
                 if deciding.slug in {example.rule, each.rule.slug}:
                     continue
                 if frozenset((deciding.slug, each.rule.slug)) not in told:
@@ -252,11 +251,6 @@ def _taken(slug: str, example: Example, by: LintedRule) -> Remark:
         by.rule.slug,
         by.name,
     )
-
-
-def _file_of(example: Example) -> Subject:
-    path = path_of(example.url)
-    return Subject(path, guess_media_type(path), example.size_bytes, frozenset(example.tags))
 
 
 def _agree(one: Example, other: Example) -> bool:

@@ -12,7 +12,7 @@ NO_RULE = "-"
 _DAY, _YEAR = 86_400, 31_536_000
 _STATES = (
     (RuleState.ACTIVE.value, "Active: it ships with the releases begun from now on"),
-    (RuleState.DRAFT.value, "Draft: it waits, and the version before it goes on shipping"),
+    (RuleState.DRAFT.value, "Draft: it waits, and releases ship as if this version were not there"),
     (RuleState.DISABLED.value, "Disabled: releases begun from now on ship without it"),
 )
 _VISIBILITIES = (
