@@ -3,7 +3,7 @@
 
 import os
 import sys
-from io import StringIO, TextIOWrapper
+from io import BytesIO, TextIOWrapper
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
@@ -25,7 +25,7 @@ def main() -> None:
 
 def _take_any_bytes() -> None:
     """Let standard input and output not fail by what is no text: a service says so, of what it is told."""
-    sys.stdin = sys.stdin or StringIO()  # None where whoever started this has closed it
+    sys.stdin = sys.stdin or TextIOWrapper(BytesIO())  # None where whoever started this has closed it
     if isinstance(sys.stdin, TextIOWrapper):
         sys.stdin.reconfigure(errors="surrogateescape")
     if isinstance(sys.stdout, TextIOWrapper):

@@ -22,7 +22,9 @@ def test_who_reads_no_further_is_no_error() -> None:
 
 
 def test_what_no_output_can_write_is_escaped_and_a_closed_input_is_an_empty_one() -> None:
-    script = "import manage, sys; manage._take_any_bytes(); print('\\udcff', 'é', repr(sys.stdin.read()))"
+    script = """import manage, sys
+manage._take_any_bytes()
+print('\\udcff', 'é', repr(sys.stdin.read()), sys.stdin.buffer.read())"""
     said = subprocess.run(
         ["/bin/sh", "-c", 'exec "$0" -c "$1" <&-', sys.executable, script],
         cwd=PROJECT,
@@ -30,4 +32,4 @@ def test_what_no_output_can_write_is_escaped_and_a_closed_input_is_an_empty_one(
         check=True,
         capture_output=True,
     )
-    assert said.stdout == b"\\udcff \\xe9 ''\n"
+    assert said.stdout == b"\\udcff \\xe9 '' b''\n"
