@@ -119,7 +119,7 @@ class Proxy:
                 target = request.split(b" ", 2)[1].decode()
                 if not self._uncounted or self._uncounted not in request:
                     self.asked.append(target)
-                exchange = Exchange(client, *self._answer(request))
+                exchange = Exchange(client, *self._answer(_with_body(request, asking, client)))
                 fault = next((fault for part, fault in self.faults.items() if part in target), None)
                 (fault or Exchange.pass_on)(exchange)
 
@@ -127,10 +127,22 @@ class Proxy:
         with socket.create_connection(self._target) as server, server.makefile("rb") as answering:
             server.sendall(request)
             head = _head(answering)
-            fields = head.lower().split(b"\r\ncontent-length: ")
-            length = int(fields[1].split(b"\r\n")[0]) if len(fields) > 1 else 0
+            length = _length(head)
             has_body = b" 304 " not in head.split(b"\r\n")[0] and not request.startswith(b"HEAD ")
             return head, answering.read(length) if has_body else b""
+
+
+def _with_body(head: bytes, asking: BinaryIO, client: socket.socket) -> bytes:
+    """Return a request with its body, which some clients send only when they are told to."""
+    wanted = b"\r\nExpect: 100-continue\r\n"
+    if wanted in head:
+        client.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+    return head.replace(wanted, b"\r\n") + asking.read(_length(head))
+
+
+def _length(head: bytes) -> int:
+    fields = head.lower().split(b"\r\ncontent-length: ")
+    return int(fields[1].split(b"\r\n")[0]) if len(fields) > 1 else 0
 
 
 def _head(stream: BinaryIO) -> bytes:
