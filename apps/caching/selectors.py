@@ -1,4 +1,5 @@
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from django.db.models import Exists, OuterRef, QuerySet, prefetch_related_objects
 
@@ -81,6 +82,11 @@ def content_of(version: CacheRuleVersion) -> RuleContent:
         examples=parse_examples(version.examples),
         state=RuleState(version.state),
     )
+
+
+def restored_content(earlier: CacheRuleVersion, *, newest: CacheRuleVersion) -> RuleContent:
+    """Return what a rule says that goes back to a version: active, and at the place that it has now."""
+    return replace(content_of(earlier), state=RuleState.ACTIVE, order=newest.order)
 
 
 def as_rule(version: CacheRuleVersion) -> Rule:

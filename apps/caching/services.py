@@ -15,7 +15,14 @@ from apps.caching.exceptions import InvalidRule, UnknownRule, VersionMoved
 from apps.caching.models import CacheRule, CacheRuleVersion, RuleCombination
 from apps.caching.ordering import moved
 from apps.caching.rules import Combination, RuleContent, RuleState
-from apps.caching.selectors import as_rules, content_of, current_versions, newest_versions, version_numbered
+from apps.caching.selectors import (
+    as_rules,
+    content_of,
+    current_versions,
+    newest_versions,
+    restored_content,
+    version_numbered,
+)
 from apps.caching.serialisation import as_json
 from apps.caching.validation import FieldFault
 
@@ -116,8 +123,7 @@ def restore_version(
     require(actor, "caching.change_cacherule", to="bring back a version of a cache rule")
     _refuse_without_reason(rule_slug, reason)
     rule, newest = _locked_newest(rule_slug, based_on)
-    earlier = version_numbered(rule_slug, number)
-    content = replace(content_of(earlier), state=RuleState.ACTIVE, order=newest.order)
+    content = restored_content(version_numbered(rule_slug, number), newest=newest)
     owner = newest.owner if newest.owner.is_active else actor
     checked = _checked(rule_slug, newest.number + 1, as_json(content), owner, media_type_of)
     version = _write(

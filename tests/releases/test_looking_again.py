@@ -67,6 +67,16 @@ def test_an_editor_has_it_looked_again_and_both_looks_are_kept(
     assert "✕ before that, at " in printed
 
 
+def test_a_look_that_found_a_cache_behind_is_asked_for_again(spoilt: Publication, editor: User) -> None:
+    job = looking_again.ask_to_look_again(publication=spoilt, actor=editor)
+    become(spoilt.purges.get(), "failed")
+    run_job(job.pk)
+    become(spoilt.purges.get(), "done")
+    assert in_front(spoilt)["earlier"] == []
+    run_job(looking_again.ask_to_look_again(publication=spoilt, actor=editor).pk)
+    assert in_front(spoilt)["asked_by"] == editor.username
+
+
 def test_the_command_looks_at_once(
     spoilt: Publication, front: Front, editor: User, capsys: pytest.CaptureFixture[str]
 ) -> None:

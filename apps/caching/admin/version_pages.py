@@ -1,6 +1,5 @@
 """Two versions of a rule side by side, and the way back to an earlier one."""
 
-from dataclasses import replace
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
@@ -14,7 +13,7 @@ from apps.caching.examples import guess_media_type
 from apps.caching.exceptions import UnknownRule
 from apps.caching.models import CacheRule, CacheRuleVersion
 from apps.caching.rules import RuleContent, RuleState
-from apps.caching.selectors import content_of, newest_versions, version_numbered
+from apps.caching.selectors import content_of, newest_versions, restored_content, version_numbered
 from apps.caching.services import restore_version, set_state
 from apps.caching.versions import FieldChange, field_changes, header_changes
 from apps.refusals import Refusal
@@ -43,7 +42,6 @@ def compare_page(request: HttpRequest, rule: CacheRule) -> HttpResponse:
 def restore_page(request: HttpRequest, rule: CacheRule, version: int) -> HttpResponse:
     """Ask why a rule goes back to an earlier version, with what that changes; on POST do it."""
     newest, earlier = newest_versions().get(rule=rule), _version(rule, str(version))
-    content = replace(content_of(earlier), state=RuleState.ACTIVE, order=newest.order)
     status = 200
     if request.method == "POST":
         try:
@@ -67,7 +65,7 @@ def restore_page(request: HttpRequest, rule: CacheRule, version: int) -> HttpRes
         rule=rule,
         newest=newest,
         earlier=earlier,
-        outcome=outcome_of(rule.slug, newest.number + 1, content),
+        outcome=outcome_of(rule.slug, newest.number + 1, restored_content(earlier, newest=newest)),
         typed_reason=request.POST.get("reason", ""),
         why_not=why_not_change(request),
         **_comparison(newest, earlier),

@@ -3,6 +3,9 @@
 The first look stays on the receipt, and so does each later one, with who asked for it.
 """
 
+from django.db.models import QuerySet
+from django.utils import timezone
+
 from apps.accounts.models import User
 from apps.accounts.permissions import require
 from apps.jobs.models import Job
@@ -30,14 +33,16 @@ def look_again(*, publication: Publication, actor: User) -> Drift:
 def ask_to_look_again(*, publication: Publication, actor: User) -> Job:
     """Let the worker look again: once, however often it is asked meanwhile. Raises what `look_again` does."""
     refuse_unless_possible(publication, actor)
-    payload = {"channel": publication.channel_id, "asked_by": actor.pk}
-    return enqueue(kind=KIND, key=_key(publication), payload=payload)
+    if waiting := _waiting(publication).first():
+        return waiting
+    # No number of looks: a look that found a cache busy was noted nowhere, and has to be asked for again.
+    key = f"{_key(publication)}{timezone.now().isoformat()}"
+    return enqueue(kind=KIND, key=key, payload={"channel": publication.channel_id, "asked_by": actor.pk})
 
 
 def is_asked_for(publication: Publication) -> bool:
     """Say whether the worker is about to look again."""
-    waiting = (Job.State.QUEUED, Job.State.RUNNING)
-    return Job.objects.filter(key=_key(publication), state__in=waiting).exists()
+    return _waiting(publication).exists()
 
 
 def refuse_unless_possible(publication: Publication, actor: User) -> None:
@@ -70,5 +75,10 @@ def _looks(publication: Publication) -> int:
     return looks_taken(receipt) if receipt else 0
 
 
+def _waiting(publication: Publication) -> QuerySet[Job]:
+    states = (Job.State.QUEUED, Job.State.RUNNING)
+    return Job.objects.filter(state__in=states, key__startswith=_key(publication))
+
+
 def _key(publication: Publication) -> str:
-    return f"look-again-{publication.pk}-{_looks(publication)}"
+    return f"look-again-{publication.pk}-"
