@@ -31,6 +31,7 @@ settings.configure(STORAGES={"blobs": folder})
 django.setup()
 from apps.assets import disk, store
 from apps.assets.exceptions import StorageFull
+sys.dont_write_bytecode = True  # which the limit would cut short for every process after this one
 soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
 store.put_blob([b"x" * 100])

@@ -45,11 +45,13 @@ call_command(*words)
 # More files than are brought to storage at once.
 MANY = {f"p/{number}.txt": b"%d\n" % number for number in range(600)}
 LITTLE_ROOM_BYTES = 64 << 10
-# Goes before a command that may write no larger file; not even what measures the tests' coverage.
+# Goes before a command that may write no larger file. What it would write beside, Python's bytecode and the
+# coverage of the tests, it does not write: the limit would cut that short for every process after it.
 IN_LITTLE_ROOM = (
     "sh",
     "-c",
-    f'unset COVERAGE_PROCESS_CONFIG; ulimit -f {LITTLE_ROOM_BYTES // 512}; exec "$@"',
+    "unset COVERAGE_PROCESS_CONFIG; export PYTHONDONTWRITEBYTECODE=1; "
+    f'ulimit -f {LITTLE_ROOM_BYTES // 512}; exec "$@"',
     "sh",
 )
 

@@ -1,6 +1,7 @@
 """The index of a manifest's paths: it answers what the manifest does, or says that it cannot."""
 
 import fcntl
+import os
 import resource
 import subprocess
 import sys
@@ -139,10 +140,15 @@ def test_of_two_writers_one_writes(tmp_path: Path) -> None:
 
 
 def make(folder: Path, *, sha256: str, most_bytes: int = -1) -> subprocess.CompletedProcess[str]:
-    """Let a process write the index, no file of which may be larger than `most_bytes`."""
+    """Let a process write the index, no file of which may be larger than `most_bytes`.
+
+    It keeps neither bytecode nor coverage, which the limit would cut short for every process after it.
+    """
+    kept = {name: value for name, value in os.environ.items() if name != "COVERAGE_PROCESS_CONFIG"}
     return subprocess.run(
-        [sys.executable, "-m", "apps.releases.manifest", folder / "m", folder / "m.index", sha256],
+        [sys.executable, "-B", "-m", "apps.releases.manifest", folder / "m", folder / "m.index", sha256],
         cwd=PROJECT,
+        env=kept if most_bytes >= 0 else os.environ,
         capture_output=True,
         text=True,
         check=False,
