@@ -76,8 +76,8 @@ def can_match(match: Match, media_type: str, ending: str, top_folder: str) -> bo
     """Say whether `match` may hold for some file of this type, ending and top folder: never a wrong no."""
     return (
         (not match.media_types or _has_type(match.media_types, media_type))
-        and (not match.extensions or ending in {ending_of(f".{name}") for name in match.extensions})
-        and (not match.folders or top_folder in {top_folder_of(f"{folder}/") for folder in match.folders})
+        and (not match.extensions or ending in _endings(match.extensions))
+        and (not match.folders or top_folder in _top_folders(match.folders))
         and (not match.paths or any(_can_fit(glob, ending, top_folder) for glob in match.paths))
         and (not match.expressions or any(_can_begin(each, top_folder) for each in match.expressions))
     )
@@ -101,6 +101,17 @@ def _candidate(rule: Rule) -> _Candidate:
     return _Candidate(rule, literal, tuple(condition.holds for condition in conditions(rule.match)))
 
 
+# Asked for each kind of file again.
+@lru_cache(maxsize=4096)
+def _endings(extensions: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(ending_of(f".{name}") for name in extensions)
+
+
+@lru_cache(maxsize=4096)
+def _top_folders(folders: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(top_folder_of(f"{folder}/") for folder in folders)
+
+
 def _has_type(wanted: tuple[str, ...], media_type: str) -> bool:
     return media_type in wanted or media_type.startswith(
         tuple(name.removesuffix("*") for name in wanted if name.endswith("/*"))
@@ -108,7 +119,13 @@ def _has_type(wanted: tuple[str, ...], media_type: str) -> bool:
 
 
 def _can_fit(glob: str, ending: str, top_folder: str) -> bool:
-    return literal_folder(glob) in {None, top_folder} and literal_ending(glob) in {None, ending}
+    known_folder, known_ending = _known_of(glob)
+    return known_folder in {None, top_folder} and known_ending in {None, ending}
+
+
+@lru_cache(maxsize=4096)
+def _known_of(glob: str) -> tuple[str | None, str | None]:
+    return literal_folder(glob), literal_ending(glob)
 
 
 def _can_begin(expression: str, top_folder: str) -> bool:

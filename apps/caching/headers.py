@@ -175,9 +175,11 @@ class HeaderCompiler:
         tags = self.tagged.get(path, NO_TAGS)
         chosen = self._chooser.chosen(Subject(name or path, media_type, size_bytes, tags))
         key = tuple(map(id, chosen)), media_type
-        if key not in self._header_sets:
-            self._header_sets[key] = compile_header_set(combined(chosen) or NO_RULE, media_type)
-        return self._header_sets[key]
+        known = self._header_sets.get(key)
+        if known is None:
+            known = compile_header_set(combined(chosen) or NO_RULE, media_type)
+            self._header_sets[key] = known
+        return known
 
 
 def tags_asked_for(rules: Iterable[Rule]) -> frozenset[str]:

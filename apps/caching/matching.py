@@ -294,24 +294,28 @@ def is_fingerprinted(path: str) -> bool:
     only might be one is taken for none, because a wrong yes is kept by browsers for a year and a wrong
     no costs one request (docs/adr/0011).
     """
-    name = path.rpartition("/")[2]
-    stem = name.rpartition(".")[0]
-    if _UUID.search(stem):
+    stem = path.rpartition("/")[2].rpartition(".")[0]
+    if stem.count("-") >= 4 and _UUID.search(stem):
         return False
-    parts = re.split(r"[.-]", stem)
-    return any(_is_hash(part) for part in (parts[1:] or parts))
+    first, *others = stem.replace("-", ".").split(".")
+    return any(map(_is_hash, others or [first]))
 
 
 def _is_hash(part: str) -> bool:
     """Say whether `part` is digits and letters in a disorder that words, numbers and dates lack."""
-    if len(part) < 6:  # most parts: a build asks about each part of a million names
+    if len(part) < 6 or part.isalpha():  # most parts: a build asks about each part of a million names
         return False
-    runs = len(_RUN.findall(part))
     if _HEX.fullmatch(part):
-        return runs >= 3 and sum(map(str.isdigit, part)) >= 2 and not _DATE.fullmatch(part)
+        return _runs(part) >= 3 and sum(map(str.isdigit, part)) >= 2 and not _DATE.fullmatch(part)
+    if part.islower():  # the others have capitals
+        return False
     if _BASE32.fullmatch(part):
-        return runs >= 3
+        return _runs(part) >= 3
     return _BASE62.fullmatch(part) is not None and len(_WORD.findall(part)) * 2 >= len(part)
+
+
+def _runs(part: str) -> int:
+    return len(_RUN.findall(part))
 
 
 def _alternatives(names: tuple[str, ...]) -> str:
