@@ -346,6 +346,10 @@ def test_nginx_loses_the_files_of_what_changed_and_no_others(tmp_path: Path) -> 
         "nginx://a/var/cache",
         "file:///var/cache",
         "cloudfront://",
+        f"cloudfront://AKIA:{TOKEN}@E2QWRUHEXAMPLE?endpoint=cloudfront.example.com",
+        f"cloudfront://AKIA:{TOKEN}@E2QWRUHEXAMPLE?endpoint=https://[",
+        f"cloudfront://AKIA:{TOKEN}@E2QWRUHEXAMPLE?endpoint=https://a_b.example.com",
+        f"cloudfront://AKIA:{TOKEN}@E2QWRUHEXAMPLE?endpoint=ftp://example.com",
         f"https://{TOKEN}@a:port",
         "varnish://a,varnish://a:6081",
         "varnish://a,varnish://a?by=keys",
@@ -363,6 +367,11 @@ def test_an_address_of_no_cache_is_refused_without_being_repeated(text: str) -> 
     with pytest.raises(UnknownCache) as fault:
         purgers(text)
     assert TOKEN not in str(fault.value)
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:4566", "https://[::1]:4566/cloudfront"])
+def test_cloudfront_may_have_an_endpoint_of_any_host(endpoint: str) -> None:
+    assert one(f"cloudfront://E2QWRUHEXAMPLE?endpoint={endpoint}").name == "CloudFront E2QWRUHEXAMPLE"
 
 
 def test_nginx_is_not_told_keys_and_says_what_to_do() -> None:

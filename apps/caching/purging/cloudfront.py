@@ -11,12 +11,23 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.utils import is_valid_uri
 
 from apps.caching.purging.contract import BY_KEYS, PurgeFailed, TryLater, Word, sorted_out
 
 _LATER = frozenset(
     {"TooManyInvalidationsInProgress", "Throttling", "ThrottlingException", "ServiceUnavailable"}
 )
+
+
+def is_endpoint(text: str) -> bool:
+    """Say whether boto3 can ask there."""
+    if not text.startswith(("http://", "https://")):
+        return False
+    try:
+        return bool(is_valid_uri(text))
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)

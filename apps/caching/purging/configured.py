@@ -93,9 +93,10 @@ def _cloudfront(parts: SplitResult, *, tells_keys: bool) -> Purger:
     key = unquote(parts.username) if parts.username else None
     secret = unquote(parts.password) if parts.password else None
     # boto3 takes long to import, and every process reads the configuration.
-    made: Purger = import_module("apps.caching.purging.cloudfront").CloudFront(
-        name, endpoint, key, secret, tells_keys=tells_keys
-    )
+    cloudfront = import_module("apps.caching.purging.cloudfront")
+    if endpoint is not None and not cloudfront.is_endpoint(endpoint):
+        raise UnknownCache("has ?endpoint= for CloudFront with something that is no http or https URL")
+    made: Purger = cloudfront.CloudFront(name, endpoint, key, secret, tells_keys=tells_keys)
     return made
 
 
