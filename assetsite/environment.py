@@ -21,6 +21,7 @@ from django.core.exceptions import ImproperlyConfigured
 from apps.origins import origin_of
 
 _DOMAIN = re.compile(r"(?=.{1,180}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+_CHANNEL = re.compile(r"[-a-zA-Z0-9_]+")  # so a host and a channel that were swapped are noticed
 _MAIL_SECONDS = 10
 
 _KEY_BYTES = 32
@@ -53,11 +54,16 @@ def parse_channel_hosts(text: str) -> dict[str, str]:
     """Read `production=www.example.com,example.com;staging=staging.example.com` as host → channel.
 
     A host `*` stands for every host that is not named. Raises `ImproperlyConfigured` where a host is
-    given to two channels or a channel has none.
+    given to two channels, or a channel has none or a name that no channel can have.
     """
     channels: dict[str, str] = {}
     for group in filter(None, (part.strip() for part in text.split(";"))):
         channel, separator, hosts = group.partition("=")
+        if separator and not _CHANNEL.fullmatch(channel.strip()):
+            raise ImproperlyConfigured(
+                f"CHANNEL_HOSTS: {channel.strip()!r} in {group!r} cannot be a channel's name."
+                " Write channel=host,host;channel=host."
+            )
         names = [host.strip().lower() for host in hosts.split(",") if host.strip()]
         if not separator or not names:
             raise ImproperlyConfigured(

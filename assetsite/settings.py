@@ -18,6 +18,7 @@ from assetsite.environment import (
     signing_key,
     storage_backend,
 )
+from assetsite.log_filters import is_no_answer_to_a_probe
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -201,6 +202,9 @@ LOGGING = {
         },
         "plain": {"format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s"},
     },
+    "filters": {
+        "without_probes": {"()": "django.utils.log.CallbackFilter", "callback": is_no_answer_to_a_probe},
+    },
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
@@ -211,6 +215,7 @@ LOGGING = {
     "loggers": {
         # Django gives its own logger a level, past which the root's would not count.
         "django": {"level": env.str("LOG_LEVEL", default="INFO")},
+        "django.request": {"filters": ["without_probes"]},
         # Two lines for each job say less than the job's own row.
         "django.tasks": {"level": "WARNING"},
     },

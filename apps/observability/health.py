@@ -25,11 +25,15 @@ class FilesState(TypedDict):
 
 
 class Readiness(TypedDict):
-    """What `/-/readyz` says. `faults`: channel → why its pointer is not followed."""
+    """What `/-/readyz` says. `faults`: channel → why its pointer is not followed.
+
+    `without_release`: channels to which a host is given, and that have nothing to serve.
+    """
 
     status: str
     pid: int
     channels: dict[str, ChannelState]
+    without_release: list[str]
     faults: dict[str, str]
     storage: str
     files: FilesState
@@ -58,6 +62,7 @@ def readiness(node: Node, database: DatabaseProbe) -> Health:
             "status": "ready" if is_ready else "not ready",
             "pid": os.getpid(),
             "channels": {channel: _state(live) for channel, live in sorted(node.live.items())},
+            "without_release": [name for name in node.routes.channels if name not in node.live],
             "faults": dict(sorted(node.faults.items())),
             "storage": f"down: {storage_fault}" if storage_fault else "up",
             "files": {"faulty": files.faulty, "replaced": files.replaced},

@@ -8,7 +8,7 @@ from django.db import OperationalError, connections
 
 from apps.accounts.models import User
 from apps.releases.selectors import channel_named, live_publication
-from apps.releases.services.hosts import all_hosts
+from apps.releases.services.hosts import all_hosts, hosts_without_channel
 from assetsite.environment import parse_bind
 from assetsite.launch.addresses import public_url
 from assetsite.launch.exceptions import CannotStart
@@ -25,6 +25,7 @@ def prepare_site(directory: Path | None) -> User | None:
     """
     try:
         administrator = prepare(print)
+        _say_which_hosts_lead_nowhere()
         publish_first_release(directory, actor=administrator, say=print)
     except OperationalError as error:
         reason = str(error).strip()
@@ -57,6 +58,12 @@ def summary(administrator: User | None, is_ready: bool) -> str:  # noqa: FBT001 
     state = "is running" if is_ready else f"runs, but is not ready: see {public}-/readyz"
     lines = "\n".join(f"  {name:<11}{value}" for name, value in rows)
     return f"\nAssetsite {state}.\n\n{lines}\n\nPress Ctrl+C to stop."
+
+
+def _say_which_hosts_lead_nowhere() -> None:
+    for host, name in hosts_without_channel().items():
+        print(f"CHANNEL_HOSTS gives {host} to {name}, and there is no such channel.", file=sys.stderr)
+        print(f"→ Correct it, or make the channel: scripts/manage channel create {name}", file=sys.stderr)
 
 
 def _live() -> str:

@@ -65,6 +65,9 @@ def test_hosts_are_read_as_host_to_channel() -> None:
     [
         ("production", "has no hosts"),
         ("production=", "has no hosts"),
+        ("127.0.0.1=production", "'127.0.0.1' in '127.0.0.1=production' cannot be a channel's name"),
+        ("=www.example.com", "'' in '=www.example.com' cannot be"),
+        ("*=production", "cannot be a channel's name. Write channel=host"),
         ("a=x.com;b=X.com", "gives x.com to a and to b"),
     ],
 )

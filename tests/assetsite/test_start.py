@@ -173,6 +173,19 @@ def test_a_prepared_site_is_remembered_and_says_where_it_is(
     assert "as set before" in again
 
 
+@pytest.mark.usefixtures("db")
+def test_hosts_of_a_channel_that_there_is_none_of_are_named(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.PINNED_HOSTS = {"production": "localhost", "www.example.com": "production"}
+    with mock.patch("django.db.connections.close_all"):
+        rest.prepare_site(None)
+    said = capsys.readouterr().err
+    assert "CHANNEL_HOSTS gives production to localhost, and there is no such channel." in said
+    assert "scripts/manage channel create localhost" in said
+    assert "www.example.com" not in said
+
+
 @pytest.mark.parametrize("is_live", [True, False])
 def test_with_the_database_down_only_a_site_that_is_live_starts(
     capsys: pytest.CaptureFixture[str],

@@ -90,6 +90,7 @@ def test_readyz_says_what_is_served(
                 "tag": "production-1",
             }
         },
+        "without_release": [],
         "faults": {},
         "storage": "up",
         "files": {"faulty": [], "replaced": 0},
@@ -107,11 +108,16 @@ def test_a_database_that_is_down_is_named_and_does_not_count(
 
 
 def test_nothing_published_is_not_ready(
-    client: Client, storage_folder: object, monkeypatch: pytest.MonkeyPatch
+    client: Client,
+    storage_folder: object,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     use(Database(refuse), monkeypatch)
     response = client.get("/-/readyz")
+    assert "readyz" not in caplog.text  # a start and a load balancer ask again and again
     assert (response.status_code, response.json()["status"]) == (503, "not ready")
+    assert response.json()["without_release"] == ["production"]
     assert response.headers["cache-control"] == "no-store"
 
 

@@ -107,6 +107,12 @@ def all_hosts() -> dict[str, str]:
     return settings.PINNED_HOSTS | {host: name for host, name in rows if host not in settings.PINNED_HOSTS}
 
 
+def hosts_without_channel() -> dict[str, str]:
+    """Return the hosts that the environment gives to a channel that there is none of, each with its name."""
+    names = set(Channel.objects.values_list("name", flat=True))
+    return {host: name for host, name in settings.PINNED_HOSTS.items() if name not in names}
+
+
 def _checked(typed: str) -> str:
     try:
         name = host_of(typed)
