@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
 
+from apps.caching.lists import added_up
 from apps.caching.rules import Policy, Rule, Visibility
 
 _STRICTEST_FIRST = (Visibility.NO_STORE, Visibility.PRIVATE, Visibility.PUBLIC)
@@ -69,5 +70,9 @@ def _first_set(first: int | None, second: int | None) -> int | None:
 def _first_named(
     first: tuple[tuple[str, str], ...], second: tuple[tuple[str, str], ...]
 ) -> tuple[tuple[str, str], ...]:
-    named = {name.lower() for name, _ in first}
-    return (*first, *((name, value) for name, value in second if name.lower() not in named))
+    named = {name.lower(): (name, value) for name, value in first}
+    for name, value in second:
+        known = named.setdefault(name.lower(), (name, value))
+        if name.lower() == "vary":
+            named["vary"] = known[0], added_up("vary", known[1], value)
+    return tuple(named.values())

@@ -12,10 +12,11 @@ from dataclasses import asdict
 
 from apps.caching.choosing import RuleChooser
 from apps.caching.combining import combined
+from apps.caching.lists import SEPARATORS, added_up
 from apps.caching.matching import NO_TAGS, Subject, Tags
 from apps.caching.rules import Combination, HeaderSet, Match, Policy, Rule, Visibility
 
-COMPILER = 1  # part of the rules' digest: count it up when the same rules give other headers
+COMPILER = 2  # part of the rules' digest: count it up when the same rules give other headers
 
 # What a file that no rule speaks of gets: kept by nobody without asking, and in a sandbox.
 NO_RULE = Rule(slug="", version=0, match=Match(), policy=Policy())
@@ -103,18 +104,22 @@ def compile_headers(policy: Policy, media_type: str) -> tuple[tuple[str, str], .
         ("x-content-type-options", "nosniff"),
     ]
     if is_active_content(media_type) and not policy.is_trusted_active_content:
-        # Policies in one list are all enforced, so that a rule's own can only add to the sandbox.
-        own = extra.pop("content-security-policy", "")
-        headers.append(("content-security-policy", f"sandbox, {own}" if own else "sandbox"))
-    return (*headers, *_stated_headers(policy), *extra.items())
+        headers.append(("content-security-policy", _in_sandbox(extra.pop("content-security-policy", ""))))
+    for name, value in _stated_headers(policy):
+        own = extra.pop(name, "")  # of what is no list there can be one
+        headers.append((name, added_up(name, value, own) if name in SEPARATORS else own or value))
+    return (*headers, *extra.items())
 
 
 def cdn_cache_control(policy: Policy) -> str:
-    """Return the value of CDN-Cache-Control (RFC 9213), "" where the policy has no words for CDNs."""
+    """Return the value of CDN-Cache-Control (RFC 9213), "" where the policy has no words for CDNs.
+
+    A cache that reads it ignores Cache-Control (section 2.2), so that it repeats what counts for all caches.
+    """
     seconds = policy.cdn_ttl_seconds
     if seconds is None or policy.visibility is not Visibility.PUBLIC:
         return ""
-    return ", ".join([f"max-age={seconds}", *_stale_directives(policy)])
+    return ", ".join([f"max-age={seconds}", *_strict_directives(policy), *_stale_directives(policy)])
 
 
 def _stated_headers(policy: Policy) -> Iterator[tuple[str, str]]:
@@ -135,9 +140,23 @@ def _stated_headers(policy: Policy) -> Iterator[tuple[str, str]]:
 def varied_headers(policy: Policy) -> tuple[str, ...]:
     """Return the request headers by which copies are kept apart, beside Accept-Encoding."""
     # An answer that names one origin is wrong for another one (Fetch standard, CORS protocol and caches).
-    needed = ("Origin",) if policy.allowed_origin not in {"", "*"} else ()
+    needed = ("Origin",) if _named_origin(policy) not in {"", "*"} else ()
     given = {name.lower(): name for name in (*policy.vary, *needed)}
     return tuple(given.values())
+
+
+def _named_origin(policy: Policy) -> str:
+    named = (value for name, value in policy.extra_headers if name.lower() == "access-control-allow-origin")
+    return next(named, policy.allowed_origin)
+
+
+def _in_sandbox(own: str) -> str:
+    """Return a Content-Security-Policy with a sandbox that lets nothing through, and all that `own` says.
+
+    Policies in one list are all enforced, so that a rule's own can only add to the sandbox.
+    """
+    has_one = "sandbox" in (policy.strip().lower() for policy in own.split(","))
+    return own if has_one else f"sandbox, {own}" if own else "sandbox"
 
 
 class HeaderCompiler:
@@ -205,13 +224,17 @@ def _directives(policy: Policy) -> Iterator[str]:
     yield f"max-age={policy.browser_ttl_seconds or 0}" if has_ttl else "no-cache"
     if policy.shared_ttl_seconds is not None:
         yield f"s-maxage={policy.shared_ttl_seconds}"
+    yield from _strict_directives(policy)
+    if policy.is_immutable:
+        yield "immutable"
+    yield from _stale_directives(policy)
+
+
+def _strict_directives(policy: Policy) -> Iterator[str]:
     if policy.must_revalidate:
         yield "must-revalidate"
     if policy.forbids_transform:
         yield "no-transform"
-    if policy.is_immutable:
-        yield "immutable"
-    yield from _stale_directives(policy)
 
 
 def _stale_directives(policy: Policy) -> Iterator[str]:

@@ -190,13 +190,8 @@ def _contradictions(policy: Policy) -> Iterator[FieldFault]:
 def name_faults(policy: Policy) -> Iterator[FieldFault]:
     """Yield what is wrong with the names in a policy: of headers in `vary`, of keys, and of the origin."""
     for place, name in enumerate(policy.vary):
-        field = f"policy.vary[{place}]"
-        if not _TOKEN.fullmatch(name) or name == "*":
-            yield FieldFault(field, "Name a request header, such as Accept-Language.")
-        elif name.lower() in UNBOUNDED_HEADERS:
-            yield FieldFault(
-                field, f"Almost every visitor sends another {name}: caches would keep a copy for each."
-            )
+        if fault := _vary_fault(name):
+            yield FieldFault(f"policy.vary[{place}]", fault)
     for place, key in enumerate(policy.surrogate_keys):
         if not SURROGATE_KEY.fullmatch(key):
             yield FieldFault(
@@ -206,6 +201,14 @@ def name_faults(policy: Policy) -> Iterator[FieldFault]:
         yield FieldFault(
             "policy.allowed_origin", "Write one origin, such as https://example.com, or * for everybody."
         )
+
+
+def _vary_fault(name: str) -> str:
+    if not _TOKEN.fullmatch(name) or name == "*":
+        return "Name a request header, such as Accept-Language."
+    if name.lower() in UNBOUNDED_HEADERS:
+        return f"Almost every visitor sends another {name}: caches would keep a copy for each."
+    return ""
 
 
 def _is_origin(origin: str) -> bool:
@@ -225,6 +228,9 @@ def _extra_header_faults(policy: Policy) -> Iterator[FieldFault]:
         field = f"policy.extra_headers[{place}]"
         if fault := header_fault(name, value):
             yield FieldFault(field, f"{fault[0].upper()}{fault[1:]}.")
+        elif name.lower() == "vary":
+            faults = (_vary_fault(each.strip()) for each in value.split(","))
+            yield from (FieldFault(field, fault) for fault in faults if fault)
         if name.lower() in seen:
             yield FieldFault(field, f"{name} is there twice; join its values in one.")
         seen.add(name.lower())

@@ -124,6 +124,15 @@ def test_each_word_of_each_rule_is_in_what_comes_out() -> None:
     )
 
 
+def test_what_answers_vary_by_adds_up_wherever_it_is_written() -> None:
+    first, second = (
+        Rule(slug, 1, Match(), Policy(extra_headers=(("Vary", value),)))
+        for slug, value in (("a", "Save-Data, X-A"), ("b", "x-a, X-B"))
+    )
+    said = dict(compile_headers(policy_of(first, second, FONTS), "text/css"))
+    assert said["vary"] == "Save-Data, X-A, X-B"
+
+
 def policy_of(*rules: Rule) -> Policy:
     rule = combined(rules)
     assert rule is not None

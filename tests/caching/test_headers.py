@@ -101,6 +101,19 @@ def test_a_rules_own_security_policy_is_added_to_the_sandbox_and_never_lifts_it(
     assert trusted["content-security-policy"] == "default-src 'self'"
 
 
+@pytest.mark.parametrize(
+    ("own", "value"),
+    [
+        ("sandbox", "sandbox"),
+        ("default-src 'self', Sandbox", "default-src 'self', Sandbox"),
+        ("sandbox allow-scripts", "sandbox, sandbox allow-scripts"),
+    ],
+)
+def test_a_sandbox_that_a_rule_writes_itself_counts_if_it_lets_nothing_through(own: str, value: str) -> None:
+    said = headers_of("text/html", extra_headers=(("Content-Security-Policy", own),))
+    assert said["content-security-policy"] == value
+
+
 @pytest.mark.parametrize("media_type", ["text/html", "image/png", "application/octet-stream"])
 def test_no_browser_guesses_a_type(media_type: str) -> None:
     assert headers_of(media_type)["x-content-type-options"] == "nosniff"
@@ -148,6 +161,39 @@ def test_copies_are_kept_apart_by_what_the_answer_hangs_on(
     said = headers_of("text/css", vary=vary, allowed_origin=origin)
     assert said.get("vary") == value
     assert said.get("access-control-allow-origin", "") == origin
+
+
+def test_what_a_cdn_has_to_do_is_said_where_it_reads_nothing_else() -> None:
+    """RFC 9213 section 2.2: who reads the targeted field ignores Cache-Control and all that is in it."""
+    said = headers_of("text/css", must_revalidate=True, forbids_transform=True, cdn_ttl_seconds=60)
+    for name in ("cdn-cache-control", "surrogate-control"):
+        assert said[name] == "max-age=60, must-revalidate, no-transform"
+
+
+def test_a_field_and_an_extra_header_make_one_header_that_has_the_names_of_both() -> None:
+    policy = Policy(
+        vary=("Accept-Language",),
+        surrogate_keys=("a",),
+        allowed_origin="https://example.com",
+        extra_headers=(
+            ("Vary", "Save-Data,accept-language"),
+            ("Surrogate-Key", "b  a A"),
+            ("Cache-Tag", "b, a,A"),
+            ("Access-Control-Allow-Origin", "https://other.example"),
+        ),
+    )
+    headers = HeaderCompiler([rule("only", policy=policy)]).header_set("a", "text/css", 1).headers
+    said = dict(headers)
+    assert len(said) == len(headers)
+    assert said["vary"] == "Accept-Language, Origin, Save-Data"
+    assert (said["surrogate-key"], said["cache-tag"]) == ("a b A", "a,b,A")
+    assert said["access-control-allow-origin"] == "https://other.example"
+
+
+@pytest.mark.parametrize(("origin", "vary"), [("https://example.com", "Origin"), ("*", None)])
+def test_an_origin_that_an_extra_header_names_keeps_copies_apart_too(origin: str, vary: str | None) -> None:
+    said = headers_of("text/css", extra_headers=(("Access-Control-Allow-Origin", origin),))
+    assert said.get("vary") == vary
 
 
 @pytest.mark.parametrize(

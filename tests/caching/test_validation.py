@@ -146,6 +146,8 @@ def test_an_example_needs_a_url(url: str) -> None:
             "policy.extra_headers[0]",
         ),
         (Policy(vary=("X-A", "*")), "policy.vary[1]"),
+        (Policy(extra_headers=(("Vary", "Origin, *"),)), "policy.extra_headers[0]"),
+        (Policy(extra_headers=(("vary", "cookie"),)), "policy.extra_headers[0]"),
         (Policy(vary=("X A",)), "policy.vary[0]"),
         (Policy(vary=("Cookie",)), "policy.vary[0]"),
         (Policy(surrogate_keys=("a", "a b")), "policy.surrogate_keys[1]"),
