@@ -39,6 +39,7 @@ HOUR = 3600
 _NOT_INHERITED = {"FORWARDED_ALLOW_IPS", "PREVIEW_DOMAIN", "STAFF_URL", "STORAGE_URL"}
 RULES = HeaderCompiler(
     [
+        Rule("lost", 1, Match(paths=("lost.html",)), Policy(browser_ttl_seconds=60, cdn_ttl_seconds=86_400)),
         Rule(
             "pages",
             1,

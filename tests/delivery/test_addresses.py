@@ -144,6 +144,14 @@ class TestOptions:
         empty_site.set_options(not_found_page="lost.html")
         assert (ask("/nothing").status, ask("/nothing").body) == (404, b"gone")
 
+    def test_no_cache_keeps_a_404_as_long_as_the_page_that_it_shows(self, empty_site: Live, ask: Ask) -> None:
+        empty_site.publish(1, PAGES)
+        empty_site.set_options(not_found_page="lost.html")
+        page, missing = ask("/lost.html").headers, ask("/nothing").headers
+        assert page["cdn-cache-control"] == page["surrogate-control"] == "max-age=86400"
+        assert missing["cache-control"] == "public, max-age=0, s-maxage=10"
+        assert not {"cdn-cache-control", "surrogate-control"} & missing.keys()
+
     def test_or_none(self, empty_site: Live, ask: Ask) -> None:
         empty_site.publish(1, PAGES)
         empty_site.set_options(not_found_page="")

@@ -15,8 +15,10 @@ NEVER_KEPT = "no-store"
 SHORT_SHARED = "public, max-age=0, s-maxage=10"
 # What a page asks for by name. Anything kept in its place would outlive the release that lacks it.
 PARTS_OF_PAGES = (".css", ".js", ".mjs", ".map", ".json", ".wasm")
-# What the page of a 404 does not say of itself: it is not what was asked for.
-NOT_OF_A_404 = ("etag", "last-modified", "accept-ranges", "link")
+# What the page of a 404 does not say of itself: it is not what was asked for, nor kept as long as the page.
+NOT_OF_A_404 = (
+    "etag", "last-modified", "accept-ranges", "link", "cdn-cache-control", "surrogate-control",
+)  # fmt: skip
 
 _SPELLED = {"etag": "ETag", "x-xss-protection": "X-XSS-Protection", "sourcemap": "SourceMap"}
 _OF_PREVIEWS: Headers = (
