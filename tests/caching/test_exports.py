@@ -176,7 +176,15 @@ def test_conditions_are_found_in_requests_however_they_are_encoded() -> None:
     assert not any(map(carries.search, ("steam=1", "a=team", "teams=1")))
     preview = re.compile(host_below("preview.localhost"))
     assert all(
-        map(preview.search, ("r1-a.preview.localhost", "a.preview.localhost:80", "a.preview.localhost."))
+        map(
+            preview.search,
+            (
+                "r1-a.preview.localhost",
+                "a.preview.localhost:80",
+                "a.preview.localhost.",
+                "a.preview.localhost..:",
+            ),
+        )
     )
     assert not any(
         map(preview.search, ("preview.localhost", "a.preview.localhost.evil", "a-preview.localhost"))
@@ -221,4 +229,16 @@ def test_a_headers_file_has_a_block_for_each_address_and_names_paths_that_it_can
     assert told == [
         "# A path with * or : cannot be written here: time/12:30.txt",
         "# A path with * or : cannot be written here: *.css",
+    ]
+
+
+def test_a_page_without_its_ending_leaves_the_address_to_the_file_that_has_it() -> None:
+    kept, asked = (
+        HeaderSet("r", 1, (("cache-control", value),), "0" * 64) for value in ("max-age=60", "no-cache")
+    )
+    files = [("license", kept), ("license-2", kept), ("license.html", asked)]
+    assert [line for line in headers_file(SHIPPED, files) if line[0] != "#"] == [
+        *("/license", "  cache-control: max-age=60"),
+        *("/license-2", "  cache-control: max-age=60"),
+        *("/license.html", "  cache-control: no-cache"),
     ]

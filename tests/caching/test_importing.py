@@ -4,14 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.caching.examples import run_examples
-from apps.caching.headers import cache_control
+from apps.caching.examples import guess_media_type, run_examples
+from apps.caching.exports.headers_file import headers_file
+from apps.caching.exports.source import RuleSet
+from apps.caching.headers import HeaderCompiler, cache_control
 from apps.caching.importing.drafts import ImportedRule
 from apps.caching.importing.headers_file import HeadersFileFault, rules_of_headers_file
 from apps.caching.importing.policies import read_policy
 from apps.caching.importing.seen import Answer, rules_of_answers
 from apps.caching.matching import matches
-from apps.caching.rules import Match, Policy, Rule, RuleState, Visibility
+from apps.caching.rules import Combination, HeaderSet, Match, Policy, Rule, RuleState, Visibility
 from apps.caching.validation import content_faults
 
 FILE = """\
@@ -252,3 +254,36 @@ def test_answers_give_a_rule_a_kind_and_name_those_that_differ() -> None:
     ]
     assert rules[2].left_out == ("Answered otherwise: c.css.",)
     assert all(content_faults(rule.slug, rule.content) == [] for rule in rules)
+
+
+POLICIES = {
+    "index.html": Policy(browser_ttl_seconds=0, must_revalidate=True, extra_headers=(("Link", "</a.css>"),)),
+    "about.html": Policy(extra_headers=(("Content-Security-Policy", "default-src 'self'"),)),
+    "about/index.html": Policy(visibility=Visibility.PRIVATE, browser_ttl_seconds=60),
+    "a.svg": Policy(browser_ttl_seconds=60, extra_headers=(("X-Frame-Options", "DENY"),)),
+    "license": Policy(shared_ttl_seconds=60, surrogate_keys=("legal", "text")),
+    "license.html": Policy(visibility=Visibility.NO_STORE),
+    "é b/c.css": Policy(
+        browser_ttl_seconds=60, cdn_ttl_seconds=5, must_revalidate=True, forbids_transform=True,
+        vary=("Save-Data",), allowed_origin="https://example.com",
+    ),
+}  # fmt: skip
+
+
+def test_what_was_exported_is_imported_as_it_was() -> None:
+    def served(rules: list[Rule]) -> dict[str, HeaderSet]:
+        compiler = HeaderCompiler(rules)
+        return {path: compiler.header_set(path, guess_media_type(path), 1) for path in POLICIES}
+
+    before = served(
+        [
+            Rule(f"r{place}", 1, Match(paths=(path,)), said)
+            for place, (path, said) in enumerate(POLICIES.items())
+        ]
+    )
+    text = "\n".join(headers_file(RuleSet((), Combination.FIRST, "", "x"), sorted(before.items())))
+    drafts = [Rule(one.slug, 1, one.content.match, one.content.policy) for one in imported(text)]
+    after = served(drafts)
+    assert {path: dict(one.headers) for path, one in after.items()} == {
+        path: dict(one.headers) for path, one in before.items()
+    }

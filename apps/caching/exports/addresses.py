@@ -116,7 +116,7 @@ def cookie(name: str) -> str:
 
 def host_below(domain: str) -> str:
     """Return an expression for the hosts below `domain`, in lower case and with or without a port."""
-    return rf"\.{''.join(map(_character, domain.lower()))}\.?(?::[0-9]+)?$"
+    return rf"\.{''.join(map(_character, domain.lower()))}\.*(?::[0-9]*)?$"
 
 
 def _glob_expression(glob: str) -> str:

@@ -18,22 +18,30 @@ _UNESCAPED = "/@!$&'()+,;=~"
 
 
 def headers_file(rules: RuleSet, files: Iterable[tuple[str, HeaderSet]]) -> Iterator[str]:
-    """Yield the lines of the file. The same rules and files, in their order, give the same lines."""
+    """Yield the lines of the file. `files` come in the order of their paths; the same give the same lines."""
     yield from commented([*description(rules), "Conditions to step aside for are not said here."])
+    without_ending: set[str] = set()
     for path, header_set in files:
         if _MEANS_MORE & set(path):
             yield from commented([f"A path with * or : cannot be written here: {path}"])
             continue
         lines = [f"  {name}: {value}" for name, value in header_set.headers if name not in _BY_ITSELF]
         for address in _addresses(path):
-            yield from (address, *lines)
+            if address not in without_ending:  # blocks of one address would add up
+                yield from (address, *lines)
+        if "." not in path.rpartition("/")[2]:
+            without_ending.add(_sent(path))
 
 
 def _addresses(path: str) -> Iterator[str]:
     """Yield what a file is asked for as: a page also without its ending."""
-    sent = "/" + quote(path, safe=_UNESCAPED)
+    sent = _sent(path)
     yield sent
     if sent.endswith("/index.html"):
         yield sent.removesuffix("index.html")
     elif sent.endswith(".html"):
         yield sent.removesuffix(".html")
+
+
+def _sent(path: str) -> str:
+    return "/" + quote(path, safe=_UNESCAPED)

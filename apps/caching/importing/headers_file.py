@@ -125,13 +125,13 @@ def _decoded(number: int, glob: str) -> str:
 
 
 def _joined(blocks: Iterator[_Block]) -> list[_Block]:
-    """Return the blocks, those of one path as one."""
+    """Return the blocks, those of one path as one: a page that has two addresses says the same at both."""
     joined: dict[Match, _Block] = {}
     for block in blocks:
         known = joined.get(block.match, replace(block, headers=(), taken_back=()))
         joined[block.match] = replace(
             known,
-            headers=known.headers + block.headers,
+            headers=tuple(dict.fromkeys(known.headers + block.headers)),
             taken_back=known.taken_back + block.taken_back,
         )
     return list(joined.values())
