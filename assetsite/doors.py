@@ -58,6 +58,10 @@ class DoorMiddleware:
                     headers={"Cache-Control": "no-store"},
                 )
             request.urlconf = settings.STAFF_URLCONF
+            response = self.get_response(request)
+            # A cache may make up how long it keeps a 301 or a 404 that says nothing (RFC 9111 section 4.2.2).
+            response.setdefault("Cache-Control", "no-store")
+            return response
         return self.get_response(request)
 
 

@@ -120,6 +120,15 @@ def test_the_staff_door_answers_only_under_its_own_names() -> None:
     assert staff_client().get("/-/healthz", headers={"host": "127.0.0.1:8001"}).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("path", "status"), [("/", 302), ("/admin", 301), ("/nothing", 404), ("/admin/", 302)]
+)
+def test_no_cache_keeps_what_the_staff_door_answers(path: str, status: int) -> None:
+    response = staff_client().get(path)
+    assert response.status_code == status
+    assert "no-store" in response.headers["cache-control"]
+
+
 def test_a_request_whose_door_is_not_known_is_a_visitors() -> None:
     client = Client(headers={"host": "localhost"})
     assert client.get("/-/healthz").status_code == 200
