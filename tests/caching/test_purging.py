@@ -315,11 +315,15 @@ def test_a_cache_that_never_ends_its_answer_is_hung_up_on(monkeypatch: pytest.Mo
 def test_nginx_loses_the_files_of_what_changed_and_no_others(tmp_path: Path) -> None:
     kept = {"www.example.com/css/app.css2", "www.example.com/old", "other.example.com/css/app.css"}
     lost = {"www.example.com/css/app.css", "www.example.com/old/a/b", "www.example.com/a%20b/"}
-    for place, key in enumerate([*kept, *lost, *lost]):  # two variants of each
-        file = tmp_path / f"{place % 7}" / f"{place:032x}"
+    # Two variants of each, and one that nginx is just fetching.
+    for place, key in enumerate([*kept, *lost, *lost, *kept, *lost]):
+        fetched = ".0000000012" if place >= len([*kept, *lost, *lost]) else ""
+        file = tmp_path / f"{place % 7}" / f"{place:032x}{fetched}"
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(b"\5\0binary\n\0\nKEY: " + key.encode() + b"\nHTTP/1.1 200 OK\r\n\r\nKEY: x\n")
-    others = [tmp_path / "1" / name for name in ("site.sqlite3", "f" * 31)]  # named as no copy is
+    others = [
+        tmp_path / "1" / name for name in ("site.sqlite3", "f" * 31, f"{'f' * 32}.1")
+    ]  # named as no copy is
     for other in others:
         other.write_bytes(b"\nKEY: www.example.com/css/app.css\n")
     others.append(tmp_path / "1" / ("d" * 32))

@@ -2,7 +2,8 @@
 
 A copy's file is named by a digest of its key and of what it varies by, which cannot be computed for every
 visitor, but it begins with a line `KEY: …`. So the folder is gone through once a batch. nginx takes a file
-that is gone for a copy that it does not have.
+that is gone for a copy that it does not have. What it is still fetching has a number behind the name of its
+file, and would be a copy of before once it is whole: it is removed as well, and nothing is kept of it.
 """
 
 import re
@@ -16,7 +17,9 @@ from apps.caching.purging.contract import PurgeFailed, Word, sorted_out
 
 _HEAD_BYTES = 4096  # nginx's own header, then KEY and the key; our keys are shorter than addresses may be
 _MARK = b"\nKEY: "
-_NAME = re.compile(r"[0-9a-f]{32}")  # no other file is opened: closing it drops a database's locks
+_NAME = re.compile(
+    r"[0-9a-f]{32}(?:\.[0-9]{10})?"
+)  # no other file is opened: closing it drops a database's locks
 
 
 @dataclass(frozen=True, slots=True)
