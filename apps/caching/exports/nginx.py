@@ -25,7 +25,6 @@ _STATUS = (
     ("HIT", "hit"),
     ("STALE", "hit; detail=stale"),
     ("UPDATING", "hit; detail=stale"),
-    ("REVALIDATED", "fwd=stale; fwd-status=304"),
     ("EXPIRED", "fwd=stale"),
     ("MISS", "fwd=uri-miss"),
     ("BYPASS", "fwd=bypass"),
@@ -118,6 +117,13 @@ def _decision(count: int) -> Iterator[str]:
     yield from _map("$assetsite_bypass", "$assetsite_host", {"1": "$http_host"}, "$host")
     yield "# RFC 9211. nginx knows no time to live here."
     yield from _map("$upstream_cache_status", "$assetsite_status", dict(_STATUS), '"fwd=bypass"')
+    yield "# nginx makes these answers out of a 200: what was said of that one stands in a 416 already."
+    yield from _map(
+        "$status", "$assetsite_said", {"416": ""}, '"assetsite-nginx; $assetsite_status"', is_volatile=True
+    )
+    yield from _map(
+        "$status", "$assetsite_never_kept", {"412": "no-store", "416": "no-store"}, '""', is_volatile=True
+    )
 
 
 def _server(placement: Placement) -> Iterator[str]:
@@ -155,18 +161,27 @@ server {{
         proxy_cache_bypass $assetsite_bypass;
         proxy_no_cache $assetsite_bypass;
         # No proxy_cache_lock: visitors of a page that is asked for each time would wait for each other.
-        proxy_cache_revalidate on;
+        # No proxy_cache_revalidate: of a 304 nginx takes over no header, and sends the old ones on.
         # How long old copies serve, the origin says: no proxy_cache_use_stale, no proxy_cache_valid.
         proxy_cache_background_update on;
-        add_header Cache-Status "assetsite-nginx; $assetsite_status" always;
+        add_header Cache-Status $assetsite_said always;
+        add_header Cache-Control $assetsite_never_kept always;
+        # Of what is not kept, too: nginx asks for all of it.
+        proxy_force_ranges on;
     }}
 }}"""
 
 
-def _map(source: str, name: str, patterns: dict[str, str], default: str = "0") -> list[str]:
-    """Return a map. Patterns are quoted: none of them has a quote, a backslash stands before x or a dot."""
+def _map(
+    source: str, name: str, patterns: dict[str, str], default: str = "0", *, is_volatile: bool = False
+) -> list[str]:
+    """Return a map; one that is volatile is read anew each time.
+
+    Patterns are quoted: none of them has a quote, a backslash stands before x or a dot.
+    """
     rows = [f"    {_quoted(pattern)} {_quoted(value)};" for pattern, value in patterns.items()]
-    return [f"map {source} {name} {{", f"    default {default};", *rows, "}", ""]
+    first = ["    volatile;"] if is_volatile else []
+    return [f"map {source} {name} {{", *first, f"    default {default};", *rows, "}", ""]
 
 
 def _quoted(text: str) -> str:
