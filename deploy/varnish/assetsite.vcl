@@ -49,6 +49,14 @@ sub vcl_recv {
         return (synth(400, "Bad Request"));
     }
     set req.http.Host = std.tolower(req.http.Host);
+    # Of two fields of one name a condition would read the first.
+    std.collect(req.http.Cookie, "; ");
+    # Varnish refuses ranges that it cannot read, several of them included: nobody has to answer with ranges.
+    if (req.http.Range !~ "(?i)^bytes=(?:[0-9]{1,15}-(?:[0-9]{1,15})?|-0{0,9}[1-9][0-9]{0,14})$"
+        || std.integer(regsub(req.http.Range, "^[^=]*=([0-9]+)-[0-9]+$", "\1"), 0)
+            > std.integer(regsub(req.http.Range, "^[^=]*=[0-9]+-([0-9]+)$", "\1"), 0)) {
+        unset req.http.Range;
+    }
     set req.http.X-Assetsite-Path = regsub(req.url, "\?.*$", "");
     if (req.url ~ "\?.") {
         set req.http.X-Assetsite-Query = regsub(req.url, "^[^?]*\?", "");
@@ -66,7 +74,7 @@ sub vcl_recv {
             ban("obj.http.Surrogate-Key ~ (^|\s)(" + regsuball(req.http.Surrogate-Key, " +", "|") + ")(\s|$)");
             return (synth(200, "Purged"));
         }
-        set req.http.Host = regsub(req.http.Host, "\.?(:[0-9]*)?$", "");
+        set req.http.Host = regsub(req.http.Host, "\.*(:[0-9]*)?$", "");
         if (req.http.X-Assetsite-Path ~ "/\*$") {
             # Everything below a folder.
             ban("obj.http.X-Assetsite-Host == " + req.http.Host + " && obj.http.X-Assetsite-Path ~ ^" +
@@ -80,11 +88,11 @@ sub vcl_recv {
         set req.http.X-Assetsite-Status = "fwd=method";
         return (pass);
     }
-    if (req.http.Host ~ "\.preview\x2Elocalhost\.?(?::[0-9]+)?$") {
+    if (req.http.Host ~ "\.preview\x2Elocalhost\.*(?::[0-9]*)?$") {
         set req.http.X-Assetsite-Status = "fwd=bypass; detail=preview";
         return (pass);
     }
-    set req.http.Host = regsub(req.http.Host, "\.?(:[0-9]*)?$", "");
+    set req.http.Host = regsub(req.http.Host, "\.*(:[0-9]*)?$", "");
     # Only addresses as the origin writes them are kept: each file has one name in the cache.
     if (req.url ~ "^/-/" || req.http.X-Assetsite-Path !~ "^(?![^?]*(?://|/\.\.?(?:[/?]|$)))/(?:[A-Za-z0-9._~/:@!$&\x27()*+,;=-]|%(?:2[0235]|3[CEF]|5[BDE]|60|7[BCD]|[89A-F][0-9A-F]))*$") {
         set req.http.X-Assetsite-Status = "fwd=bypass";
@@ -184,18 +192,20 @@ sub vcl_backend_response {
         set beresp.ttl = 10s;
         return (deliver);
     }
-    if (beresp.http.Cache-Control ~ "(?i)(^|[, ])no-cache") {
-        set beresp.ttl = 0s;
-    }
     set beresp.http.X-Assetsite-Revalidate = "0";
     set beresp.http.X-Assetsite-Error = "0";
-    if (beresp.http.Cache-Control ~ "(?i)(^|[, ])stale-while-revalidate=[0-9]") {
-        set beresp.http.X-Assetsite-Revalidate =
-            regsub(beresp.http.Cache-Control, "(?i)^(?:.*[, ])?stale-while-revalidate=([0-9]+).*$", "\1");
-    }
-    if (beresp.http.Cache-Control ~ "(?i)(^|[, ])stale-if-error=[0-9]") {
-        set beresp.http.X-Assetsite-Error =
-            regsub(beresp.http.Cache-Control, "(?i)^(?:.*[, ])?stale-if-error=([0-9]+).*$", "\1");
+    if (beresp.http.Cache-Control ~ "(?i)(^|[, ])no-cache") {
+        # Asked about before each use, so that no old copy is shown either (RFC 9111 section 4.2.4).
+        set beresp.ttl = 0s;
+    } else if (beresp.http.Cache-Control !~ "(?i)(^|[, ])(must|proxy)-revalidate") {
+        if (beresp.http.Cache-Control ~ "(?i)(^|[, ])stale-while-revalidate=[0-9]") {
+            set beresp.http.X-Assetsite-Revalidate =
+                regsub(beresp.http.Cache-Control, "(?i)^(?:.*[, ])?stale-while-revalidate=([0-9]+).*$", "\1");
+        }
+        if (beresp.http.Cache-Control ~ "(?i)(^|[, ])stale-if-error=[0-9]") {
+            set beresp.http.X-Assetsite-Error =
+                regsub(beresp.http.Cache-Control, "(?i)^(?:.*[, ])?stale-if-error=([0-9]+).*$", "\1");
+        }
     }
     # Nothing old is shown that the origin does not allow: not even for Varnish's own ten seconds.
     set beresp.grace = std.duration(beresp.http.X-Assetsite-Revalidate + "s", 0s);
@@ -239,6 +249,13 @@ sub vcl_deliver {
         set resp.http.Cache-Status = resp.http.Cache-Status + ", assetsite-varnish; " + req.http.X-Assetsite-Status;
     } else {
         set resp.http.Cache-Status = "assetsite-varnish; " + req.http.X-Assetsite-Status;
+    }
+    # Varnish makes a 416 of this: nobody keeps that as long as the file.
+    if (req.method == "GET" && resp.status == 200 && req.http.Range ~ "=[0-9]+-" && std.integer(regsub(
+        req.http.Range, "^[^=]*=([0-9]+)-.*$", "\1"), 0) >= std.integer(resp.http.Content-Length, 999999999999)) {
+        set resp.http.Cache-Control = "no-store";
+        unset resp.http.CDN-Cache-Control;
+        unset resp.http.Surrogate-Control;
     }
     unset resp.http.X-Assetsite-Error;
     unset resp.http.X-Assetsite-Fetched;

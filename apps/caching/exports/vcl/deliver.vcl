@@ -17,18 +17,20 @@ sub vcl_backend_response {
         set beresp.ttl = 10s;
         return (deliver);
     }
-    if (beresp.http.Cache-Control ~ "(?i)(^|[, ])no-cache") {
-        set beresp.ttl = 0s;
-    }
     set beresp.http.X-Assetsite-Revalidate = "0";
     set beresp.http.X-Assetsite-Error = "0";
-    if (beresp.http.Cache-Control ~ "(?i)(^|[, ])stale-while-revalidate=[0-9]") {
-        set beresp.http.X-Assetsite-Revalidate =
-            regsub(beresp.http.Cache-Control, "(?i)^(?:.*[, ])?stale-while-revalidate=([0-9]+).*$", "\1");
-    }
-    if (beresp.http.Cache-Control ~ "(?i)(^|[, ])stale-if-error=[0-9]") {
-        set beresp.http.X-Assetsite-Error =
-            regsub(beresp.http.Cache-Control, "(?i)^(?:.*[, ])?stale-if-error=([0-9]+).*$", "\1");
+    if (beresp.http.Cache-Control ~ "(?i)(^|[, ])no-cache") {
+        # Asked about before each use, so that no old copy is shown either (RFC 9111 section 4.2.4).
+        set beresp.ttl = 0s;
+    } else if (beresp.http.Cache-Control !~ "(?i)(^|[, ])(must|proxy)-revalidate") {
+        if (beresp.http.Cache-Control ~ "(?i)(^|[, ])stale-while-revalidate=[0-9]") {
+            set beresp.http.X-Assetsite-Revalidate =
+                regsub(beresp.http.Cache-Control, "(?i)^(?:.*[, ])?stale-while-revalidate=([0-9]+).*$", "\1");
+        }
+        if (beresp.http.Cache-Control ~ "(?i)(^|[, ])stale-if-error=[0-9]") {
+            set beresp.http.X-Assetsite-Error =
+                regsub(beresp.http.Cache-Control, "(?i)^(?:.*[, ])?stale-if-error=([0-9]+).*$", "\1");
+        }
     }
     # Nothing old is shown that the origin does not allow: not even for Varnish's own ten seconds.
     set beresp.grace = std.duration(beresp.http.X-Assetsite-Revalidate + "s", 0s);
@@ -72,6 +74,13 @@ sub vcl_deliver {
         set resp.http.Cache-Status = resp.http.Cache-Status + ", assetsite-varnish; " + req.http.X-Assetsite-Status;
     } else {
         set resp.http.Cache-Status = "assetsite-varnish; " + req.http.X-Assetsite-Status;
+    }
+    # Varnish makes a 416 of this: nobody keeps that as long as the file.
+    if (req.method == "GET" && resp.status == 200 && req.http.Range ~ "=[0-9]+-" && std.integer(regsub(
+        req.http.Range, "^[^=]*=([0-9]+)-.*$", "\1"), 0) >= std.integer(resp.http.Content-Length, 999999999999)) {
+        set resp.http.Cache-Control = "no-store";
+        unset resp.http.CDN-Cache-Control;
+        unset resp.http.Surrogate-Control;
     }
     unset resp.http.X-Assetsite-Error;
     unset resp.http.X-Assetsite-Fetched;

@@ -22,6 +22,14 @@ sub vcl_recv {
         return (synth(400, "Bad Request"));
     }
     set req.http.Host = std.tolower(req.http.Host);
+    # Of two fields of one name a condition would read the first.
+    std.collect(req.http.Cookie, "; ");
+    # Varnish refuses ranges that it cannot read, several of them included: nobody has to answer with ranges.
+    if (req.http.Range !~ "(?i)^bytes=(?:[0-9]{1,15}-(?:[0-9]{1,15})?|-0{0,9}[1-9][0-9]{0,14})$"
+        || std.integer(regsub(req.http.Range, "^[^=]*=([0-9]+)-[0-9]+$", "\1"), 0)
+            > std.integer(regsub(req.http.Range, "^[^=]*=[0-9]+-([0-9]+)$", "\1"), 0)) {
+        unset req.http.Range;
+    }
     set req.http.X-Assetsite-Path = regsub(req.url, "\?.*$", "");
     if (req.url ~ "\?.") {
         set req.http.X-Assetsite-Query = regsub(req.url, "^[^?]*\?", "");
@@ -39,7 +47,7 @@ sub vcl_recv {
             @purge@
             return (synth(200, "Purged"));
         }
-        set req.http.Host = regsub(req.http.Host, "\.?(:[0-9]*)?$", "");
+        set req.http.Host = regsub(req.http.Host, "\.*(:[0-9]*)?$", "");
         if (req.http.X-Assetsite-Path ~ "/\*$") {
             # Everything below a folder.
             ban("obj.http.X-Assetsite-Host == " + req.http.Host + " && obj.http.X-Assetsite-Path ~ ^" +
@@ -57,7 +65,7 @@ sub vcl_recv {
         set req.http.X-Assetsite-Status = "fwd=bypass; detail=preview";
         return (pass);
     }
-    set req.http.Host = regsub(req.http.Host, "\.?(:[0-9]*)?$", "");
+    set req.http.Host = regsub(req.http.Host, "\.*(:[0-9]*)?$", "");
     # Only addresses as the origin writes them are kept: each file has one name in the cache.
     if (req.url ~ "^@django@" || req.http.X-Assetsite-Path !~ "^@canonical@$") {
         set req.http.X-Assetsite-Status = "fwd=bypass";
