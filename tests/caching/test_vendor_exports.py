@@ -330,6 +330,32 @@ def test_a_function_that_cloudfront_would_not_take_is_refused() -> None:
         text("cloudfront", rules_with((Match(), long)))
 
 
+def test_cloudfront_keeps_apart_what_the_origin_tells_apart_by_host() -> None:
+    """The origin gets all of a visitor's headers, and two channels may stand behind one distribution."""
+    [policy] = re.findall(r"no queries, no cookies, and the headers (.*)\.", text("cloudfront", ALL))
+    assert policy == "Host and x-assetsite-alone"
+
+
+def fastly_subroutine(name: str) -> str:
+    return text("fastly", ALL).split(f"sub {name} {{")[1].split("\n}\n")[0]
+
+
+@pytest.mark.parametrize("host", ["www.example.org", "WWW.example.org.", "www.example.org..:443"])
+def test_fastly_has_one_name_for_a_host(host: str) -> None:
+    """Purges name hosts as channels have them, in lower case and without a port."""
+    written = r'std\.tolower\(regsub\(req\.http\.host, \{"(.*)"\}, ""\)\)'
+    [expression] = re.findall(written, fastly_subroutine("vcl_recv"))
+    assert re.sub(expression, "", host, count=1).lower() == "www.example.org"
+
+
+def test_fastly_goes_by_the_time_for_cdns_where_browsers_have_to_ask() -> None:
+    """RFC 9213 section 2.2: `no-cache` in Cache-Control is not said to who reads Surrogate-Control."""
+    passing = fastly_subroutine("vcl_fetch").split("if (!beresp.http.Cache-Control")[1].split(") {")[0]
+    assert [line for line in passing.splitlines() if "no-cache" in line] == [
+        '        || (beresp.http.Cache-Control ~ "(?i)(^|[, ])no-cache" && !beresp.http.Surrogate-Control)'
+    ]
+
+
 def test_fastly_keeps_no_previews() -> None:
     [condition] = re.findall(r'req\.http\.host ~ \{"(.*?)"\}', text("fastly", ALL))
     assert re.search(condition, "r1-a.preview.example.org")

@@ -54,7 +54,7 @@ def _function(rules: RuleSet, about: Iterable[str]) -> str:
                 [
                     "CloudFront in front of assetsite: a function for viewer requests (cloudfront-js-2.0).",
                     "The cache policy that goes with it: minimum TTL 0, default TTL 0, maximum TTL 31536000,",
-                    "gzip and Brotli, no query strings, no cookies, and of the headers x-assetsite-alone.",
+                    "gzip and Brotli, no queries, no cookies, and the headers Host and x-assetsite-alone.",
                     "The origin request policy: all of the viewer's headers, cookies and query strings.",
                     *about,
                 ],

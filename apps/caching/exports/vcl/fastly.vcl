@@ -11,6 +11,8 @@ sub vcl_recv {
         set req.http.X-Assetsite-Path = req.url.path;
         set req.http.X-Assetsite-Query = req.url.qs;
     }
+    # One name of each host, by which its copies can be purged.
+    set req.http.host = std.tolower(regsub(req.http.host, {"\.*(:[0-9]*)?$"}, ""));
     if (req.method == "FASTLYPURGE") {
         # Purges by address need a token, as all others do.
         set req.http.Fastly-Purge-Requires-Auth = "1";
@@ -82,8 +84,9 @@ sub vcl_fetch {
         }
         return (pass);
     }
-    # Fastly itself reads the times alone.
-    if (!beresp.http.Cache-Control || beresp.http.Cache-Control ~ "(?i)(^|[, ])(private|no-store|no-cache)"
+    # Fastly itself reads the times alone, those of Surrogate-Control in place of Cache-Control's.
+    if (!beresp.http.Cache-Control || beresp.http.Cache-Control ~ "(?i)(^|[, ])(private|no-store)"
+        || (beresp.http.Cache-Control ~ "(?i)(^|[, ])no-cache" && !beresp.http.Surrogate-Control)
         || beresp.http.Set-Cookie || beresp.http.Vary ~ "\*") {
         return (pass);
     }
