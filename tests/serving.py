@@ -52,7 +52,11 @@ RULES = HeaderCompiler(
             Match(extensions=("woff2", "json")),
             Policy(
                 browser_ttl_seconds=3600,
-                extra_headers=(("access-control-allow-origin", "*"), ("vary", "Origin")),
+                extra_headers=(
+                    ("access-control-allow-origin", "*"),
+                    ("access-control-allow-headers", "X-Part"),
+                    ("vary", "Origin"),
+                ),
             ),
         ),
         Rule("everything", 1, Match(), Policy(browser_ttl_seconds=300)),

@@ -94,7 +94,8 @@ def plain(
 
 def _answer(request: Request, release: LiveRelease, now: int) -> Response:
     if request.method == "OPTIONS":
-        return Response(204, spelled({"allow": ALLOW, "cache-control": NEVER_KEPT}))
+        more = _for_preflight(request, release)
+        return Response(204, spelled({"allow": ALLOW, "cache-control": NEVER_KEPT, **more}))
     if request.method not in ("GET", "HEAD"):
         return plain(405, f"{request.method} is not possible here.", more={"allow": ALLOW})
     try:
@@ -102,6 +103,21 @@ def _answer(request: Request, release: LiveRelease, now: int) -> Response:
     except BadTarget as error:
         return plain(400, f"This address cannot be read: {error}.")
     return _find(request, release, target, now)
+
+
+def _for_preflight(request: Request, release: LiveRelease) -> dict[str, str]:
+    """Return what a file's rule lets scripts of other origins ask with (Fetch standard, CORS-preflight)."""
+    if "access-control-request-method" not in request.headers:
+        return {}
+    try:
+        target = parse_target(request.target)
+    except BadTarget:
+        return {}
+    resource = release.find(target.path + INDEX if target.is_folder else target.path)
+    if resource is None and release.options.clean_urls:
+        resource = release.find(target.path + PAGE)
+    headers = resource.identity.headers if resource else {}
+    return {name: value for name, value in headers.items() if name.startswith("access-control-")}
 
 
 def _find(request: Request, release: LiveRelease, target: Target, now: int) -> Response:

@@ -120,6 +120,17 @@ class TestMethods:
         reply = ask(target, method="OPTIONS")
         assert (reply.status, reply.headers["allow"], reply.body) == (204, "GET, HEAD, OPTIONS", b"")
 
+    @pytest.mark.parametrize("target", ["/data.json", "/ten.txt", "/no", "/%", "*"])
+    def test_a_preflight_hears_what_the_rule_of_the_file_allows(self, ask: Ask, target: str) -> None:
+        """Fetch standard, CORS-preflight fetch: without it a browser does not send the request itself."""
+        said = {"origin": "https://a.example", "access_control_request_headers": "x-part"}
+        reply = ask(target, method="OPTIONS", access_control_request_method="GET", **said)
+        assert (reply.status, reply.headers["allow"], reply.body) == (204, "GET, HEAD, OPTIONS", b"")
+        assert reply.headers["cache-control"] == NO_STORE
+        allowed = [value for name, value in reply.headers.items() if name.startswith("access-control-")]
+        assert allowed == (["*", "X-Part"] if target == "/data.json" else [])
+        assert "access-control-allow-headers" not in ask(target, method="OPTIONS").headers
+
     @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"])
     def test_15_5_6_other_methods_get_405_with_allow(self, ask: Ask, method: str) -> None:
         reply = ask("/", method=method)
