@@ -19,7 +19,7 @@ from apps.caching.matching import matches
 from apps.caching.rules import Bypass, BypassKind, Combination, HeaderSet, Match, Policy, Rule
 from assetsite.settings import BASE_DIR
 
-EVIL = "x\n}\r\u2028*/ \"'; {% include 1 %} {{ y }} ${z} %{w} \x1b[0m # \\"
+EVIL = "x\n}\r\u2028*/ /* \"'; {% include 1 %} {{ y }} {# w #} ${z} %{w} \x1b[0m # \\"
 SHIPPED = RuleSet(
     tuple(
         NamedRule(
@@ -95,25 +95,34 @@ def test_a_scope_ends_where_the_address_shows_it(match: Match, outside: str) -> 
 
 
 @pytest.mark.parametrize(
-    "match",
+    ("match", "reason"),
     [
-        Match(expressions=("(a+)+b",)),
-        Match(paths=("*a*a*a*a*",)),
-        Match(media_types=("text/css",)),
-        Match(min_size_bytes=1),
-        Match(is_fingerprinted=True),
-        Match(tags=("sale",)),
+        (Match(expressions=("(a+)+b",)), "its expressions are for an engine that never backtracks"),
+        (Match(paths=("*a*a*a*a*",)), "its patterns have too many wildcards"),
+        (Match(media_types=("text/css",)), "the type of a file is not known before the answer"),
+        (Match(min_size_bytes=1), "the size of a file is not known before the answer"),
+        (Match(max_size_bytes=1), "the size of a file is not known before the answer"),
+        (Match(is_fingerprinted=True), "what counts as a content hash only the origin says"),
+        (Match(tags=("sale",)), "the tags of a file only the origin knows"),
     ],
 )
-def test_what_an_address_does_not_show_widens_the_scope_and_is_said(match: Match) -> None:
-    scope = scope_of(match)
-    assert scope.is_everything
-    [reason] = scope.left_out
+def test_what_an_address_does_not_show_widens_the_scope_and_is_said(match: Match, reason: str) -> None:
+    assert scope_of(match).is_everything
     bypass = Bypass(BypassKind.QUERY, "fresh", "Because.")
     for name in ("nginx", "varnish"):
         assert f"(For more addresses than the rule matches: {reason}.)" in text(
             name, with_rule(match, bypass)
         )
+
+
+@pytest.mark.parametrize("condition", ["paths", "folders", "extensions"])
+def test_only_what_is_too_long_for_a_configuration_is_left_out_and_that_is_said(condition: str) -> None:
+    short = Match(paths=("a",), folders=("a",), extensions=("a",))
+    long = replace(short, **{condition: tuple(f"{place}{'a' * 190}" for place in range(100))})  # type: ignore[arg-type]
+    scope = scope_of(long)
+    assert scope.expression == scope_of(replace(short, **{condition: ()})).expression  # type: ignore[arg-type]
+    words = {"paths": "patterns"}.get(condition, condition)
+    assert scope.left_out == (f"its {words} are too long for one expression",)
 
 
 def text(target: str, rules: RuleSet) -> str:
@@ -150,7 +159,7 @@ def test_words_of_people_stay_words(target: str) -> None:
     ]
     evil = text(target, with_rule(Match(paths=("a'*",)), *bypasses, name=EVIL, owner=EVIL))
     tame = text(target, with_rule(Match(paths=("a'*",)), *(replace(one, reason="r") for one in bypasses)))
-    for mark in ("{%", "{{", "${z}", "%{", "*/", "\x1b", "\u2028", "\r"):
+    for mark in ("{%", "{{", "{#", "${z}", "%{", "*/", "/*", "\x1b", "\u2028", "\r"):
         assert mark not in evil
     assert len(evil.split("\n")) == len(tame.split("\n"))
 
@@ -167,6 +176,19 @@ def test_a_header_that_a_cache_has_no_word_for_is_told(target: str) -> None:
     assert ("does not step aside" in begins_with_a_digit) is (target == "varnish")
 
 
+def test_a_condition_of_several_rules_is_said_once_with_all_of_them() -> None:
+    bypass = Bypass(BypassKind.QUERY, "fresh", "Because.")
+    rules = with_rule(Match(tags=("sale",), min_size_bytes=9), bypass)
+    again = replace(rules.rules[0], rule=replace(rules.rules[0].rule, slug="again"))
+    written = text("nginx", replace(rules, rules=(*rules.rules, again)))
+    assert written.count("query fresh") == 1
+    assert (
+        "# query fresh, for odd, again: Because.\n"
+        "# (For more addresses than the rule matches: the size of a file is not known before the answer;"
+        " the tags of a file only the origin knows.)\n"
+    ) in written
+
+
 def test_conditions_are_found_in_requests_however_they_are_encoded() -> None:
     asks = re.compile(parameter("a-b"))
     assert all(map(asks.search, ("a-b", "a-b=1", "x&a-b", "%61-b=", "x=1;%61%2db&y", "a%2D%62")))
@@ -174,7 +196,7 @@ def test_conditions_are_found_in_requests_however_they_are_encoded() -> None:
     carries = re.compile(cookie("team"))
     assert all(map(carries.search, ("team", "team=1", "a=1; team=1", "a=1;team")))
     assert not any(map(carries.search, ("steam=1", "a=team", "teams=1")))
-    preview = re.compile(host_below("preview.localhost"))
+    preview = re.compile(host_below("Preview.localhost"))
     assert all(
         map(
             preview.search,
@@ -199,19 +221,20 @@ def test_files_and_pages_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("options", "words"),
     [
-        {"origin": "localhost; evil:80"},
-        {"origin": "localhost"},
-        {"listen": "80;\n}"},
-        {"folder": "/tmp/a b"},
-        {"folder": "relative"},
-        {"purge_from": ("0.0.0.0/0; }",)},
+        ({"origin": "localhost; evil:80"}, "'localhost; evil:80' is no place for a cache"),
+        ({"origin": "localhost"}, "'localhost' is no place for a cache: write it as 127.0.0.1:8000."),
+        ({"listen": "80;\n}"}, "is no place for a cache: write it as 80 or 127.0.0.1:8080."),
+        ({"folder": "/tmp/a b"}, "is no place for a cache: write it as /var/cache/nginx/assetsite."),
+        ({"folder": "relative"}, "'relative' is no place for a cache"),
+        ({"purge_from": ("0.0.0.0/0; }",)}, "'0.0.0.0/0; }' is no address or network: "),
     ],
 )
-def test_a_place_that_would_be_more_than_a_place_is_refused(options: dict[str, str]) -> None:
-    with pytest.raises(Unsayable):
+def test_a_place_that_would_be_more_than_a_place_is_refused(options: dict[str, str], words: str) -> None:
+    with pytest.raises(Unsayable) as refusal:
         Placement(**options)  # type: ignore[arg-type]
+    assert words in str(refusal.value)
 
 
 @pytest.mark.parametrize("target", ["nginx", "varnish"])

@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote
 import pytest
 from playwright.sync_api import Browser
 
+from apps.caching.exports.addresses import CANONICAL
 from apps.caching.exports.placement import Placement
 from apps.caching.exports.source import NamedRule, RuleSet, Unsayable
 from apps.caching.exports.targets import TARGETS
@@ -24,7 +25,7 @@ from apps.caching.rules import Bypass, BypassKind, Combination, Match, Policy, R
 MATCHES = (
     Match(paths=("css/*.css", "docs/**/index.html")),
     Match(folders=("img/icons", "é")),
-    Match(extensions=("js", "tar.gz")),
+    Match(extensions=("Js", "tar.gz")),
     Match(paths=("a?c.txt",), extensions=("txt",)),
     Match(paths=("about.html",)),
 )
@@ -33,8 +34,8 @@ PATHS = (
     "é/ü.png", "app.JS", "dist/a.tar.gz", "abc.txt", "a/c.txt", "index.html", "x.bin", "about.html",
 )  # fmt: skip
 CONDITIONS = (
-    Bypass(BypassKind.QUERY, "fresh", "To see it at once."),
-    Bypass(BypassKind.COOKIE, "editor", "Editors see drafts."),
+    Bypass(BypassKind.QUERY, "Fresh", "To see it at once."),
+    Bypass(BypassKind.COOKIE, "Editor", "Editors see drafts."),
     Bypass(BypassKind.HEADER, "X-Debug", "For debugging."),
 )
 
@@ -293,16 +294,20 @@ def test_all_others_are(steps_aside: Callable[[RuleSet, Request], bool]) -> None
         (Match(folders=("img/icons",)), "/css/site.css"),
         (Match(paths=("css/*.css",)), "/js/site.css"),
         (Match(extensions=("js", "txt")), "/css/site.css"),
+        (Match(extensions=("js", "txt")), "/css/site.cjs"),
         (Match(paths=("a?c.*",), extensions=("txt",)), "/abc.bin"),
         (Match(paths=("a?c.*",), extensions=("txt",)), "/abd.txt"),
     ):
         elsewhere = rules_with((match, CONDITIONS[1]))
-        assert not steps_aside(elsewhere, Request(path, cookies={"editor": "1"})), match
+        assert not steps_aside(elsewhere, Request(path, cookies={"Editor": "1"})), match
 
 
 def test_cloudflare_steps_aside_whatever_the_rules_say() -> None:
     assert [request for request in ASIDE if not cloudflare_steps_aside(ALL, request)] == []
     assert cloudflare_steps_aside(ALL, Request("/caf%C3%A9.css"))
+    between = [f"/a{chr(code)}b.css" for code in range(0x21, 0x7F) if chr(code) not in "?#"]
+    for path in [*between, "/a//b.css", "/a/./b.css", "/a/../b.css"]:
+        assert cloudflare_steps_aside(ALL, Request(path)) is (not re.fullmatch(CANONICAL, path)), path
 
 
 @pytest.mark.browser

@@ -106,12 +106,8 @@ def _within(scope: Scope) -> str:
 
 def _wildcard(glob: str) -> str:
     """Return a wildcard for no fewer paths than a glob is for: `*` is any text here, slashes included."""
-    pieces = ("*" if piece in {"**/", "**", "*", "?"} else _literal(piece) for piece in glob_pieces(glob))
+    pieces = ("*" if piece in {"**/", "**", "*", "?"} else escaped(piece) for piece in glob_pieces(glob))
     return "/" + "".join(pieces)
-
-
-def _literal(text: str) -> str:
-    return escaped(text).replace("\\", "\\\\").replace("*", "\\*")
 
 
 def _bypass(words: str, expression: str) -> dict[str, object]:

@@ -95,8 +95,7 @@ def words_of(condition: Condition) -> Iterator[str]:
 
 def commented(lines: Iterator[str] | Sequence[str], *, mark: str = "#", indent: str = "") -> list[str]:
     """Return `lines` as comments that end where they end, whatever people wrote into their words."""
-    short = (part for line in lines for part in (wrap(harmless(line), _LONGEST_LINE) or [""]))
-    return [f"{indent}{mark} {line}".rstrip() for line in short]
+    return [f"{indent}{mark} {part}" for line in lines for part in wrap(harmless(line), _LONGEST_LINE)]
 
 
 def harmless(text: str) -> str:
