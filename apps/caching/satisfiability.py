@@ -10,7 +10,7 @@ from apps.caching.validation import FieldFault
 
 
 def impossible_examples(
-    slug: str, content: RuleContent, media_type_of: MediaTypeOf, preview_domain: str = ""
+    slug: str, content: RuleContent, media_type_of: MediaTypeOf, preview_domain: str
 ) -> Iterator[FieldFault]:
     """Yield, at each example that no set of rules can satisfy, which field of the rule stands against it.
 
