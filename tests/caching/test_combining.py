@@ -200,6 +200,7 @@ EXPRESSIONS = [
     "(?i)CSS/.*",
     r"a\.css",
     "css/a.css",
+    "css/a/.*",
 ]
 matching = matches_of(
     {

@@ -78,6 +78,11 @@ ALL, SALE = Match(), Match(tags=("sale",))
             [("overlap", "png", "me")],
         ),
         (
+            rule("me", Match(extensions=("png", "me"))),
+            rule("text", Match(media_types=("text/plain",)), DAY),
+            [("overlap", "text", "me")],
+        ),
+        (
             rule("small", Match(max_size_bytes=10)),
             rule("large", Match(min_size_bytes=11), DAY),
             [],
@@ -123,6 +128,16 @@ ALL, SALE = Match(), Match(tags=("sale",))
             rule("text", Match(media_types=("text/*",))),
             rule("png", Match(media_types=("image/png",)), DAY),
             [],
+        ),
+        (
+            rule("some", Match(media_types=("image/png", "text/css"))),
+            rule("text", Match(media_types=("text/*",)), DAY),
+            [("overlap", "text", "some")],
+        ),
+        (
+            rule("text", Match(media_types=("text/*",))),
+            rule("some", Match(media_types=("image/png", "text/css")), DAY),
+            [("overlap", "some", "text")],
         ),
         (
             rule("xml", Match(media_types=("application/xml",))),
