@@ -14,7 +14,7 @@ from apps.caching.serialisation import as_json
 from apps.caching.services import add_rule
 
 _USUAL_STEP = 10
-FIRST_ORDER = 1  # before every rule that a site has, so that each draft shows what it would do by itself
+_FIRST_ORDER = 1  # before every rule that a site has, so that each draft shows what it would do by itself
 
 
 @transaction.atomic
@@ -46,10 +46,10 @@ def save_imported(
 
 def in_room(rules: Sequence[ImportedRule]) -> list[ImportedRule]:
     """Return `rules` with numbers so close together that they come before those of a site, if that can be."""
-    first_own = newest_versions().aggregate(order=Min("order"))["order"] or FIRST_ORDER
-    step = max(1, min(_USUAL_STEP, (first_own - FIRST_ORDER) // max(len(rules), 1)))
+    first_own = newest_versions().aggregate(order=Min("order"))["order"] or _FIRST_ORDER
+    step = max(1, min(_USUAL_STEP, (first_own - _FIRST_ORDER) // max(len(rules), 1)))
     return [
-        replace(rule, content=replace(rule.content, order=FIRST_ORDER + place * step))
+        replace(rule, content=replace(rule.content, order=_FIRST_ORDER + place * step))
         for place, rule in enumerate(rules)
     ]
 

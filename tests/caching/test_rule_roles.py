@@ -52,7 +52,7 @@ SERVICES: dict[str, Act] = {
         combination=Combination.MERGE, reason="x", actor=actor
     ),
     "import": lambda actor: save_imported(
-        rules_of_headers_file(HEADERS, taken=set(), first_order=1),
+        rules_of_headers_file(HEADERS, taken=set()),
         source="_headers",
         actor=actor,
     ),

@@ -76,7 +76,7 @@ def test_a_headers_file_says_of_each_path_what_its_release_does(
 
 
 def test_a_headers_file_comes_back_as_the_rules_that_it_was_made_with(spring: Release) -> None:
-    imported = rules_of_headers_file(export("_headers"), taken=(), first_order=1)
+    imported = rules_of_headers_file(export("_headers"), taken=())
     shown = {rule.content.match.paths[0]: cache_control(rule.content.policy) for rule in imported}
     assert shown["js/old.js"] == "public, max-age=300, stale-while-revalidate=60, stale-if-error=86400"
     assert shown["index.html"] == "public, max-age=0, must-revalidate"

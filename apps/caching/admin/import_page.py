@@ -10,7 +10,7 @@ from apps.caching.headers import cache_control
 from apps.caching.importing.drafts import ImportedRule
 from apps.caching.importing.headers_file import FILE, HeadersFileFault, rules_of_headers_file
 from apps.caching.matching import in_words
-from apps.caching.rule_imports import FIRST_ORDER, in_room, save_imported, taken_slugs
+from apps.caching.rule_imports import in_room, save_imported, taken_slugs
 from apps.refusals import Refusal
 
 _MOST_CHARACTERS = 1 << 20
@@ -51,7 +51,7 @@ def _read(text: str) -> list[ImportedRule]:
     if len(text) > _MOST_CHARACTERS:
         raise HeadersFileFault(f"It has more than {_MOST_CHARACTERS:,} characters. Import it in parts.")
     # Editors of Windows begin a file with a mark.
-    return rules_of_headers_file(text.removeprefix("\ufeff"), taken=taken_slugs(), first_order=FIRST_ORDER)
+    return rules_of_headers_file(text.removeprefix("\ufeff"), taken=taken_slugs())
 
 
 def _show(

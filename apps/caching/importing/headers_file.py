@@ -16,7 +16,6 @@ from apps.caching.rules import Match
 
 FILE = "_headers"
 MOST_PATHS, MOST_HEADERS = 200, 100  # of a file, and of a path: each is compared with all others
-_ORDER_STEP = 10
 _LINE_END = re.compile(r"\r\n|\n|\r")  # as hosts have it; what ends a line elsewhere is in one
 _PLACEHOLDER = re.compile(r":[A-Za-z]\w*")
 
@@ -36,27 +35,27 @@ class _Block:
     taken_back: tuple[str, ...] = ()
 
 
-def rules_of_headers_file(text: str, *, taken: Collection[str], first_order: int) -> list[ImportedRule]:
+def rules_of_headers_file(text: str, *, taken: Collection[str]) -> list[ImportedRule]:
     """Return a draft a block, the narrowest first, so that the first that matches says all that holds.
 
     `taken` are the slugs that there are. Raises `HeadersFileFault`.
     """
     blocks = _narrowest_first(_joined(_blocks(text)))
     found: list[ImportedRule] = []
-    for place, block in enumerate(blocks):
+    for place, block in enumerate(blocks, start=1):
         wider = [other for other in blocks if other is not block and covers(other.match, block.match)]
         read = read_policy(_headers_of(block, wider))
         slug = slug_for(block.address, {*taken, *(rule.slug for rule in found)})
         content = draft(
             slug,
             f"Files at {block.address}",
-            order=first_order + place * _ORDER_STEP,
+            order=place,
             match=block.match,
             policy=read.policy,
             path=_example_path(block.match.paths[0] if block.match.paths else "**"),
             source=f"line {block.line} of {FILE}",
         )
-        left_out = (*read.left_out, *_overlaps(block, blocks[place + 1 :]), *untrusted(block.match))
+        left_out = (*read.left_out, *_overlaps(block, blocks[place:]), *untrusted(block.match))
         found.append(ImportedRule(slug, content, left_out))
     return found
 
@@ -95,7 +94,7 @@ def _with_header(block: _Block | None, number: int, words: str) -> _Block:
     name, colon, value = words.partition(":")
     if not colon:
         raise HeadersFileFault(f"Line {number} has no colon: {words[:200]!r}. Write it as Name: value.")
-    return replace(block, headers=(*block.headers, (name.strip().lower(), value.strip())))
+    return replace(block, headers=(*block.headers, (name.strip().lower(), value)))
 
 
 def _match(number: int, address: str) -> Match:
@@ -165,5 +164,4 @@ def _overlaps(block: _Block, later: list[_Block]) -> Iterator[str]:
 
 def _example_path(glob: str) -> str:
     """Return a path that a glob matches."""
-    path = re.sub(r"\*+", "example", glob.replace("**/", "")).replace("?", "x")
-    return path or "example"
+    return re.sub(r"\*+", "example", glob).replace("?", "x")

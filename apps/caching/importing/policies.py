@@ -125,8 +125,8 @@ def _directives(value: str) -> Iterator[tuple[str, int | None]]:
     for part in value.split(","):
         name, _, argument = part.strip().partition("=")
         digits = argument.strip().strip('"')
-        if name.strip():
-            yield name.strip().lower(), _seconds(digits) if digits.isascii() and digits.isdigit() else None
+        if name:
+            yield name.rstrip().lower(), _seconds(digits) if digits.isascii() and digits.isdigit() else None
 
 
 def _seconds(digits: str) -> int:

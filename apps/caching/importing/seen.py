@@ -1,7 +1,7 @@
 """Rules out of the answers of a running site: one for the files of a kind that are answered alike. Pure."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -11,7 +11,6 @@ from apps.caching.importing.policies import ReadPolicy, read_policy
 from apps.caching.matching import is_fingerprinted
 from apps.caching.rules import Match, Policy
 
-_ORDER_STEP = 10
 _NAMED = 3
 
 
@@ -23,22 +22,21 @@ class Answer:
     headers: tuple[tuple[str, str], ...]
 
 
-def rules_of_answers(
-    answers: Sequence[Answer], *, source: str, taken: Collection[str], first_order: int
-) -> list[ImportedRule]:
+def rules_of_answers(answers: Sequence[Answer], *, source: str, taken: Collection[str]) -> list[ImportedRule]:
     """Return a draft for each kind of file: what most of them are answered with. The others are named."""
     kinds: dict[Match, list[Answer]] = defaultdict(list)
     for answer in answers:
         kinds[_kind(answer.path)].append(answer)
     found: list[ImportedRule] = []
-    for place, (match, alike) in enumerate(sorted(kinds.items(), key=lambda each: _in_order(each[0]))):
+    in_order = sorted(kinds.items(), key=lambda each: _in_order(each[0]))
+    for place, (match, alike) in enumerate(in_order, start=1):
         read, path, others = _usual(alike)
         words = _words(match)
         slug = slug_for(words, {*taken, *(rule.slug for rule in found)})
         content = draft(
             slug,
             f"{words[0].upper()}{words[1:]}, as seen",
-            order=first_order + place * _ORDER_STEP,
+            order=place,
             match=match,
             policy=read.policy,
             path=path,
@@ -78,8 +76,7 @@ def _usual(alike: list[Answer]) -> tuple[ReadPolicy, str, list[str]]:
     return read, path, [path for path, other in policies if other.policy != most]
 
 
-def _otherwise(paths: Iterable[str]) -> Iterator[str]:
-    others = list(paths)
+def _otherwise(others: list[str]) -> Iterator[str]:
     if others:
         more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
         yield f"Answered otherwise: {', '.join(others[:_NAMED])}{more}."

@@ -12,7 +12,7 @@ from apps.caching.exceptions import CachingRefusal
 from apps.caching.importing.drafts import ImportedRule
 from apps.caching.importing.headers_file import HeadersFileFault, rules_of_headers_file
 from apps.caching.importing.seen import Answer, rules_of_answers
-from apps.caching.rule_imports import FIRST_ORDER, in_room, save_imported, taken_slugs
+from apps.caching.rule_imports import in_room, save_imported, taken_slugs
 from apps.caching.serialisation import as_json
 from apps.releases.comparing.texts import visible
 from apps.releases.running_sites import SiteUnreachable, ask, is_site, sample, site_fault
@@ -103,7 +103,7 @@ class ImportingSubcommands(RuleSubcommands):
             raise CannotImport(
                 f"{error}.", next_step="Nothing was saved. See that it is up, and run this again."
             ) from error
-        return rules_of_answers(answers, source=site, taken=taken_slugs(), first_order=FIRST_ORDER)
+        return rules_of_answers(answers, source=site, taken=taken_slugs())
 
 
 def _written(file: Path) -> list[ImportedRule]:
@@ -111,7 +111,7 @@ def _written(file: Path) -> list[ImportedRule]:
         if file.stat().st_size > _MOST_BYTES:
             raise CannotImport(f"{file} is larger than {_MOST_BYTES} bytes.", next_step="Import it in parts.")
         text = file.read_text(encoding="utf-8-sig")  # editors of Windows begin a file with a mark
-        return rules_of_headers_file(text, taken=taken_slugs(), first_order=FIRST_ORDER)
+        return rules_of_headers_file(text, taken=taken_slugs())
     except (OSError, UnicodeDecodeError) as error:
         raise CannotImport(
             f"{file} cannot be read: {error}.", next_step="Name a _headers file, or a site as https://…"
