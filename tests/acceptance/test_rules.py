@@ -143,6 +143,10 @@ def keep_what_is_tagged(site: Site, folder: Path) -> None:
     site.manage("release", "submit", 3)
     site.manage("release", "publish", 3)
     site.wait_for_release(3)
+    page.goto(f"{ben.door}/admin/caching/cacherule/?q=d")
+    expect(page.locator("#result_list tbody tr")).to_have_count(2)
+    drag("Downloads", "Files with a content hash", y=50)  # behind it, not behind one that is not shown
+    expect(page.locator("#result_list tbody tr").nth(2)).to_contain_text("Downloads")
     assert site.get("/js/old.js").headers["cache-control"] == "public, max-age=7"
     site.manage("release", "rollback", "--reason", "Too early.")
     site.wait_for_release(2)

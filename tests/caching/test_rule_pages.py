@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.test import Client
 
 from apps.accounts.models import User
@@ -348,6 +349,19 @@ def test_a_pasted_headers_file_shows_its_drafts_and_saves_all_or_none(
     would_be_refused = client.post(where, {"text": f"/{'b' * 300}\n  Vary: Origin", "step": "look"})
     assert "Use 1 to 200 printable characters." in would_be_refused.text
     assert CacheRule.objects.count() == 3
+def test_a_rule_that_is_moved_is_shown_on_the_page_where_it_stands_now(
+    shipped: Shipped, manager: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin.site.get_model_admin(CacheRule), "list_per_page", 2)
+    client = staff_client(manager)
+    client.post(f"{LIST}add/", new_rule(client))
+    answer = client.post(f"{LIST}move/", {"move": "fonts:everything"}, follow=True)
+    assert answer.redirect_chain == [(f"{LIST}?p=2#rule-fonts", 302)]
+    assert 'id="rule-fonts"' in answer.text
+    refused = client.post(f"{LIST}move/", {"move": "everything:pages"}, follow=True)
+    assert 'id="rule-everything"' in refused.text
+
+
     saved = client.post(where, {"text": text, "step": "save"}, follow=True)
     assert "2 saved as drafts: they ship with nothing" in saved.text
     assert CacheRuleVersion.objects.filter(state="draft", created_by=manager).count() == 2

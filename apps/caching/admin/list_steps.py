@@ -1,11 +1,13 @@
 """What is changed in the list of rules: the order, and what becomes of a file that several rules match."""
 
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
 from django.urls import reverse
 
 from apps.accounts.staff_pages import actor_of, refused
+from apps.caching.models import CacheRule
 from apps.caching.rules import Combination
+from apps.caching.selectors import newest_versions
 from apps.caching.services import choose_combination, move_rule
 from apps.refusals import Refusal
 
@@ -21,7 +23,7 @@ def move_step(request: HttpRequest) -> HttpResponse:
     else:
         messages.success(request, _moved_words(slug, before, len(made)))
         place = f"#rule-{slug}"  # where the keyboard goes on: the next press moves it further
-    return HttpResponseRedirect(f"{reverse('admin:caching_cacherule_changelist')}{_query(request)}{place}")
+    return HttpResponseRedirect(f"{reverse('admin:caching_cacherule_changelist')}{_page_of(slug)}{place}")
 
 
 def combine_step(request: HttpRequest) -> HttpResponse:
@@ -52,7 +54,10 @@ def _moved_words(slug: str, before: str, count: int) -> str:
     return f"{slug} is tried {where} in releases begun from now on: {versions}. To undo it, move it back."
 
 
-def _query(request: HttpRequest) -> str:
-    """Return which page of the list somebody came from."""
-    page = request.GET.get("p", "")
-    return f"?p={page}" if page.isdecimal() else ""
+def _page_of(slug: str) -> str:
+    """Return the query of the page of the list where the rule stands now."""
+    in_order = list(newest_versions().values_list("rule__slug", flat=True))
+    if slug not in in_order:
+        return ""
+    page = in_order.index(slug) // admin.site.get_model_admin(CacheRule).list_per_page + 1
+    return f"?p={page}" if page > 1 else ""

@@ -44,12 +44,15 @@ class RuleChangeList(ChangeList):
         self.result_list = rows
 
 
-def moves_of(slug: str, in_order: list[str]) -> tuple[str | None, str | None]:
-    """Return before which rule `slug` has to come to go up, and down: "" for last, None for not at all."""
+def moves_of(slug: str, in_order: list[str]) -> tuple[str | None, str | None, str]:
+    """Return before which rule `slug` has to come to go up, and down: "" for last, None for not at all.
+
+    The third is the rule behind it, "" for none: what is to be right behind `slug` comes before that one.
+    """
     place = in_order.index(slug)
     up = in_order[place - 1] if place else None
-    after = [*in_order[place + 2 :], ""]
-    return up, after[0] if place + 1 < len(in_order) else None
+    behind, after_next = [*in_order[place + 1 :], "", ""][:2]
+    return up, after_next if behind else None, behind
 
 
 @admin.register(CacheRule)
@@ -151,12 +154,13 @@ class CacheRuleAdmin(ReadByPages, admin.ModelAdmin[CacheRule]):
 
     @admin.display(description="Order")
     def place(self, rule: CacheRule) -> SafeString:
-        up, down = vars(rule)["moves"]
+        up, down, behind = vars(rule)["moves"]
         return format_html(
-            '{}<span class="rule-moves" id="rule-{}" data-rule="{}">{}{}</span>',
+            '{}<span class="rule-moves" id="rule-{}" data-rule="{}" data-behind="{}">{}{}</span>',
             self.number(rule),
             rule.slug,
             rule.slug,
+            behind,
             _move_button(rule.slug, up, "\N{UPWARDS ARROW}", "up"),
             _move_button(rule.slug, down, "\N{DOWNWARDS ARROW}", "down"),
         )

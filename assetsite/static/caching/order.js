@@ -9,20 +9,28 @@ for (const row of list?.tBodies[0]?.rows ?? []) {
 }
 
 const rowOf = (event) => event.target.closest("#result_list tbody tr");
-const slugOf = (row) => row?.querySelector("[data-rule]")?.dataset.rule ?? "";
+const ruleOf = (row) => row?.querySelector("[data-rule]")?.dataset;
+
+// Below the middle of a row is right behind its rule, also where the one that follows is not shown: on the
+// next page, or not among those that were searched for.
+const isBelow = (event, row) => {
+  const { top, height } = row.getBoundingClientRect();
+  return event.clientY > top + height / 2;
+};
+const unmark = () => list.querySelectorAll(".is-above, .is-below").forEach((row) => row.classList.remove("is-above", "is-below"));
 
 list?.addEventListener("dragstart", (event) => {
   dragged = rowOf(event);
   event.dataTransfer.effectAllowed = "move";
-  event.dataTransfer.setData("text/plain", slugOf(dragged));
+  event.dataTransfer.setData("text/plain", ruleOf(dragged)?.rule ?? "");
 });
 
 list?.addEventListener("dragover", (event) => {
   const row = rowOf(event);
   if (!dragged || !row) return;
   event.preventDefault();
-  list.querySelectorAll(".is-target").forEach((other) => other.classList.remove("is-target"));
-  row.classList.add("is-target");
+  unmark();
+  row.classList.add(isBelow(event, row) ? "is-below" : "is-above");
 });
 
 list?.addEventListener("drop", (event) => {
@@ -30,16 +38,14 @@ list?.addEventListener("drop", (event) => {
   const button = dragged?.querySelector("button.rule-move");
   if (!row || !button || row === dragged) return;
   event.preventDefault();
-  // Below the middle of a row is behind it; behind the last row of a page that is not the last, before it.
-  const isBelow = event.clientY > row.getBoundingClientRect().top + row.offsetHeight / 2;
-  const following = isBelow ? row.nextElementSibling : row;
-  const hasMore = document.querySelector(".paginator a");
-  if (!following && hasMore) return;
-  button.value = `${slugOf(dragged)}:${slugOf(following)}`;
+  const { rule } = ruleOf(dragged);
+  const before = isBelow(event, row) ? ruleOf(row).behind : ruleOf(row).rule;
+  if (before === rule) return;
+  button.value = `${rule}:${before}`;
   button.click();
 });
 
 list?.addEventListener("dragend", () => {
   dragged = undefined;
-  list.querySelectorAll(".is-target").forEach((row) => row.classList.remove("is-target"));
+  unmark();
 });
