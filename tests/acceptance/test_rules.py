@@ -64,6 +64,7 @@ def write_rule(ben: Staff) -> None:
     page.locator("#id_expected_result").fill("Downloads are asked for once an hour.")
     page.locator("#id_examples-0-url").fill("/data.bin")
     expect(page.locator("#outcome-said")).to_have_text("1 thing to correct. Examples: 1 of 1 hold.")
+    say_what_is_of_before(ben)
     with page.expect_event("dialog") as asked:  # what is typed is not left behind unasked
         page.evaluate("setTimeout(() => { location.href = '/admin/' })")
     assert asked.value.type == "beforeunload"
@@ -74,6 +75,28 @@ def write_rule(ben: Staff) -> None:
     page.locator("#id_rollback_note").fill("Disable it.")
     ben.press("Save as version 1")
     ben.sees("1 of 1 hold")
+
+
+def say_what_is_of_before(ben: Staff) -> None:
+    """Where no answer comes, or a page to log in, what stands beside the form is not of what is typed now."""
+    page = ben.page
+    outcome, stale, words = (
+        page.locator("#outcome"),
+        page.locator("#outcome-stale"),
+        page.locator("#id_description"),
+    )
+    page.route("**/outcome/", lambda route: route.abort())
+    words.fill("No answer")
+    expect(stale).to_contain_text("The site does not answer.")
+    page.unroute("**/outcome/")
+    cookies = page.context.cookies()
+    page.context.clear_cookies(name="assetsite_session")
+    words.fill("No session")
+    expect(stale).to_contain_text("You are not logged in any more.")
+    expect(outcome).to_contain_text(f"Cache-Control: {HOUR_AND_DAY}")
+    page.context.add_cookies([{**cookie} for cookie in cookies])  # type: ignore[typeddict-item]
+    words.fill("")
+    expect(stale).to_be_hidden()
 
 
 def ship_rule(ben: Staff) -> None:

@@ -8,10 +8,18 @@ let asked;
 
 // A reader of the screen is told in a line what comes of it, and only where that is another than before.
 const said = document.getElementById("outcome-said");
+const say = (line) => { if (said.textContent !== line) said.textContent = line; };
+const stale = document.getElementById("outcome-stale");
 const show = (html) => {
+  stale.hidden = true;
   outcome.innerHTML = html;
-  const line = outcome.querySelector(".outcome-said").textContent.trim();
-  if (said.textContent !== line) said.textContent = line;
+  say(outcome.querySelector(".outcome-said").textContent.trim());
+};
+// What was shown before stays, and is not taken for what comes of the form now.
+const tell = (why) => {
+  stale.querySelector("span").textContent = `${why} What stands here is of before.`;
+  stale.hidden = false;
+  say(stale.textContent.trim());
 };
 
 // What was typed is not left behind unasked.
@@ -24,14 +32,20 @@ addEventListener("beforeunload", (event) => { if (isTyped) event.preventDefault(
 const ask = async () => {
   asked?.abort();
   asked = new AbortController();
+  let answer, text;
   try {
-    const answer = await fetch(form.dataset.outcome, {
+    answer = await fetch(form.dataset.outcome, {
       method: "POST", body: new FormData(form), signal: asked.signal,
     });
-    if (answer.ok) show(await answer.text());
+    text = await answer.text();
   } catch (fault) {
-    if (fault.name !== "AbortError") throw fault;
+    if (fault.name !== "AbortError") tell("The site does not answer.");
+    return;
   }
+  const isInWords = answer.headers.get("content-type")?.startsWith("text/plain");
+  if (answer.redirected) tell("You are not logged in any more.");
+  else if (answer.ok) show(text);
+  else tell(isInWords ? text : `The site answers with an error (${answer.status}).`);
 };
 form.addEventListener("input", () => {
   clearTimeout(waiting);
