@@ -226,6 +226,30 @@ def test_a_draft_ships_with_nothing_and_is_made_active_with_a_reason(shipped: Sh
 
 def test_what_comes_of_it_is_told_beside_the_form_and_kept_nowhere(shipped: Shipped, manager: User) -> None:
     client = staff_client(manager)
+def test_beside_an_empty_form_nothing_fails_and_headers_come_before_what_is_missing(
+    shipped: Shipped, manager: User
+) -> None:
+    client = staff_client(manager)
+    empty = client.get(f"{LIST}add/").text
+    assert "Cache-Control: no-cache" in empty
+    assert "Examples of other rules would fail" not in empty
+    begun = client.post(f"{LIST}outcome/", {**typed(client, f"{LIST}add/"), "name": "Fonts"}).text
+    assert begun.index("Cache-Control:") < begun.index("to correct before it can be saved")
+    refused = client.post(f"{LIST}add/", {**typed(client, f"{LIST}add/"), "name": "Fonts"}).text
+    assert refused.index("to correct</span>") < refused.index("Cache-Control:"), (
+        "what kept it from being saved"
+    )
+
+
+def test_a_new_rule_is_put_before_what_takes_every_file_now_and_not_before_a_draft_that_would(
+    shipped: Shipped, manager: User
+) -> None:
+    client = staff_client(manager)
+    draft = new_rule(client) | {"folders": "", "step": "draft", "examples-0-url": "/fonts/a.bin"}
+    assert client.post(f"{LIST}add/", draft).status_code == 302
+    assert typed(client, f"{LIST}add/")["order"] == "300"
+
+
     rule = new_rule(client) | {"folders": "", "extensions": "css", "examples-0-url": "/x.css"}
     answer = client.post(f"{LIST}outcome/", rule)
     assert answer.status_code == 200

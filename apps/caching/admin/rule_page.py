@@ -20,7 +20,7 @@ from apps.caching.models import CacheRule, CacheRuleVersion
 from apps.caching.ordering import number_before
 from apps.caching.overview import history
 from apps.caching.rules import Match, Policy, RuleContent, RuleState
-from apps.caching.selectors import content_of, newest_versions
+from apps.caching.selectors import content_of, current_versions, newest_versions
 from apps.caching.serialisation import parse_match
 from apps.caching.services import add_rule, add_version
 from apps.caching.validation import FieldFault
@@ -111,10 +111,10 @@ def _editor(
 def _blank(others: Sequence[CacheRuleVersion]) -> RuleContent:
     """Return what a new rule begins with: caches may keep nothing unasked, and it is tried last.
 
-    That is before the first rule that takes every file: behind that one it would never decide.
+    That is before the first rule that ships and takes every file: behind that one it would never decide.
     """
     orders = {version.rule.slug: version.order for version in others}
-    takes_all = (each.rule.slug for each in others if each.state != RuleState.DISABLED and _takes_all(each))
+    takes_all = (each.rule.slug for each in current_versions() if _takes_all(each))
     return RuleContent("", number_before(orders, next(takes_all, "")), Match(), Policy(), "", "")
 
 
