@@ -69,6 +69,8 @@ def test_an_hour_and_a_day_while_checking_take_no_header(shipped: Shipped, manag
     policy = newest("fonts").policy
     assert (policy["browser_ttl_seconds"], policy["stale_while_revalidate_seconds"]) == (3_600, 86_400)
     assert "Version 1 ships with releases begun from now on." in answer.text
+    assert '#rule-switch">disable it</a>' in answer.text, "there is no version before it to go back to"
+    assert "leads back to earlier versions" not in answer.text
     assert "public, max-age=3600, stale-while-revalidate=86400" in answer.text
     assert newest("fonts").bypass_conditions[0]["name"] == "nocache"
 
@@ -224,8 +226,6 @@ def test_a_draft_ships_with_nothing_and_is_made_active_with_a_reason(shipped: Sh
     assert client.post(address("state/", "fonts"), {"state": "odd"}).status_code == 400
 
 
-def test_what_comes_of_it_is_told_beside_the_form_and_kept_nowhere(shipped: Shipped, manager: User) -> None:
-    client = staff_client(manager)
 def test_beside_an_empty_form_nothing_fails_and_headers_come_before_what_is_missing(
     shipped: Shipped, manager: User
 ) -> None:
@@ -250,6 +250,8 @@ def test_a_new_rule_is_put_before_what_takes_every_file_now_and_not_before_a_dra
     assert typed(client, f"{LIST}add/")["order"] == "300"
 
 
+def test_what_comes_of_it_is_told_beside_the_form_and_kept_nowhere(shipped: Shipped, manager: User) -> None:
+    client = staff_client(manager)
     rule = new_rule(client) | {"folders": "", "extensions": "css", "examples-0-url": "/x.css"}
     answer = client.post(f"{LIST}outcome/", rule)
     assert answer.status_code == 200
@@ -347,6 +349,19 @@ def test_the_order_is_changed_by_buttons_and_told_when_examples_forbid_it(
     assert "There is no cache rule" in client.post(f"{LIST}move/", {"move": "x:"}, follow=True).text
 
 
+def test_a_rule_that_is_moved_is_shown_on_the_page_where_it_stands_now(
+    shipped: Shipped, manager: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin.site.get_model_admin(CacheRule), "list_per_page", 2)
+    client = staff_client(manager)
+    client.post(f"{LIST}add/", new_rule(client))
+    answer = client.post(f"{LIST}move/", {"move": "fonts:everything"}, follow=True)
+    assert answer.redirect_chain == [(f"{LIST}?p=2#rule-fonts", 302)]
+    assert 'id="rule-fonts"' in answer.text
+    refused = client.post(f"{LIST}move/", {"move": "everything:pages"}, follow=True)
+    assert 'id="rule-everything"' in refused.text
+
+
 def test_how_rules_combine_is_told_on_top_and_chosen_with_a_reason(shipped: Shipped, manager: User) -> None:
     client = staff_client(manager)
     assert "the first that matches a file decides" in client.get(LIST).text
@@ -373,19 +388,6 @@ def test_a_pasted_headers_file_shows_its_drafts_and_saves_all_or_none(
     would_be_refused = client.post(where, {"text": f"/{'b' * 300}\n  Vary: Origin", "step": "look"})
     assert "Use 1 to 200 printable characters." in would_be_refused.text
     assert CacheRule.objects.count() == 3
-def test_a_rule_that_is_moved_is_shown_on_the_page_where_it_stands_now(
-    shipped: Shipped, manager: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(admin.site.get_model_admin(CacheRule), "list_per_page", 2)
-    client = staff_client(manager)
-    client.post(f"{LIST}add/", new_rule(client))
-    answer = client.post(f"{LIST}move/", {"move": "fonts:everything"}, follow=True)
-    assert answer.redirect_chain == [(f"{LIST}?p=2#rule-fonts", 302)]
-    assert 'id="rule-fonts"' in answer.text
-    refused = client.post(f"{LIST}move/", {"move": "everything:pages"}, follow=True)
-    assert 'id="rule-everything"' in refused.text
-
-
     saved = client.post(where, {"text": text, "step": "save"}, follow=True)
     assert "2 saved as drafts: they ship with nothing" in saved.text
     assert CacheRuleVersion.objects.filter(state="draft", created_by=manager).count() == 2

@@ -176,11 +176,7 @@ def _broken_words(version: CacheRuleVersion, broken: Sequence[BrokenExample]) ->
 
 def _saved_words(version: CacheRuleVersion) -> str:
     """Say what ships with what from now on, and how to undo it."""
-    back = format_html(
-        '<a href="{}#rule-history">Its history</a> leads back to earlier versions.',
-        reverse("admin:caching_cacherule_change", args=[version.rule_id]),
-    )
-    number = version.number
+    number, back = version.number, _way_back(version)
     if version.state == RuleState.DRAFT:
         return format_html("Version {} is saved as a draft: no release ships with it. {}", number, back)
     if version.state == RuleState.DISABLED:
@@ -192,6 +188,16 @@ def _saved_words(version: CacheRuleVersion) -> str:
         reverse("admin:releases_release_with_rules"),
         back,
     )
+
+
+def _way_back(version: CacheRuleVersion) -> SafeString:
+    """Say where the page of the rule undoes what was saved: a first version has none before it."""
+    page = reverse("admin:caching_cacherule_change", args=[version.rule_id])
+    if version.number > 1:
+        return format_html('<a href="{}#rule-history">Its history</a> leads back to earlier versions.', page)
+    if version.state == RuleState.ACTIVE:
+        return format_html('To undo it, <a href="{}#rule-switch">disable it</a>.', page)
+    return format_html('<a href="{}#rule-switch">Make it active</a> once releases are to ship with it.', page)
 
 
 def _show_refused(
