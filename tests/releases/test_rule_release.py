@@ -11,9 +11,20 @@ from pytest_django.fixtures import Settings
 
 from apps.accounts.models import User
 from apps.caching.rules import Combination
-from apps.caching.services import choose_combination
+from apps.caching.services import add_rule, choose_combination
 from apps.releases.comparing.rules import RuleChange, RulesDifference
 from apps.releases.models import Release
+from tests.staff import staff_client
+
+FONTS = {
+    "name": "Fonts",
+    "order": 300,
+    "match": {"extensions": ["woff2"]},
+    "policy": {"browser_ttl_seconds": 86_400},
+    "examples": [{"url": "/fonts/a.woff2", "rule": "fonts", "is_cached": True}],
+    "expected_result": "Fonts are asked for once a day.",
+    "rollback_note": "Disable it.",
+}
 
 
 def called(*words: str) -> Any:
@@ -27,6 +38,24 @@ def test_a_release_of_rules_alone_is_made(live: Release, manager: User) -> None:
     made = Release.objects.get(pk=called("release", "--title", "Merged")["release"])
     assert (made.title, made.channel, made.rule_combination) == ("Merged", live.channel, Combination.MERGE)
     assert not made.changes.exists()
+
+
+def test_the_page_of_a_release_of_rules_leads_to_them(live: Release, manager: User) -> None:
+    add_rule(actor=manager, slug="fonts", content=FONTS)
+    made = called("release", "--title", "Fonts")["release"]
+    page = staff_client(manager).get(f"/admin/releases/release/{made}/change/").text
+    assert '<a href="#rules-brought">Cache rules 1</a>' in page
+    assert "Import a folder" not in page, "it brings what it is for"
+
+
+def test_who_may_not_begin_it_reads_who_may(live: Release, manager: User, viewer: User) -> None:
+    add_rule(actor=manager, slug="fonts", content=FONTS)
+    where = "/admin/releases/release/with-rules/"
+    assert "Begin it for production</button>" in staff_client(manager).get(where).text
+    page = staff_client(viewer).get(where).text
+    assert "Fonts: version 1 applies as well" in page
+    assert "Begin it for production</button>" not in page
+    assert "may not make a release" in page
 
 
 def test_without_other_rules_there_is_nothing_to_release(live: Release) -> None:

@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from apps.accounts.staff_pages import actor_of, refused, render
+from apps.accounts.staff_pages import actor_of, refused, render, why_not
 from apps.refusals import Refusal
 from apps.releases.comparing.rules import rules_brought
 from apps.releases.models import Release
@@ -47,6 +47,7 @@ def with_rules_page(request: HttpRequest) -> HttpResponse:
         title="A release with the cache rules of today",
         status=status,
         choices=_choices(),
+        why_not=why_not(request, "releases.add_release", to="make a release"),
         typed=request.POST,
     )
 
