@@ -95,7 +95,7 @@ def test_cache_control_is_read(value: str, policy: Policy) -> None:
         ([("Pragma", "no-cache")], "Pragma is older than Cache-Control, which counts."),
         ([("Vary", "*")], "Vary: * lets no cache keep anything: say no-store instead."),
         ([("Surrogate-Control", "content=x")], "surrogate-control: content=x has no max-age."),
-        ([("X-Secret", "1")], "X-secret is not a header that a rule may send."),
+        ([("X-Secret", "1")], "X-Secret is not a header that a rule may send."),
         ([("Vary", "Cookie, Origin")],
          "Vary: Cookie is left out. Almost every visitor sends another Cookie: caches would keep a copy for"
          " each."),
@@ -254,7 +254,7 @@ def test_the_first_rule_that_matches_says_what_all_blocks_said() -> None:
 
 def test_what_a_block_cannot_say_here_stands_with_its_rule() -> None:
     by_name = {rule.content.name: rule.left_out for rule in imported(FILE)}
-    assert "X-secret is not a header that a rule may send." in by_name["Files at /docs/"]
+    assert "X-Secret is not a header that a rule may send." in by_name["Files at /docs/"]
     assert [words for words in by_name["Files at /static/*"] if "as well" in words] == [
         "Files that /*.css (line 14) matches as well get the headers of /static/* alone."
     ]
@@ -300,7 +300,7 @@ def test_lines_end_where_hosts_end_them() -> None:
     a, c = imported(text)
     assert (a.content.match.paths, c.content.match.paths) == (("a.css",), ("c.css",))
     assert a.content.policy.browser_ttl_seconds == 5
-    assert a.left_out[0].startswith("The value of link must be printable ASCII")
+    assert a.left_out[0].startswith("The value of Link must be printable ASCII")
 
 
 def test_a_path_that_comes_twice_is_one_rule() -> None:
@@ -335,7 +335,7 @@ def test_answers_give_a_rule_a_kind_and_name_those_that_differ() -> None:
         ("imported-other-files", "public, max-age=5", Match(is_fingerprinted=False)),
     ]
     trust = "Scripts in HTML files do not run under it: trust them on its form, if they are yours."
-    assert rules[0].left_out == ("X-secret is not a header that a rule may send.", trust)
+    assert rules[0].left_out == ("X-Secret is not a header that a rule may send.", trust)
     assert rules[2].left_out == ("Answered otherwise: 1.css, 2.css, 3.css and 2 more.",)
     assert [rule.content.order for rule in rules] == [1, 2, 3, 4]
     assert all(content_faults(rule.slug, rule.content) == [] for rule in rules)

@@ -76,6 +76,12 @@ def test_the_list_has_each_rule_where_it_is_tried_and_what_comes_of_it(administr
     assert "Where several rules match a file, the first decides." in text
 
 
+def test_the_list_counts_one_example_as_one(administrator: User, tmp_path: Path) -> None:
+    example = {"url": "/fonts/a.woff2", "rule": "fonts", "is_cached": True}
+    typed("save", str(written(tmp_path / "fonts.json", examples=[example])))
+    assert "(1 example)" in typed("list")
+
+
 def test_a_rule_is_shown_with_its_history(administrator: User) -> None:
     set_state(rule_slug="pages", state=RuleState.DISABLED, reason="Pages are old.", actor=administrator)
     text = typed("show", "pages")

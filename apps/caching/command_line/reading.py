@@ -57,10 +57,11 @@ class ReadingSubcommands(RuleSubcommands):
         odd = remarks()
         for line in lines:
             failing = f", {line['failing']} failing" if line["failing"] else ""
+            plural = "" if line["examples"] == 1 else "s"
             mark = "!" if line["rule"] in odd else " "
             self.say(
                 f"{line['order']:>6} {mark} {line['rule']:<20}  {line['state']:<8}  {line['cache_control']}"
-                f"  ({line['examples']} examples{failing})"
+                f"  ({line['examples']} example{plural}{failing})"
             )
         if not lines:
             self.say("No rule yet: `scripts/manage rule save FILE` makes one.")

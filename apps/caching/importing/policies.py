@@ -112,7 +112,7 @@ def _read_for_cdns(reading: _Reading, name: str, value: str) -> None:
 
 
 def _read_extra(reading: _Reading, name: str, value: str) -> None:
-    if fault := header_fault(name, value):
+    if fault := header_fault(name.title(), value):
         reading.left_out.append(f"{fault[0].upper()}{fault[1:]}.")
         return
     known = dict(reading.extra)
