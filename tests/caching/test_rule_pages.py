@@ -378,10 +378,12 @@ def test_a_pasted_headers_file_shows_its_drafts_and_saves_all_or_none(
 ) -> None:
     client, where = staff_client(manager), f"{LIST}import/"
     assert f'href="{where}"' in client.get(LIST).text
-    text = "/fonts/*\r\n  Cache-Control: public, max-age=60\r\n/*.js\r\n  Cache-Control: no-store\r\n"
+    fonts = "/fonts/*\r\n  Cache-Control: public, max-age=60\r\n  X-Robots-Tag: noindex\r\n"
+    text = f"{fonts}/*.js\r\n  Cache-Control: no-store\r\n"
     shown = client.post(where, {"text": text, "step": "look"}).text
     for words in ("It makes 2 drafts.", "public, max-age=60", "no-store", "Save 2 drafts", "/fonts/*"):
         assert words in shown
+    assert "X-Robots-Tag: noindex</code>" in shown
     for wrong, words in (("Cache-Control: x", "line 1"), ("", "nothing that a rule could")):
         answer = client.post(where, {"text": wrong, "step": "save"})
         assert (answer.status_code, words.lower() in answer.text.lower()) == (400, True)

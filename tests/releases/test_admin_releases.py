@@ -124,6 +124,12 @@ def test_the_page_shows_old_beside_new(spring: Release, viewer: User) -> None:
     assertContains(answer, BRIEF["expected_result"])
 
 
+def test_what_is_live_is_not_compared_with_itself(live: Release, spring: Release, viewer: User) -> None:
+    words = "Compare with what production serves"
+    assertContains(staff_client(viewer).get(page(spring)), words)
+    assertNotContains(staff_client(viewer).get(page(live)), words)
+
+
 def test_the_whole_digest_is_there_to_be_copied(approved: Release, viewer: User) -> None:
     assertContains(staff_client(viewer).get(page(approved)), f'data-copy="{approved.manifest_id}"')
 

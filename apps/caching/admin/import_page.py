@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from apps.accounts.permissions import require
 from apps.accounts.staff_pages import actor_of, refused, render
-from apps.caching.headers import cache_control
+from apps.caching.admin.outcome import shown_headers
 from apps.caching.importing.drafts import ImportedRule
 from apps.caching.importing.headers_file import FILE, HeadersFileFault, rules_of_headers_file
 from apps.caching.matching import in_words
@@ -73,7 +73,6 @@ def _show(
         count=len(found),
         more=len(found[_SHOWN:]),
         rules=[
-            (rule, in_words(rule.content.match), cache_control(rule.content.policy))
-            for rule in found[:_SHOWN]
+            (rule, in_words(rule.content.match), list(shown_headers(rule.content))) for rule in found[:_SHOWN]
         ],
     )

@@ -61,12 +61,13 @@ def outcome_of(slug: str, number: int, content: RuleContent) -> Outcome:
         in_words(content.match),
         policy_in_words(content.policy),
         mending_in_words(content.state),
-        tuple(_headers(content)),
+        tuple(shown_headers(content)),
         tuple(bypass_in_words(bypass) for bypass in content.bypass_conditions),
     )
 
 
-def _headers(content: RuleContent) -> Iterator[tuple[str, str]]:
+def shown_headers(content: RuleContent) -> Iterator[tuple[str, str]]:
+    """Yield the headers that a rule gives its files, but for what every file has."""
     example = next((each.url for each in content.examples if each.url), "/app.css")
     for name, value in compile_headers(content.policy, guess_media_type(path_of(example))):
         if name not in _NOT_OF_THE_RULE:

@@ -140,6 +140,7 @@ def _show(
     actions = actions_for(seen, reader)
     context = {
         "release": release,
+        "is_live": seen.live is not None and seen.live.release_id == release.pk,
         "headline": headline(seen, actions, reader),
         "progress": progress_of(release),
         "brief": brief or BriefForm(instance=release),
