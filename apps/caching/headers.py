@@ -182,7 +182,7 @@ class HeaderCompiler:
         self.digest = _digest(_canonical(self.rules, combination, self.tagged))
         self._chooser = RuleChooser(self.rules, is_first_enough=combination is Combination.FIRST)
         # By identity: `rules` keeps them, and the hash of all that a rule says takes longer than the rest.
-        self._header_sets: dict[tuple[tuple[int, ...], str], HeaderSet] = {}
+        self._header_sets: dict[tuple[str | int, ...], HeaderSet] = {}
 
     def header_set(
         self, path: str, media_type: str, size_bytes: int, *, name: str | None = None
@@ -193,7 +193,7 @@ class HeaderCompiler:
         """
         tags = self.tagged.get(path, NO_TAGS)
         chosen = self._chooser.chosen(Subject(name or path, media_type, size_bytes, tags))
-        key = tuple(map(id, chosen)), media_type
+        key: tuple[str | int, ...] = (media_type, *map(id, chosen))
         known = self._header_sets.get(key)
         if known is None:
             known = compile_header_set(combined(chosen) or NO_RULE, media_type)
