@@ -21,7 +21,7 @@ from django.core.exceptions import ImproperlyConfigured
 from apps.origins import origin_of
 
 _DOMAIN = re.compile(r"(?=.{1,180}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
-_CHANNEL = re.compile(r"[-a-zA-Z0-9_]+")  # so a host and a channel that were swapped are noticed
+_CHANNEL = re.compile(r"[-a-zA-Z0-9_]+")  # a SlugField; a host that was swapped with it has dots
 _MAIL_SECONDS = 10
 
 _KEY_BYTES = 32

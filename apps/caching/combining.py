@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
 
-from apps.caching.lists import added_up
+from apps.caching.lists import SEPARATORS, added_up
 from apps.caching.rules import Policy, Rule, Visibility
 
 _STRICTEST_FIRST = (Visibility.NO_STORE, Visibility.PRIVATE, Visibility.PUBLIC)
@@ -72,7 +72,8 @@ def _first_named(
 ) -> tuple[tuple[str, str], ...]:
     named = {name.lower(): (name, value) for name, value in first}
     for name, value in second:
-        known = named.setdefault(name.lower(), (name, value))
-        if name.lower() == "vary":
-            named["vary"] = known[0], added_up("vary", known[1], value)
+        key = name.lower()
+        spelled, said = named.setdefault(key, (name, value))
+        if key in SEPARATORS:
+            named[key] = spelled, added_up(key, said, value)
     return tuple(named.values())

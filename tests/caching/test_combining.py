@@ -124,13 +124,14 @@ def test_each_word_of_each_rule_is_in_what_comes_out() -> None:
     )
 
 
-def test_what_answers_vary_by_adds_up_wherever_it_is_written() -> None:
+def test_lists_add_up_wherever_they_are_written() -> None:
     first, second = (
-        Rule(slug, 1, Match(), Policy(extra_headers=(("Vary", value),)))
-        for slug, value in (("a", "Save-Data, X-A"), ("b", "x-a, X-B"))
+        Rule(slug, 1, Match(), Policy(extra_headers=(("Vary", vary), ("Surrogate-Key", keys))))
+        for slug, vary, keys in (("a", "Save-Data, X-A", "theme"), ("b", "x-a, X-B", "theme shop"))
     )
     said = dict(compile_headers(policy_of(first, second, FONTS), "text/css"))
     assert said["vary"] == "Save-Data, X-A, X-B"
+    assert said["surrogate-key"] == "fonts theme shop"
 
 
 def policy_of(*rules: Rule) -> Policy:

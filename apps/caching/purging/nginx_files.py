@@ -17,9 +17,8 @@ from apps.caching.purging.contract import PurgeFailed, Word, sorted_out
 
 _HEAD_BYTES = 4096  # nginx's own header, then KEY and the key; our keys are shorter than addresses may be
 _MARK = b"\nKEY: "
-_NAME = re.compile(
-    r"[0-9a-f]{32}(?:\.[0-9]{10})?"
-)  # no other file is opened: closing it drops a database's locks
+# No other file is opened: closing it drops a database's locks.
+_NAME = re.compile(r"[0-9a-f]{32}(?:\.[0-9]{10})?")
 
 
 @dataclass(frozen=True, slots=True)
